@@ -1,0 +1,102 @@
+//! Building what the stack runs. In scope: the beacon script, the Worker and the native services, with what they measure.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
+
+use crate::{paths, step, tool};
+
+pub mod size;
+
+const BUILD_MINUTES_MAX: u64 = 30;
+/// What the Worker is built from; a build is skipped while none of it has changed.
+const WORKER_INPUTS: [&str; 7] =
+    ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", "edge-collector", "collector-core", "user-agent", "beacon/dist"];
+
+/// Everything that `up` runs.
+pub fn all() -> Result<()> {
+    tool::check_prerequisites()?;
+    tool::ensure_node_modules()?;
+    worker()?;
+    services()
+}
+
+/// The beacon script: `beacon/dist/l.js`, which the Worker embeds.
+pub fn beacon() -> Result<()> {
+    step::run_loud("building the beacon script", Command::new("node").arg("beacon/build.mjs").current_dir(paths::root()), 5)
+}
+
+/// The Worker: `edge-collector/build/index.js` and `index_bg.wasm`, unless they are up to date. Says whether it built.
+pub fn worker() -> Result<bool> {
+    tool::check_prerequisites()?;
+    tool::ensure_node_modules()?;
+    tool::ensure_wasm_target()?;
+    beacon()?;
+    let fingerprint = fingerprint()?;
+    let stamp = paths::worker_build().join("fingerprint");
+    let is_fresh = std::fs::read_to_string(&stamp).is_ok_and(|built| built == fingerprint)
+        && paths::worker_build().join("index_bg.wasm").is_file();
+    if is_fresh {
+        println!("▸ the Worker is up to date");
+        return Ok(false);
+    }
+    let mut command = Command::new(tool::worker_build()?);
+    command
+        .arg("--release")
+        .current_dir(paths::root().join("edge-collector"))
+        .env("WASM_BINDGEN_BIN", tool::wasm_bindgen()?)
+        .env("WASM_OPT_BIN", paths::node_module("binaryen/bin/wasm-opt"))
+        .env("ESBUILD_BIN", paths::node_module(".bin/esbuild"))
+        // A beacon whose sender has left is still taken: the handler runs on under waitUntil.
+        .env("RUN_TO_COMPLETION", "1");
+    step::run("building the Worker (Rust to Wasm)", &mut command, BUILD_MINUTES_MAX)?;
+    std::fs::write(stamp, fingerprint).context("expected to write the Worker's fingerprint")?;
+    Ok(true)
+}
+
+/// The native programs of the stack: dict-services and the embedded ClickHouse.
+pub fn services() -> Result<()> {
+    step::run(
+        "building the services and the embedded ClickHouse's front",
+        Command::new("cargo")
+            .args(["build", "--profile", "stack", "--locked", "-p", "dict-services", "-p", "dev-clickhouse", "-p", "landfall"])
+            .current_dir(paths::root()),
+        BUILD_MINUTES_MAX,
+    )
+}
+
+/// A digest over the names and contents of all inputs of the Worker.
+fn fingerprint() -> Result<String> {
+    let mut files = Vec::new();
+    for input in WORKER_INPUTS {
+        collect_files(&paths::root().join(input), &mut files)?;
+    }
+    files.sort();
+    let mut hasher = Sha256::new();
+    for file in files {
+        hasher.update(file.to_string_lossy().as_bytes());
+        hasher.update(std::fs::read(&file).with_context(|| format!("expected to read {}", file.display()))?);
+    }
+    let mut text = String::new();
+    for byte in hasher.finalize() {
+        write!(text, "{byte:02x}")?;
+    }
+    Ok(text)
+}
+
+fn collect_files(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    if path.is_file() {
+        files.push(path.to_owned());
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(path).with_context(|| format!("expected the folder {}", path.display()))? {
+        let entry = entry?.path();
+        if !entry.ends_with("edge-collector/build") {
+            collect_files(&entry, files)?;
+        }
+    }
+    Ok(())
+}

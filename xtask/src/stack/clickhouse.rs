@@ -1,0 +1,78 @@
+//! The embedded ClickHouse of a region. In scope: how it is started here, and asking it a question.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+
+use super::layout::{Layout, sha256_hex};
+use super::process;
+use crate::paths;
+
+const QUERY_MAX: Duration = Duration::from_secs(120);
+
+/// One region's ClickHouse, as stack.json names it: the user may do everything.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Endpoint {
+    pub region: String,
+    pub url: String,
+    pub tcp_port: u16,
+    pub user: String,
+    pub password: String,
+    pub pid: Option<u32>,
+}
+
+impl Endpoint {
+    /// Runs one statement and gives its answer as text (tab-separated unless the statement names a format).
+    pub fn query(&self, sql: &str) -> Result<String> {
+        let response = ureq::post(&self.url)
+            .config()
+            .timeout_global(Some(QUERY_MAX))
+            .http_status_as_error(false)
+            .build()
+            .header("X-ClickHouse-User", &self.user)
+            .header("X-ClickHouse-Key", &self.password)
+            .send(sql)
+            .with_context(|| format!("expected an answer of ClickHouse at {}", self.url))?;
+        let status = response.status();
+        let text = response.into_body().into_with_config().limit(1 << 30).read_to_string()?;
+        if !status.is_success() {
+            bail!("expected ClickHouse to run {sql:?}, found {status}: {}", text.trim());
+        }
+        Ok(text.trim_end().to_owned())
+    }
+}
+
+/// Starts the server of region `index`.
+pub fn start(layout: &Layout, index: usize) -> Result<u32> {
+    let region = &layout.regions[index];
+    let (http, tcp) = layout.ports.clickhouse[index];
+    let url = |port: u16, path: &str| format!("http://127.0.0.1:{port}/{path}");
+    let secrets = &layout.secrets;
+    let mut command = Command::new(paths::program("dev-clickhouse"));
+    command
+        .arg("--lib")
+        .arg(library()?)
+        .arg("--data")
+        .arg(layout.dir.join(format!("clickhouse-{region}")))
+        .arg("--config")
+        .arg(paths::root().join("infra/clickhouse"))
+        .args(["--http-port", &http.to_string(), "--tcp-port", &tcp.to_string()])
+        .env("LANDFALL_ADMIN_PASSWORD_SHA256", sha256_hex(&secrets.clickhouse_admin))
+        .env("LANDFALL_COLLECTOR_PASSWORD_SHA256", sha256_hex(&secrets.clickhouse_collector))
+        .env("LANDFALL_READER_PASSWORD_SHA256", sha256_hex(&secrets.clickhouse_reader))
+        .env("LANDFALL_COUNTRIES_URL", url(layout.ports.countries, "countries"))
+        .env("LANDFALL_COUNTRIES_AUTHORIZATION", format!("Bearer {}", secrets.countries_token))
+        .env("LANDFALL_USER_SEGMENTS_URL", url(layout.ports.user_segments, "user-segments"))
+        .env("LANDFALL_USER_SEGMENTS_AUTHORIZATION", format!("Bearer {}", secrets.user_segments_token));
+    process::start(&layout.dir, &format!("clickhouse-{region}"), &mut command)
+}
+
+/// ClickHouse as a library, from the npm package of this platform.
+fn library() -> Result<PathBuf> {
+    let packages = ["lib-linux-x64-gnu", "lib-linux-arm64-gnu", "lib-darwin-arm64", "lib-darwin-x64"];
+    let path = packages.iter().map(|name| paths::node_module(&format!("@chdb/{name}/libchdb.so"))).find(|path| path.is_file());
+    path.context("expected the ClickHouse library in node_modules/@chdb (Linux and macOS, x64 and arm64, have one), found none")
+}

@@ -1,0 +1,113 @@
+//! Background processes. In scope: starting one that outlives us, knowing whether a pid is still ours, stopping it.
+
+use std::fs::OpenOptions;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::Pid;
+
+/// How long a process may take to end by itself before it is made to.
+const STOP_MAX: Duration = Duration::from_secs(15);
+const TAIL_LINES: usize = 25;
+
+/// How to stop a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// SIGTERM, and SIGKILL if it does not end.
+    Clean,
+    /// SIGKILL: what a crash looks like.
+    Kill,
+}
+
+/// Starts a process in a group of its own, its output appended to `DIR/logs/<name>.log`.
+pub fn start(dir: &Path, name: &str, command: &mut Command) -> Result<u32> {
+    let path = dir.join("logs").join(format!("{name}.log"));
+    let log = OpenOptions::new().create(true).append(true).open(&path).with_context(|| format!("expected to write {}", path.display()))?;
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .process_group(0)
+        .spawn()
+        .with_context(|| format!("expected to run {}", command.get_program().display()))?;
+    Ok(child.id())
+}
+
+/// Whether a process lives and is one of the stack in `dir`: each has a path inside that folder on its command line, so a pid
+/// that the system has given to somebody else since is not taken for ours.
+pub fn is_ours(pid: Option<u32>, dir: &Path) -> bool {
+    let Some(pid) = pid else { return false };
+    reap(pid);
+    command_line(pid).is_some_and(|line| line.contains(&*dir.to_string_lossy()))
+}
+
+/// Stops a process of the stack cleanly and waits until it is gone.
+pub fn stop(pid: u32, dir: &Path) {
+    stop_how(pid, dir, Stop::Clean);
+}
+
+/// Stops a process of the stack and waits until it is gone.
+pub fn stop_how(pid: u32, dir: &Path, how: Stop) {
+    if !is_ours(Some(pid), dir) {
+        return;
+    }
+    let first = if how == Stop::Clean { Signal::SIGTERM } else { Signal::SIGKILL };
+    for signal in [first, Signal::SIGKILL] {
+        // It may end between the look and the signal: then there is nothing to do.
+        let _ = kill(Pid::from_raw(pid.cast_signed()), signal);
+        let deadline = Instant::now() + STOP_MAX;
+        while Instant::now() < deadline {
+            if !is_ours(Some(pid), dir) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// Takes the exit status of a child of ours that has ended, so that it does not stay as a zombie.
+fn reap(pid: u32) {
+    // Not our child, or not ended: both are fine.
+    let _ = waitpid(Pid::from_raw(pid.cast_signed()), Some(WaitPidFlag::WNOHANG));
+}
+
+#[cfg(target_os = "linux")]
+fn command_line(pid: u32) -> Option<String> {
+    let bytes = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    Some(String::from_utf8_lossy(&bytes).replace('\0', " "))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn command_line(pid: u32) -> Option<String> {
+    crate::tool::output(Command::new("ps").args(["-o", "args=", "-p", &pid.to_string()])).ok()
+}
+
+/// The last lines of a log.
+pub fn tail(log: &Path) -> String {
+    let text = std::fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_ours_only_while_it_lives_and_names_the_folder() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        std::fs::create_dir(folder.path().join("logs")).expect("a log folder");
+        let mut command = Command::new("sh");
+        command.args(["-c", "while :; do sleep 0.05; done"]).arg(folder.path());
+        let pid = start(folder.path(), "loop", &mut command).expect("sh runs");
+        assert!(is_ours(Some(pid), folder.path()));
+        assert!(!is_ours(Some(pid), Path::new("/elsewhere")));
+        stop(pid, folder.path());
+        assert!(!is_ours(Some(pid), folder.path()));
+    }
+}

@@ -1,0 +1,61 @@
+//! `cargo xtask test`: every test of the project. In scope: what runs, in which order, and leaving no process behind.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::{build, paths, stack, step, tool};
+
+const UNIT_MINUTES_MAX: u64 = 30;
+const E2E_MINUTES_MAX: u64 = 30;
+
+/// Unit and property tests, the beacon's tests, then the tests against the real stack. `filter` selects among the last.
+pub fn run(filter: &[String], e2e_only: bool) -> Result<()> {
+    tool::check_prerequisites()?;
+    tool::ensure_node_modules()?;
+    if !e2e_only {
+        unit()?;
+    }
+    build::all()?;
+    e2e(filter)
+}
+
+fn unit() -> Result<()> {
+    build::beacon()?;
+    let mut cargo = Command::new("cargo");
+    cargo.args(["test", "--workspace", "--exclude", "e2e", "--exclude", "edge-collector", "--locked"]).current_dir(paths::root());
+    step::run_loud("unit and property tests", &mut cargo, UNIT_MINUTES_MAX)?;
+    let mut node = Command::new("node");
+    node.args(["--test", "beacon/test/"]).current_dir(paths::root());
+    step::run_loud("the beacon script's tests", &mut node, 10)
+}
+
+/// The tests' stacks live below one folder, so that whatever a killed run leaves is found and stopped.
+fn e2e(filter: &[String]) -> Result<()> {
+    let chromium = tool::chromium()?;
+    let folder = tempfile::Builder::new().prefix("landfall-e2e-").tempdir()?;
+    let mut cargo = Command::new("cargo");
+    cargo
+        .args(["test", "-p", "e2e", "--locked", "--test", "e2e", "--"])
+        .args(filter)
+        .current_dir(paths::root())
+        .env("LANDFALL_E2E_DIR", folder.path())
+        .env("CHROMIUM_BIN", chromium);
+    let result = step::run_loud("tests against the real stack", &mut cargo, E2E_MINUTES_MAX);
+    sweep(folder.path());
+    if result.is_err() {
+        let kept = folder.keep();
+        println!("the stacks' logs are in {}", kept.display());
+    }
+    result
+}
+
+fn sweep(folder: &std::path::Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.path().join("stack.json").is_file() {
+            if let Err(error) = stack::Stack::attach(&entry.path()).and_then(|mut stack| stack.down()) {
+                println!("expected to stop {}, found: {error:#}", entry.path().display());
+            }
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! The project's own tools. In scope: finding or installing exactly what the builds and tests need, with clear errors for
+//! what only the user can install. Out of scope: building our code.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{interrupt, paths, step};
+
+/// The `worker-build` that belongs to the `worker` crate in Cargo.lock (same 0.x minor).
+const WORKER_BUILD_VERSION: &str = "0.8.7";
+const CARGO_DENY_VERSION: &str = "0.20.2";
+const TYPOS_VERSION: &str = "1.52.0";
+/// The oldest Node.js that the pinned wrangler runs on.
+const NODE_MAJOR_MIN: u32 = 20;
+const INSTALL_MINUTES_MAX: u64 = 30;
+
+/// Checks the tools that only the user can install.
+pub fn check_prerequisites() -> Result<()> {
+    let node = output(Command::new("node").arg("--version"))
+        .context("expected Node.js 20 or newer on PATH, found none; see https://nodejs.org")?;
+    let major = node.trim_start_matches('v').split('.').next().and_then(|text| text.parse::<u32>().ok());
+    if major.is_none_or(|major| major < NODE_MAJOR_MIN) {
+        bail!("expected Node.js {NODE_MAJOR_MIN} or newer, found {node}");
+    }
+    output(Command::new("npm").arg("--version")).context("expected npm beside Node.js, found none")?;
+    let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
+    output(Command::new(&compiler).arg("--version"))
+        .with_context(|| format!("expected a C compiler ({compiler}) on PATH, found none; on Debian: apt-get install gcc"))?;
+    Ok(())
+}
+
+/// The wasm32 target of the pinned toolchain.
+pub fn ensure_wasm_target() -> Result<()> {
+    let sysroot = output(Command::new("rustc").args(["--print", "sysroot"]).current_dir(paths::root()))?;
+    if Path::new(&sysroot).join("lib/rustlib/wasm32-unknown-unknown/lib").is_dir() {
+        return Ok(());
+    }
+    step::run(
+        "adding the wasm32 target to the Rust toolchain",
+        Command::new("rustup").args(["target", "add", "wasm32-unknown-unknown"]).current_dir(paths::root()),
+        INSTALL_MINUTES_MAX,
+    )
+}
+
+/// The npm packages of package-lock.json.
+pub fn ensure_node_modules() -> Result<()> {
+    let lock = std::fs::read_to_string(paths::root().join("package-lock.json")).context("expected package-lock.json")?;
+    let stamp = paths::node_module(".landfall-lock");
+    if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == lock) {
+        return Ok(());
+    }
+    step::run(
+        "installing npm packages (workerd, ClickHouse library, esbuild, binaryen, wrangler; about 1 GB once)",
+        Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(paths::root()),
+        INSTALL_MINUTES_MAX,
+    )?;
+    std::fs::write(stamp, lock).context("expected to mark node_modules as complete")
+}
+
+/// `worker-build`, installed once into `target/tools`.
+pub fn worker_build() -> Result<PathBuf> {
+    if !is_installed("worker-build", WORKER_BUILD_VERSION) {
+        ensure_openssl()?;
+    }
+    cargo_tool("worker-build", "worker-build", WORKER_BUILD_VERSION)
+}
+
+/// The wasm-bindgen command of exactly the version in Cargo.lock: its format has no compatibility between versions.
+pub fn wasm_bindgen() -> Result<PathBuf> {
+    cargo_tool("wasm-bindgen-cli", "wasm-bindgen", &locked_version("wasm-bindgen")?)
+}
+
+/// `cargo-deny`, for the supply chain check.
+pub fn cargo_deny() -> Result<PathBuf> {
+    cargo_tool("cargo-deny", "cargo-deny", CARGO_DENY_VERSION)
+}
+
+/// `typos`, for the spelling check.
+pub fn typos() -> Result<PathBuf> {
+    cargo_tool("typos-cli", "typos", TYPOS_VERSION)
+}
+
+/// A Chromium for the browser tests: `CHROMIUM_BIN`, one on PATH, else one that the system or Playwright installs.
+pub fn chromium() -> Result<PathBuf> {
+    if let Some(path) = find_chromium() {
+        return Ok(path);
+    }
+    if can_apt() {
+        apt_install("Chromium for the browser tests", &["chromium"])?;
+    } else {
+        step::run(
+            "installing Playwright's Chromium for the browser tests",
+            Command::new("npx").args(["playwright-core", "install", "chromium"]).current_dir(paths::root()),
+            INSTALL_MINUTES_MAX,
+        )?;
+    }
+    find_chromium().context("expected a Chromium for the browser tests: install one, or set CHROMIUM_BIN to its path")
+}
+
+fn find_chromium() -> Option<PathBuf> {
+    if let Some(path) = std::env::var_os("CHROMIUM_BIN") {
+        return Some(PathBuf::from(path));
+    }
+    let names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+    names.iter().find_map(|name| on_path(name)).or_else(|| {
+        let script = "console.log(require('playwright-core').chromium.executablePath())";
+        let path = output(Command::new("node").args(["-e", script]).current_dir(paths::root())).ok()?;
+        Path::new(&path).is_file().then(|| PathBuf::from(path))
+    })
+}
+
+/// worker-build links OpenSSL, whose headers many fresh machines lack.
+fn ensure_openssl() -> Result<()> {
+    if output(Command::new("pkg-config").args(["--exists", "openssl"])).is_ok() || cfg!(target_os = "macos") {
+        return Ok(());
+    }
+    if can_apt() {
+        return apt_install("OpenSSL headers for worker-build", &["pkg-config", "libssl-dev"]);
+    }
+    bail!("expected pkg-config and the OpenSSL headers (worker-build links them), found none; on Debian: apt-get install pkg-config libssl-dev")
+}
+
+fn cargo_tool(package: &str, binary: &str, version: &str) -> Result<PathBuf> {
+    let path = paths::tools().join("bin").join(binary);
+    if is_installed(package, version) && path.is_file() {
+        return Ok(path);
+    }
+    let title = format!("installing {package} {version} into target/tools (a few minutes, once)");
+    let locked = step::run(&title, install(package, version).arg("--locked"), INSTALL_MINUTES_MAX);
+    if let Err(error) = locked {
+        interrupt::check()?;
+        // A registry mirror may lack the newest release that the tool's own lock file names.
+        println!("  {error:#}");
+        step::run(&format!("{title}, with the dependencies that the registry has"), &mut install(package, version), INSTALL_MINUTES_MAX)?;
+    }
+    Ok(path)
+}
+
+fn install(package: &str, version: &str) -> Command {
+    let mut command = Command::new("cargo");
+    command
+        .args(["install", package, "--force", "--version", version, "--root"])
+        .arg(paths::tools())
+        .env("CARGO_TARGET_DIR", paths::target().join("tools-build"))
+        .current_dir(paths::root());
+    command
+}
+
+/// Whether cargo's own record in the tools folder names this version.
+fn is_installed(package: &str, version: &str) -> bool {
+    std::fs::read_to_string(paths::tools().join(".crates.toml"))
+        .is_ok_and(|record| record.contains(&format!("\"{package} {version} ")))
+}
+
+/// The version of a package in Cargo.lock.
+fn locked_version(package: &str) -> Result<String> {
+    let lock = std::fs::read_to_string(paths::root().join("Cargo.lock")).context("expected Cargo.lock")?;
+    let marker = format!("name = \"{package}\"\nversion = \"");
+    let start = lock.find(&marker).with_context(|| format!("expected {package} in Cargo.lock"))? + marker.len();
+    let rest = &lock[start..];
+    Ok(rest[..rest.find('"').context("expected a complete Cargo.lock")?].to_owned())
+}
+
+fn can_apt() -> bool {
+    nix::unistd::Uid::effective().is_root() && on_path("apt-get").is_some()
+}
+
+fn apt_install(what: &str, packages: &[&str]) -> Result<()> {
+    step::run("refreshing the list of system packages", Command::new("apt-get").args(["update", "-q"]), INSTALL_MINUTES_MAX)?;
+    let mut install = Command::new("apt-get");
+    install.args(["install", "-y", "-q", "--no-install-recommends"]).args(packages);
+    step::run(&format!("installing {what}"), install.env("DEBIAN_FRONTEND", "noninteractive"), INSTALL_MINUTES_MAX)
+}
+
+/// Where PATH finds a program.
+pub fn on_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|candidate| candidate.is_file())
+}
+
+/// The trimmed standard output of a program that succeeds.
+pub fn output(command: &mut Command) -> Result<String> {
+    let result = command.stdin(Stdio::null()).output().with_context(|| format!("expected to run {command:?}"))?;
+    if !result.status.success() {
+        bail!("{command:?} ended with {}: {}", result.status, String::from_utf8_lossy(&result.stderr).trim());
+    }
+    Ok(String::from_utf8_lossy(&result.stdout).trim().to_owned())
+}
+
+/// shellcheck: required in CI, used elsewhere if there is one.
+pub fn shellcheck() -> Result<Option<PathBuf>> {
+    if on_path("shellcheck").is_none() && can_apt() {
+        apt_install("shellcheck", &["shellcheck"])?;
+    }
+    let path = on_path("shellcheck");
+    if path.is_none() {
+        if std::env::var_os("CI").is_some() {
+            bail!("expected shellcheck on PATH, found none; on Debian: apt-get install shellcheck");
+        }
+        println!("▸ shell scripts: skipped, no shellcheck on PATH (CI has one)");
+    }
+    Ok(path)
+}
