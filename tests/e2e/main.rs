@@ -1,1 +1,56 @@
-//! e2e
+//! Every promise of the README against the real stack: workerd, ClickHouse, the feeds, Chromium.
+//!
+//! Run by `cargo xtask test`, which builds what the stack runs and stops whatever a killed run leaves behind. The tests share one
+//! stack with two regions and run one after another, because some of them stop parts of it; each restores what it stopped, and each
+//! uses event ids, users and orders of its own.
+
+mod lab;
+
+mod collect;
+mod command_line;
+mod delivery;
+mod deploy;
+mod dictionaries;
+mod page_view;
+mod schema;
+
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+use lab::Lab;
+
+/// A test: it may stop and start parts of the stack, and leaves it whole.
+type Test = fn(&mut Lab) -> anyhow::Result<()>;
+
+fn main() -> ExitCode {
+    xtask::interrupt::listen();
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads = Some(1);
+    let lab = Arc::new(Mutex::new(Lab::new().expect("a folder for the tests' stacks")));
+    let families: [(&str, &[(&str, Test)]); 7] = [
+        ("page_view", page_view::TESTS),
+        ("collect", collect::TESTS),
+        ("delivery", delivery::TESTS),
+        ("dictionaries", dictionaries::TESTS),
+        ("schema", schema::TESTS),
+        ("command_line", command_line::TESTS),
+        ("deploy", deploy::TESTS),
+    ];
+    let mut trials = Vec::new();
+    for (family, tests) in families {
+        for (name, test) in tests {
+            let (lab, test) = (lab.clone(), *test);
+            trials.push(Trial::test(format!("{family}::{name}"), move || run(&lab, test)));
+        }
+    }
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    lab.lock().unwrap_or_else(std::sync::PoisonError::into_inner).stop();
+    conclusion.exit_code()
+}
+
+fn run(lab: &Mutex<Lab>, test: Test) -> Result<(), Failed> {
+    let mut lab = lab.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    test(&mut lab).map_err(|error| Failed::from(format!("{error:#}")))
+}

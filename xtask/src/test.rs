@@ -52,10 +52,10 @@ fn e2e(filter: &[String]) -> Result<()> {
 
 fn sweep(folder: &std::path::Path) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        if entry.path().join("stack.json").is_file() {
-            if let Err(error) = stack::Stack::attach(&entry.path()).and_then(|mut stack| stack.down()) {
-                println!("expected to stop {}, found: {error:#}", entry.path().display());
-            }
+        if entry.path().join("stack.json").is_file()
+            && let Err(error) = stack::Stack::attach(&entry.path()).and_then(|mut stack| stack.down())
+        {
+            println!("expected to stop {}, found: {error:#}", entry.path().display());
         }
     }
 }

@@ -109,7 +109,7 @@ fn visit(dice: &mut Dice, now_ms: u64) -> Visit {
             "event_type": event_type, "page_url": page, "page_title": format!("Product {product}"), "referrer": referrer,
             "occurred_at": now_ms - 50 + seq, "page_id": format!("p{shopper}-{now_ms}"), "seq": seq,
             "session_id": format!("s{shopper}"), "screen": "1920x1080", "language": "en-GB", "timezone": place.3,
-            "user_id": if shopper % 2 == 0 { shopper } else { 0 }, "event_id": uuid::Uuid::now_v7(),
+            "user_id": if shopper.is_multiple_of(2) { shopper } else { 0 }, "event_id": uuid::Uuid::now_v7().to_string(),
         });
         for (name, value) in more.as_object().into_iter().flatten() {
             event[name] = value.clone();

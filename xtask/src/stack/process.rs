@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 
@@ -68,6 +68,13 @@ pub fn stop_how(pid: u32, dir: &Path, how: Stop) {
             std::thread::sleep(Duration::from_millis(20));
         }
     }
+}
+
+/// Ends a process that we started together with every process that it started.
+pub fn stop_group(pid: u32) {
+    // Each was started in a group of its own, see `start`; a group that is gone is what we want.
+    let _ = killpg(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL);
+    let _ = waitpid(Pid::from_raw(pid.cast_signed()), None);
 }
 
 /// Takes the exit status of a child of ours that has ended, so that it does not stay as a zombie.

@@ -1,0 +1,122 @@
+//! The body of a request, decoded.
+//!
+//! In scope: content encodings and both size limits, enforced before and while inflating.
+//! Out of scope: what the bytes mean (`beacon`).
+
+use std::borrow::Cow;
+use std::io::Read;
+
+use crate::beacon::BeaconError;
+
+/// The longest body, as received.
+pub const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// The longest body after decompression: 8 x `MAX_BODY_BYTES`, which well-meant JSON reaches and a decompression bomb passes at once.
+pub const MAX_INFLATED_BYTES: usize = 512 * 1024;
+
+/// Decodes a body by its `Content-Encoding` header (empty and absent mean identity).
+///
+/// `deflate` means zlib by the standard, but some clients send the bare stream: both are accepted.
+pub fn decode<'a>(bytes: &'a [u8], content_encoding: Option<&str>) -> Result<Cow<'a, [u8]>, BeaconError> {
+    if bytes.len() > MAX_BODY_BYTES {
+        return Err(BeaconError::BodyTooLarge { limit_bytes: MAX_BODY_BYTES });
+    }
+    let encoding = content_encoding.unwrap_or("").trim();
+    if encoding.is_empty() || encoding.eq_ignore_ascii_case("identity") {
+        return Ok(Cow::Borrowed(bytes));
+    }
+    if encoding.eq_ignore_ascii_case("gzip") || encoding.eq_ignore_ascii_case("x-gzip") {
+        return inflate(flate2::read::GzDecoder::new(bytes), bytes.len()).map(Cow::Owned);
+    }
+    if encoding.eq_ignore_ascii_case("deflate") {
+        return decode_deflate(bytes).map(Cow::Owned);
+    }
+    Err(BeaconError::UnsupportedEncoding)
+}
+
+fn decode_deflate(bytes: &[u8]) -> Result<Vec<u8>, BeaconError> {
+    // A zlib stream starts with method 8 and a header that is a multiple of 31 (RFC 1950); anything else can only be a bare stream.
+    let is_zlib = matches!(bytes, [method, flags, ..]
+        if method & 0x0f == 8 && (u16::from(*method) << 8 | u16::from(*flags)) % 31 == 0);
+    if is_zlib {
+        inflate(flate2::read::ZlibDecoder::new(bytes), bytes.len())
+    } else {
+        inflate(flate2::read::DeflateDecoder::new(bytes), bytes.len())
+    }
+}
+
+fn inflate(decoder: impl Read, compressed_bytes: usize) -> Result<Vec<u8>, BeaconError> {
+    // JSON deflates to about a quarter; growing by doubling from there costs one copy at most.
+    let mut inflated = Vec::with_capacity(compressed_bytes.saturating_mul(4).min(MAX_INFLATED_BYTES));
+    // One byte more than the limit tells "exactly at the limit" from "over it" without inflating the rest.
+    let mut limited = decoder.take(MAX_INFLATED_BYTES as u64 + 1);
+    limited.read_to_end(&mut inflated).map_err(|_| BeaconError::CorruptEncoding)?;
+    if inflated.len() > MAX_INFLATED_BYTES {
+        return Err(BeaconError::BodyTooLarge { limit_bytes: MAX_INFLATED_BYTES });
+    }
+    Ok(inflated)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+
+    use super::*;
+
+    const JSON: &[u8] = br#"{"site":"demo","event_type":"login"}"#;
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn every_encoding_gives_the_same_bytes() {
+        let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), Compression::fast());
+        zlib.write_all(JSON).unwrap();
+        let mut bare = flate2::write::DeflateEncoder::new(Vec::new(), Compression::fast());
+        bare.write_all(JSON).unwrap();
+        for (encoding, bytes) in [
+            (None, JSON.to_vec()),
+            (Some(""), JSON.to_vec()),
+            (Some("identity"), JSON.to_vec()),
+            (Some("GZIP"), gzip(JSON)),
+            (Some("deflate"), zlib.finish().unwrap()),
+            (Some("deflate"), bare.finish().unwrap()),
+        ] {
+            assert_eq!(decode(&bytes, encoding).unwrap().as_ref(), JSON, "{encoding:?}");
+        }
+    }
+
+    #[test]
+    fn limits_are_exact() {
+        assert!(decode(&vec![b' '; MAX_BODY_BYTES], None).is_ok());
+        assert_eq!(
+            decode(&vec![b' '; MAX_BODY_BYTES + 1], None),
+            Err(BeaconError::BodyTooLarge { limit_bytes: MAX_BODY_BYTES })
+        );
+        assert!(decode(&gzip(&vec![b' '; MAX_INFLATED_BYTES]), Some("gzip")).is_ok());
+        assert_eq!(
+            decode(&gzip(&vec![b' '; MAX_INFLATED_BYTES + 1]), Some("gzip")),
+            Err(BeaconError::BodyTooLarge { limit_bytes: MAX_INFLATED_BYTES })
+        );
+    }
+
+    #[test]
+    fn a_bomb_is_refused() {
+        let bomb = gzip(&vec![b' '; 40 * 1024 * 1024]);
+        assert!(bomb.len() <= MAX_BODY_BYTES, "the bomb fits the first limit");
+        assert!(matches!(decode(&bomb, Some("gzip")), Err(BeaconError::BodyTooLarge { .. })));
+    }
+
+    #[test]
+    fn a_cut_or_foreign_body_is_refused() {
+        let whole = gzip(JSON);
+        assert_eq!(decode(&whole[..whole.len() - 6], Some("gzip")), Err(BeaconError::CorruptEncoding));
+        assert_eq!(decode(JSON, Some("gzip")), Err(BeaconError::CorruptEncoding));
+        assert_eq!(decode(JSON, Some("br")), Err(BeaconError::UnsupportedEncoding));
+    }
+}

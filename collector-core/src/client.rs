@@ -1,0 +1,71 @@
+//! What the edge knows of the sender, besides the beacon.
+//!
+//! In scope: request headers and network facts as plain text, filled in by the shell. Out of scope: what they mean (`enrich`, `filter`).
+
+use std::net::IpAddr;
+
+/// The sender of one beacon. Every field may be absent: outside Cloudflare there are no network facts.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Client<'a> {
+    /// Address of the sender, as the edge saw it; never taken from a header that a client can set.
+    pub ip: Option<IpAddr>,
+    /// Country, two letters.
+    pub country: Option<&'a str>,
+    /// Continent, two letters.
+    pub continent: Option<&'a str>,
+    /// Region within the country.
+    pub region: Option<&'a str>,
+    /// City.
+    pub city: Option<&'a str>,
+    /// Degrees north.
+    pub latitude: Option<f64>,
+    /// Degrees east.
+    pub longitude: Option<f64>,
+    /// Time zone by the address.
+    pub timezone: Option<&'a str>,
+    /// Number of the network.
+    pub asn: Option<u32>,
+    /// Data centre of the edge that took the request.
+    pub colo: Option<&'a str>,
+    /// True if the request came over TLS; client hints are only sent then.
+    pub is_https: bool,
+    /// `User-Agent`
+    pub user_agent: Option<&'a str>,
+    /// `Sec-CH-UA`
+    pub ch_brands: Option<&'a str>,
+    /// `Sec-CH-UA-Full-Version-List`
+    pub ch_full_version_list: Option<&'a str>,
+    /// `Sec-CH-UA-Mobile`
+    pub ch_mobile: Option<&'a str>,
+    /// `Sec-CH-UA-Platform`
+    pub ch_platform: Option<&'a str>,
+    /// `Sec-CH-UA-Platform-Version`
+    pub ch_platform_version: Option<&'a str>,
+    /// `Sec-CH-UA-Model`
+    pub ch_model: Option<&'a str>,
+    /// `Accept-Language`
+    pub accept_language: Option<&'a str>,
+    /// `Sec-Fetch-Site`
+    pub sec_fetch_site: Option<&'a str>,
+    /// `Sec-Fetch-Mode`
+    pub sec_fetch_mode: Option<&'a str>,
+    /// `Sec-Fetch-Dest`
+    pub sec_fetch_dest: Option<&'a str>,
+    /// `Sec-GPC`
+    pub sec_gpc: Option<&'a str>,
+    /// `DNT`
+    pub dnt: Option<&'a str>,
+    /// `Sec-Purpose`, else `Purpose`, `X-Purpose` or `X-Moz`.
+    pub purpose: Option<&'a str>,
+    /// `Origin`
+    pub origin: Option<&'a str>,
+    /// The first-party id that the edge set (a cookie), for sites with persistent visitors.
+    pub first_party_id: Option<&'a str>,
+}
+
+impl Client<'_> {
+    /// The user agent, or the empty string.
+    pub fn user_agent(&self) -> &str {
+        self.user_agent.unwrap_or("")
+    }
+}

@@ -1,0 +1,171 @@
+//! Who it was, as numbers that cannot be turned back.
+//!
+//! In scope: the daily visitor hash and its salts, the persistent visitor hash, user ids that are text, the stored form of addresses.
+//! Out of scope: where salts come from and when they are deleted (the Registry Durable Object).
+
+use std::hash::Hasher;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use siphasher::sip::SipHasher24;
+
+use crate::client::Client;
+use crate::event::User;
+use crate::site::{IpMode, Site, VisitorMode};
+
+/// The random salts of the UTC days that are still remembered. Once a day's salt is gone, nobody can compute that day's visitor ids again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Salts {
+    days: Vec<(i64, [u8; 16])>,
+}
+
+impl Salts {
+    /// Days that are remembered: the present one, and the one before for sessions that cross midnight.
+    pub const MAX_DAYS: usize = 2;
+
+    /// Salts of the given days (days since 1970); only the latest `MAX_DAYS` are kept.
+    pub fn new(mut days: Vec<(i64, [u8; 16])>) -> Self {
+        days.sort_unstable_by_key(|(day, _)| std::cmp::Reverse(*day));
+        days.truncate(Self::MAX_DAYS);
+        Self { days }
+    }
+
+    /// The salt of a day.
+    pub fn get(&self, day: i64) -> Option<&[u8; 16]> {
+        self.days.iter().find(|(own, _)| *own == day).map(|(_, salt)| salt)
+    }
+}
+
+/// The visitor of one beacon on one site; 0 when it cannot be known (no salt for the day, or anonymised).
+pub fn visitor_id(site: &Site, client: &Client<'_>, salts: &Salts, day: i64) -> u64 {
+    if let (VisitorMode::Persistent, Some(id)) = (site.privacy.visitor, client.first_party_id) {
+        return hash(&site.hash_key(), &[b"visitor", id.as_bytes()]);
+    }
+    let Some(salt) = salts.get(day) else { return 0 };
+    // IPv4-mapped addresses are the same machine as their IPv4 form.
+    let ip = client.ip.map_or([0; 16], |ip| as_ipv6(ip).octets());
+    hash(salt, &[site.id.as_bytes(), &ip, client.user_agent().as_bytes()])
+}
+
+/// The number of a user: the id itself, or the hash of a text, keyed per site.
+pub fn user_id(user: &User<'_>, site: &Site) -> u64 {
+    match user {
+        User::Anonymous => 0,
+        User::Id(id) => *id,
+        User::Key(key) => hash(&site.hash_key(), &[b"user", key.as_bytes()]),
+    }
+}
+
+/// The share of the hash space at which a visitor is in the site's sample: the same visitor always gets the same answer.
+pub fn is_sampled(site: &Site, visitor_id: u64) -> bool {
+    if site.sampling_rate >= 1.0 {
+        return true;
+    }
+    /// 2^32, so that the comparison is exact in a float.
+    const STEPS: f64 = 4_294_967_296.0;
+    // Hashed again, because sampling by the visitor id itself would take one shard whole and leave another empty.
+    let position = hash(&site.hash_key(), &[b"sample", &visitor_id.to_le_bytes()]) >> 32;
+    f64::from(u32::try_from(position).unwrap_or(u32::MAX)) < site.sampling_rate * STEPS
+}
+
+/// The address as the column stores it.
+pub fn stored_ip(ip: Option<IpAddr>, mode: IpMode) -> Ipv6Addr {
+    let Some(ip) = ip else { return Ipv6Addr::UNSPECIFIED };
+    match (mode, as_ipv6(ip)) {
+        (IpMode::Drop, _) => Ipv6Addr::UNSPECIFIED,
+        (IpMode::Keep, ip) => ip,
+        (IpMode::Truncate, ip) => match ip.to_ipv4_mapped() {
+            Some(v4) => Ipv4Addr::from_bits(v4.to_bits() & 0xffff_ff00).to_ipv6_mapped(),
+            None => Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 80)),
+        },
+    }
+}
+
+fn as_ipv6(ip: IpAddr) -> Ipv6Addr {
+    match ip {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped(),
+        IpAddr::V6(v6) => v6,
+    }
+}
+
+/// SipHash-2-4 of several parts, each with its length, so that ("ab", "c") and ("a", "bc") differ.
+pub(crate) fn hash(key: &[u8; 16], parts: &[&[u8]]) -> u64 {
+    let mut hasher = SipHasher24::new_with_key(key);
+    for part in parts {
+        hasher.write(&(part.len() as u64).to_le_bytes());
+        hasher.write(part);
+    }
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(ip: &str) -> Client<'static> {
+        Client { ip: ip.parse().ok(), user_agent: Some("Mozilla/5.0"), ..Client::default() }
+    }
+
+    #[test]
+    fn a_visitor_is_the_same_for_one_day_on_one_site() {
+        let site = Site::new("demo", &["shop.example"]).unwrap();
+        let other = Site::new("other", &["shop.example"]).unwrap();
+        let salts = Salts::new(vec![(10, [1; 16]), (11, [2; 16])]);
+        let visitor = visitor_id(&site, &client("192.0.2.1"), &salts, 11);
+        assert_eq!(visitor, visitor_id(&site, &client("::ffff:192.0.2.1"), &salts, 11));
+        assert_ne!(visitor, visitor_id(&site, &client("192.0.2.2"), &salts, 11));
+        assert_ne!(visitor, visitor_id(&site, &client("192.0.2.1"), &salts, 10));
+        assert_ne!(visitor, visitor_id(&other, &client("192.0.2.1"), &salts, 11));
+    }
+
+    #[test]
+    fn a_day_without_its_salt_has_no_visitors() {
+        let site = Site::new("demo", &["shop.example"]).unwrap();
+        let salts = Salts::new(vec![(10, [1; 16]), (12, [3; 16]), (11, [2; 16])]);
+        assert_eq!(salts.get(10), None, "only the latest two days are kept");
+        assert_eq!(visitor_id(&site, &client("192.0.2.1"), &salts, 10), 0);
+    }
+
+    #[test]
+    fn a_persistent_visitor_outlives_salt_and_address() {
+        let mut site = Site::new("demo", &["shop.example"]).unwrap();
+        site.privacy.visitor = VisitorMode::Persistent;
+        let with_id = |ip| Client { first_party_id: Some("0198"), ..client(ip) };
+        let first = visitor_id(&site, &with_id("192.0.2.1"), &Salts::default(), 1);
+        assert_eq!(first, visitor_id(&site, &with_id("192.0.2.9"), &Salts::default(), 99));
+        assert_ne!(first, 0);
+    }
+
+    #[test]
+    fn addresses_are_stored_as_the_site_says() {
+        for (ip, mode, stored) in [
+            ("192.0.2.77", IpMode::Truncate, "::ffff:192.0.2.0"),
+            ("::ffff:192.0.2.77", IpMode::Truncate, "::ffff:192.0.2.0"),
+            ("2001:db8:1:2:3:4:5:6", IpMode::Truncate, "2001:db8:1::"),
+            ("2001:db8:1:2:3:4:5:6", IpMode::Keep, "2001:db8:1:2:3:4:5:6"),
+            ("192.0.2.77", IpMode::Keep, "::ffff:192.0.2.77"),
+            ("192.0.2.77", IpMode::Drop, "::"),
+        ] {
+            assert_eq!(stored_ip(ip.parse().ok(), mode).to_string(), stored, "{ip} {mode:?}");
+        }
+        assert_eq!(stored_ip(None, IpMode::Keep), Ipv6Addr::UNSPECIFIED);
+    }
+
+    #[test]
+    fn sampling_is_stable_and_near_its_rate() {
+        let mut site = Site::new("demo", &["shop.example"]).unwrap();
+        site.sampling_rate = 0.25;
+        let sampled = (0..10_000_u64).filter(|visitor| is_sampled(&site, *visitor)).count();
+        assert!((2_300..2_700).contains(&sampled), "{sampled} of 10000 at a rate of 0.25");
+    }
+
+    #[test]
+    fn text_user_ids_differ_by_site_key() {
+        let mut site = Site::new("demo", &["shop.example"]).unwrap();
+        let key = User::Key("ann".into());
+        let by_id = user_id(&key, &site);
+        site.user_id_key = Some("00112233445566778899aabbccddeeff".into());
+        assert_ne!(by_id, user_id(&key, &site));
+        assert_eq!(user_id(&User::Id(42), &site), 42);
+        assert_eq!(user_id(&User::Anonymous, &site), 0);
+    }
+}

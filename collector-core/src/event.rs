@@ -1,0 +1,213 @@
+//! One event, valid by construction.
+//!
+//! In scope: required fields, types, limits, and the items of a purchase. Out of scope: facts that the edge adds (`enrich`), policy (`filter`).
+
+use std::borrow::Cow;
+
+use uuid::Uuid;
+
+use crate::beacon::WireEvent;
+use crate::field::Field;
+use crate::item::{self, Item};
+use crate::money::Money;
+use crate::outcome::InvalidReason;
+use crate::property::Properties;
+use crate::reader::Invalid;
+use crate::site::Site;
+use crate::url::Url;
+
+/// The longest event type, in bytes.
+pub const MAX_EVENT_TYPE_BYTES: usize = 64;
+
+/// Who the site says is signed in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum User<'a> {
+    /// Nobody.
+    Anonymous,
+    /// A number.
+    Id(u64),
+    /// Any other text, to be hashed.
+    Key(Cow<'a, str>),
+}
+
+/// One thing that happened, as the site tells it. Absent strings are empty, absent numbers are zero.
+#[derive(Clone, Debug)]
+pub struct Event<'a> {
+    /// The sender's id, if it sent one.
+    pub event_id: Option<Uuid>,
+    /// `[a-z][a-z0-9_]{0,63}`
+    pub event_type: Cow<'a, str>,
+    /// Client clock when it happened.
+    pub occurred_at_ms: Option<i64>,
+    /// Client clock when it was sent.
+    pub sent_at_ms: Option<i64>,
+    /// Name and version of the tracker.
+    pub tracker: Cow<'a, str>,
+    /// Address of the page; required for `page_view`.
+    pub page_url: Cow<'a, str>,
+    /// Title of the page.
+    pub page_title: Cow<'a, str>,
+    /// Address of the page before.
+    pub referrer: Cow<'a, str>,
+    /// Id of the page's life, for loss measurement.
+    pub page_id: Cow<'a, str>,
+    /// Number of the event within the page, for loss measurement.
+    pub seq: u32,
+    /// The tracker's session.
+    pub session_id: Cow<'a, str>,
+    /// Who is signed in.
+    pub user: User<'a>,
+    /// The product.
+    pub product_id: Option<u64>,
+    /// The order.
+    pub order_id: Cow<'a, str>,
+    /// How many.
+    pub quantity: u32,
+    /// How much money.
+    pub revenue: Money,
+    /// ISO 4217, upper-case.
+    pub currency: Cow<'a, str>,
+    /// Milliseconds in which the page was looked at.
+    pub engaged_ms: u32,
+    /// Depth of scrolling, 0 to 100.
+    pub scroll_pct: u8,
+    /// Width and height of the screen.
+    pub screen: (u16, u16),
+    /// Language of the browser.
+    pub language: Cow<'a, str>,
+    /// Time zone of the browser.
+    pub timezone: Cow<'a, str>,
+    /// Everything else.
+    pub properties: Properties<'a>,
+    /// What was bought; only for `purchase`.
+    pub items: Vec<Item<'a>>,
+}
+
+impl<'a> Event<'a> {
+    /// Checks one event of a beacon against the contract and the site's settings.
+    pub fn check(wire: &WireEvent<'_, 'a>, site: &Site) -> Result<Self, Invalid> {
+        let event_type = check_event_type(wire)?;
+        let is_purchase = event_type == "purchase";
+        let page_url = check_url(wire, Field::PageUrl)?;
+        if event_type == "page_view" && page_url.is_empty() {
+            return Err(wire.invalid(Field::PageUrl, InvalidReason::MissingField));
+        }
+        if is_purchase {
+            for field in [Field::OrderId, Field::Revenue, Field::Currency] {
+                require(wire, field)?;
+            }
+        }
+        let order_id = wire.text(Field::OrderId)?;
+        if is_purchase && order_id.is_empty() {
+            return Err(wire.invalid(Field::OrderId, InvalidReason::MissingField));
+        }
+        let mut properties = Properties::check(wire, site.unknown_fields)?;
+        let items = item::check(wire, is_purchase, site.unknown_fields, &mut properties)?;
+        Ok(Self {
+            event_id: check_event_id(wire)?,
+            event_type,
+            occurred_at_ms: wire.time_ms(Field::OccurredAt)?,
+            sent_at_ms: wire.time_ms(Field::SentAt)?,
+            tracker: wire.text(Field::Tracker)?,
+            page_url,
+            page_title: wire.text(Field::PageTitle)?,
+            referrer: wire.url(Field::Referrer)?,
+            page_id: wire.text(Field::PageId)?,
+            seq: wire.u32(Field::Seq)?.unwrap_or(0),
+            session_id: wire.text(Field::SessionId)?,
+            user: check_user(wire)?,
+            product_id: wire.u64(Field::ProductId)?,
+            order_id,
+            quantity: wire.u32(Field::Quantity)?.unwrap_or(0),
+            revenue: wire.money(Field::Revenue)?.unwrap_or_default(),
+            currency: check_currency(wire)?,
+            engaged_ms: wire.u32(Field::EngagedMs)?.unwrap_or(0),
+            scroll_pct: check_scroll(wire)?,
+            screen: check_screen(wire)?,
+            language: wire.text(Field::Language)?,
+            timezone: wire.text(Field::Timezone)?,
+            properties,
+            items,
+        })
+    }
+}
+
+fn require<'a>(wire: &WireEvent<'_, 'a>, field: Field) -> Result<&'a str, Invalid> {
+    wire.get(field).ok_or_else(|| wire.invalid(field, InvalidReason::MissingField))
+}
+
+fn check_event_type<'a>(wire: &WireEvent<'_, 'a>) -> Result<Cow<'a, str>, Invalid> {
+    require(wire, Field::EventType)?;
+    let event_type = wire.text(Field::EventType)?;
+    let is_name = event_type.starts_with(|c: char| c.is_ascii_lowercase())
+        && event_type.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    let reason = match event_type.len() {
+        0 => InvalidReason::MissingField,
+        1..=MAX_EVENT_TYPE_BYTES if is_name => return Ok(event_type),
+        1..=MAX_EVENT_TYPE_BYTES => InvalidReason::InvalidValue,
+        _ => InvalidReason::TooLong,
+    };
+    Err(wire.invalid(Field::EventType, reason))
+}
+
+fn check_event_id(wire: &WireEvent<'_, '_>) -> Result<Option<Uuid>, Invalid> {
+    let text = wire.text(Field::EventId)?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let id = Uuid::try_parse(&text).ok().filter(|id| !id.is_nil());
+    id.map(Some).ok_or_else(|| wire.invalid(Field::EventId, InvalidReason::InvalidValue))
+}
+
+fn check_url<'a>(wire: &WireEvent<'_, 'a>, field: Field) -> Result<Cow<'a, str>, Invalid> {
+    let url = wire.url(field)?;
+    if url.is_empty() || Url::parse(&url).is_some() {
+        return Ok(url);
+    }
+    Err(wire.invalid(field, InvalidReason::InvalidValue))
+}
+
+fn check_user<'a>(wire: &WireEvent<'_, 'a>) -> Result<User<'a>, Invalid> {
+    let Some(value) = wire.get(Field::UserId) else {
+        return Ok(User::Anonymous);
+    };
+    let text = wire.text(Field::UserId)?;
+    if text.is_empty() {
+        return Ok(User::Anonymous);
+    }
+    let is_decimal = text.bytes().all(|b| b.is_ascii_digit());
+    if let Some(id) = text.parse().ok().filter(|_| is_decimal) {
+        return Ok(User::Id(id));
+    }
+    // A JSON number has to be an id; only a string may be any text.
+    if value.starts_with('"') {
+        return Ok(User::Key(text));
+    }
+    wire.u64(Field::UserId).map(|id| id.map_or(User::Anonymous, User::Id))
+}
+
+fn check_currency<'a>(wire: &WireEvent<'_, 'a>) -> Result<Cow<'a, str>, Invalid> {
+    let currency = wire.text(Field::Currency)?;
+    match currency.len() {
+        0 => Ok(currency),
+        3 if currency.bytes().all(|b| b.is_ascii_uppercase()) => Ok(currency),
+        3 if currency.bytes().all(|b| b.is_ascii_alphabetic()) => Ok(Cow::Owned(currency.to_ascii_uppercase())),
+        _ => Err(wire.invalid(Field::Currency, InvalidReason::InvalidValue)),
+    }
+}
+
+fn check_scroll(wire: &WireEvent<'_, '_>) -> Result<u8, Invalid> {
+    match wire.u32(Field::ScrollPct)?.map_or(Ok(0), u8::try_from) {
+        Ok(percent) if percent <= 100 => Ok(percent),
+        _ => Err(wire.invalid(Field::ScrollPct, InvalidReason::OutOfRange)),
+    }
+}
+
+fn check_screen(wire: &WireEvent<'_, '_>) -> Result<(u16, u16), Invalid> {
+    let screen = wire.text(Field::Screen)?;
+    if screen.is_empty() {
+        return Ok((0, 0));
+    }
+    let sides = screen.split_once(['x', 'X']).and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
+    sides.ok_or_else(|| wire.invalid(Field::Screen, InvalidReason::InvalidValue))
+}

@@ -1,0 +1,63 @@
+//! User agents that say what they are.
+//!
+//! In scope: self-declared crawlers, and user agents that no browser sends. Out of scope: the lists of crawlers (crate `user-agent`).
+
+use std::borrow::Cow;
+
+use crate::client::Client;
+use crate::filter::Signal;
+
+/// What the signal of every self-declared crawler starts with; the crawler's class follows.
+pub const PREFIX: &str = "ua:crawler:";
+
+/// The longest user agent of a browser, in bytes; in-app browsers reach about 400.
+pub const MAX_BROWSER_USER_AGENT_BYTES: usize = 512;
+
+/// Adds the signals of the user agent.
+pub fn check(client: &Client<'_>, parser: &mut user_agent::Parser, signals: &mut Vec<Signal>) {
+    let user_agent = client.user_agent();
+    if user_agent.is_empty() {
+        signals.push(Cow::Borrowed("ua:empty"));
+        return;
+    }
+    if let Some(crawler) = parser.crawler(user_agent) {
+        signals.push(Cow::Owned(format!("{PREFIX}{}", crawler.class.as_str())));
+    }
+    if client.ch_brands.is_some_and(|brands| brands.contains("HeadlessChrome")) {
+        // Tools that patch the user agent often forget the client hints.
+        signals.push(Cow::Owned(format!("{PREFIX}{}", user_agent::CrawlerClass::Headless.as_str())));
+    }
+    if user_agent.len() > MAX_BROWSER_USER_AGENT_BYTES {
+        signals.push(Cow::Borrowed("ua:too_long"));
+    } else if !user_agent.starts_with("Mozilla/") && !user_agent.starts_with("Opera/") {
+        signals.push(Cow::Borrowed("ua:no_browser"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHROME: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36";
+
+    #[test]
+    fn self_declared_crawlers_are_known_and_browsers_are_not() {
+        let long = format!("Mozilla/5.0 {}", "x".repeat(MAX_BROWSER_USER_AGENT_BYTES));
+        for (user_agent, brands, expected) in [
+            (CHROME, None, &[][..]),
+            (CHROME, Some("\"HeadlessChrome\";v=\"142\""), &["ua:crawler:headless"]),
+            ("", None, &["ua:empty"]),
+            (long.as_str(), None, &["ua:too_long"]),
+            ("MyApp/1.0", None, &["ua:no_browser"]),
+        ] {
+            let client = Client { user_agent: Some(user_agent), ch_brands: brands, ..Client::default() };
+            let mut signals = Vec::new();
+            check(&client, &mut user_agent::Parser::new(), &mut signals);
+            assert_eq!(signals, expected, "{user_agent}");
+        }
+        let googlebot = Client { user_agent: Some("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"), ..Client::default() };
+        let mut signals = Vec::new();
+        check(&googlebot, &mut user_agent::Parser::new(), &mut signals);
+        assert!(signals.iter().any(|signal| signal.starts_with(PREFIX)), "{signals:?}");
+    }
+}

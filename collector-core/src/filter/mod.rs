@@ -1,0 +1,109 @@
+//! Is this a person? Signals, a verdict, and what the site makes of it.
+//!
+//! In scope: one file per signal source, the rule that turns signals into a verdict, the site's policy.
+//! Out of scope: parsing user agents (crate `user-agent`), rates over time (the Batcher).
+//!
+//! Signals are named `category:signal`. A crawler's own word is a verdict; otherwise it takes signals of two independent categories, because each
+//! single one also happens to people (privacy extensions, corporate proxies, old browsers). Several signals of one category count once.
+
+pub mod automation;
+pub mod crawler;
+pub mod header;
+pub mod prefetch;
+
+use std::borrow::Cow;
+
+use crate::client::Client;
+use crate::event::Event;
+use crate::outcome::{FilterReason, FlagReason};
+use crate::site::BotPolicy;
+
+/// Names the rules that judged a row. It changes whenever a verdict may change.
+pub const RULES_VERSION: &str = "2026-11-20";
+
+/// The most signals kept of one event.
+pub const MAX_SIGNALS: usize = 16;
+
+/// A named piece of evidence, `category:signal`.
+pub type Signal = Cow<'static, str>;
+
+/// What the signals of one event add up to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// Why it is a bot, if it is.
+    pub flag: Option<FlagReason>,
+    /// The evidence, also of events that are no bot.
+    pub signals: Vec<Signal>,
+}
+
+impl Verdict {
+    /// What the site's policy makes of the verdict: `Err` if the event is not to be stored.
+    pub fn apply(self, policy: BotPolicy) -> Result<Self, FilterReason> {
+        match (policy, self.flag) {
+            (BotPolicy::Off, _) => Ok(Self::default()),
+            (BotPolicy::Drop, Some(FlagReason::Crawler)) => Err(FilterReason::Crawler),
+            (BotPolicy::Drop, Some(FlagReason::Automation)) => Err(FilterReason::Automation),
+            _ => Ok(self),
+        }
+    }
+}
+
+/// Judges the sender of a beacon; the same for all its events.
+pub fn judge_client(client: &Client<'_>, parser: &mut user_agent::Parser) -> Vec<Signal> {
+    let mut signals = Vec::new();
+    crawler::check(client, parser, &mut signals);
+    header::check(client, &mut signals);
+    signals
+}
+
+/// Judges one event of a sender.
+pub fn judge_event(event: &Event<'_>, client_signals: &[Signal]) -> Verdict {
+    let mut signals = client_signals.to_vec();
+    automation::check(event, &mut signals);
+    signals.truncate(MAX_SIGNALS);
+    Verdict { flag: flag(&signals), signals }
+}
+
+fn flag(signals: &[Signal]) -> Option<FlagReason> {
+    if signals.iter().any(|signal| signal.starts_with(crawler::PREFIX)) {
+        return Some(FlagReason::Crawler);
+    }
+    let category = |signal: &Signal| signal.split(':').next().unwrap_or("").to_owned();
+    let first = signals.first().map(category)?;
+    signals.iter().any(|signal| category(signal) != first).then_some(FlagReason::Automation)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(signals: &[&'static str]) -> Option<FlagReason> {
+        flag(&signals.iter().map(|s| Cow::Borrowed(*s)).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_verdict_needs_a_crawler_or_two_categories() {
+        for (signals, expected) in [
+            (&[][..], None),
+            (&["header:no_sec_fetch"], None),
+            (&["header:no_sec_fetch", "header:no_accept_language"], None),
+            (&["header:no_sec_fetch", "browser:automation"], Some(FlagReason::Automation)),
+            (&["ua:crawler:search"], Some(FlagReason::Crawler)),
+            (&["ua:empty"], None),
+            (&["ua:empty", "header:no_sec_fetch"], Some(FlagReason::Automation)),
+        ] {
+            assert_eq!(verdict(signals), expected, "{signals:?}");
+        }
+    }
+
+    #[test]
+    fn the_policy_decides_what_happens_to_a_verdict() {
+        let crawler = Verdict { flag: Some(FlagReason::Crawler), signals: vec![Cow::Borrowed("ua:crawler:search")] };
+        let driven = Verdict { flag: Some(FlagReason::Automation), ..crawler.clone() };
+        assert_eq!(crawler.clone().apply(BotPolicy::Flag), Ok(crawler.clone()));
+        assert_eq!(crawler.clone().apply(BotPolicy::Drop), Err(FilterReason::Crawler));
+        assert_eq!(driven.apply(BotPolicy::Drop), Err(FilterReason::Automation));
+        assert_eq!(crawler.apply(BotPolicy::Off), Ok(Verdict::default()));
+        assert_eq!(Verdict::default().apply(BotPolicy::Drop), Ok(Verdict::default()));
+    }
+}

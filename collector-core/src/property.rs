@@ -1,0 +1,173 @@
+//! The `properties` of an event: a flat map of strings.
+//!
+//! In scope: flattening, limits, unknown fields as properties, names that the collector keeps for itself.
+//! Out of scope: masking of personal data (`enrich::mask`).
+//!
+//! An object inside `properties` becomes dotted names (`{"cart":{"size":2}}` is `cart.size`), down to `MAX_DEPTH` levels. Deeper objects and
+//! all arrays are stored as their JSON text. Booleans and numbers are stored as their text; `null` is absence.
+
+use std::borrow::Cow;
+
+use crate::beacon::{WireEvent, push_pointer_token};
+use crate::field::Field;
+use crate::outcome::InvalidReason;
+use crate::reader::Invalid;
+use crate::site::UnknownFields;
+use crate::wire::{self, Members};
+
+/// The most properties of one event, after flattening.
+pub const MAX_PROPERTIES: usize = 64;
+
+/// The longest name of a property, in bytes, after flattening.
+pub const MAX_KEY_BYTES: usize = 64;
+
+/// The longest value of a property, in bytes.
+pub const MAX_VALUE_BYTES: usize = 1_024;
+
+/// Levels of objects that become dotted names.
+pub const MAX_DEPTH: usize = 4;
+
+/// Names that only the collector writes. A client's property of this name is kept as `client.<name>`, so that nobody can forge our marks.
+pub const RESERVED: [&str; 3] = ["clamped", "sampling_rate", "user_key"];
+
+/// The properties of one event: unique names, within the limits.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Properties<'a> {
+    entries: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+}
+
+impl<'a> Properties<'a> {
+    /// Reads `properties`, then what else has no column of its own: `viewport` and unknown fields.
+    pub(crate) fn check(event: &WireEvent<'_, 'a>, unknown: UnknownFields) -> Result<Self, Invalid> {
+        let mut properties = Self::default();
+        if let Some(value) = event.get(Field::Properties) {
+            let pointer = event.pointer(Field::Properties);
+            let members = wire::members(value)
+                .ok_or_else(|| event.invalid(Field::Properties, InvalidReason::WrongType))?;
+            properties.flatten("", members, 1, &pointer)?;
+        }
+        if let Some(value) = event.get(Field::Viewport) {
+            properties.add(Cow::Borrowed("viewport"), value, &event.pointer(Field::Viewport))?;
+        }
+        for (name, value) in event.unknown() {
+            let pointer = event.unknown_pointer(name);
+            if unknown == UnknownFields::Strict {
+                return Err(Invalid { reason: InvalidReason::UnknownField, field: pointer });
+            }
+            properties.add(Cow::Owned(name.to_owned()), value, &pointer)?;
+        }
+        Ok(properties)
+    }
+
+    /// Adds one value with the client's name, within the limits. The first of a name stays.
+    pub(crate) fn add(&mut self, name: Cow<'a, str>, value: &'a str, pointer: &str) -> Result<(), Invalid> {
+        let fail = |reason| Err(Invalid { reason, field: pointer.to_owned() });
+        let name = if RESERVED.contains(&name.as_ref()) { Cow::Owned(format!("client.{name}")) } else { name };
+        if name.len() > MAX_KEY_BYTES {
+            return fail(InvalidReason::TooLong);
+        }
+        let value = wire::string(value).unwrap_or(Cow::Borrowed(value));
+        if value.len() > MAX_VALUE_BYTES {
+            return fail(InvalidReason::TooLong);
+        }
+        if self.get(&name).is_some() {
+            return Ok(());
+        }
+        if self.entries.len() >= MAX_PROPERTIES {
+            return fail(InvalidReason::TooManyProperties);
+        }
+        self.entries.push((name, value));
+        Ok(())
+    }
+
+    fn flatten(&mut self, prefix: &str, members: Members<'a>, depth: usize, pointer: &str) -> Result<(), Invalid> {
+        if members.is_cut {
+            return Err(Invalid { reason: InvalidReason::TooManyProperties, field: pointer.to_owned() });
+        }
+        for (name, value) in members.list {
+            let mut member_pointer = pointer.to_owned();
+            push_pointer_token(&mut member_pointer, &name);
+            let name = if prefix.is_empty() { name } else { Cow::Owned(format!("{prefix}.{name}")) };
+            match wire::members(value).filter(|inner| depth < MAX_DEPTH && !inner.list.is_empty()) {
+                Some(inner) => self.flatten(&name, inner, depth + 1, &member_pointer)?,
+                None => self.add(name, value, &member_pointer)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a property of the collector's own; such properties are outside the client's limit.
+    pub(crate) fn mark(&mut self, name: &'static str, value: Cow<'a, str>) {
+        self.entries.push((Cow::Borrowed(name), value));
+    }
+
+    /// The value of a name.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.entries.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_ref())
+    }
+
+    /// The properties in the order in which they were sent.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.entries.iter().map(|(name, value)| (name.as_ref(), value.as_ref()))
+    }
+
+    /// The values, to be masked.
+    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut Cow<'a, str>> {
+        self.entries.iter_mut().map(|(_, value)| value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::beacon::Beacon;
+
+    fn properties(json: &str) -> Result<Vec<(String, String)>, Invalid> {
+        let beacon = Beacon::parse(json.as_bytes()).unwrap();
+        let event = beacon.events().next().unwrap();
+        Properties::check(&event, UnknownFields::Lenient)
+            .map(|p| p.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    }
+
+    #[test]
+    fn values_of_every_type_become_text() {
+        let json = r#"{"properties":{"a":"x\n","b":1.50,"c":true,"d":null,"e":[1, {"f":2}],"g":{"h":{"i":{"j":{"k":1}}}},"l":{}},"m":"n"}"#;
+        let expected = [
+            ("a", "x\n"),
+            ("b", "1.50"),
+            ("c", "true"),
+            ("e", r#"[1, {"f":2}]"#),
+            ("g.h.i.j", r#"{"k":1}"#),
+            ("l", "{}"),
+            ("m", "n"),
+        ];
+        let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(properties(json), Ok(expected.to_vec()));
+    }
+
+    #[test]
+    fn our_marks_cannot_be_forged() {
+        let json = r#"{"properties":{"clamped":"no"},"user_key":"me"}"#;
+        let expected = [("client.clamped", "no"), ("client.user_key", "me")];
+        assert_eq!(properties(json), Ok(expected.map(|(n, v)| (n.to_owned(), v.to_owned())).to_vec()));
+    }
+
+    #[test]
+    fn limits_are_exact() {
+        let many = |count: usize| {
+            let list: Vec<_> = (0..count).map(|n| format!(r#""p{n}":1"#)).collect();
+            format!(r#"{{"properties":{{{}}}}}"#, list.join(","))
+        };
+        assert_eq!(properties(&many(MAX_PROPERTIES)).map(|p| p.len()), Ok(MAX_PROPERTIES));
+        let too_many = properties(&many(MAX_PROPERTIES + 1)).unwrap_err();
+        assert_eq!(too_many, Invalid { reason: InvalidReason::TooManyProperties, field: "/properties".into() });
+        let key = |bytes: usize| format!(r#"{{"properties":{{"{}":1}}}}"#, "k".repeat(bytes));
+        assert!(properties(&key(MAX_KEY_BYTES)).is_ok());
+        assert_eq!(properties(&key(MAX_KEY_BYTES + 1)).unwrap_err().reason, InvalidReason::TooLong);
+        let value = |bytes: usize| format!(r#"{{"x":"{}"}}"#, "v".repeat(bytes));
+        assert!(properties(&value(MAX_VALUE_BYTES)).is_ok());
+        let too_long = properties(&value(MAX_VALUE_BYTES + 1)).unwrap_err();
+        assert_eq!(too_long, Invalid { reason: InvalidReason::TooLong, field: "/x".into() });
+        assert_eq!(properties(r#"{"properties":[1]}"#).unwrap_err().reason, InvalidReason::WrongType);
+    }
+}

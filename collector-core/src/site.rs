@@ -1,0 +1,407 @@
+//! The settings of one site, and which browser origins may send for it.
+//!
+//! In scope: the settings as JSON, their check with errors that name the field, the origin rule, the bootstrap list.
+//! Out of scope: where settings are stored and cached (the shell), how each setting acts (`pipeline`, `enrich`, `filter`).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// The longest site id, in bytes.
+pub const MAX_SITE_ID_BYTES: usize = 64;
+
+/// The most entries of one list in the settings of a site.
+pub const MAX_LIST_ENTRIES: usize = 100;
+
+/// Why settings are refused.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum SiteError {
+    /// The JSON is no settings object.
+    #[error("expected the settings of a site, found {0}")]
+    Json(String),
+    /// One setting has an impossible value.
+    #[error("expected {expected} in {field}, found {found:?}")]
+    Setting {
+        /// The setting.
+        field: &'static str,
+        /// What it may be.
+        expected: &'static str,
+        /// What it is.
+        found: String,
+    },
+}
+
+/// Whether events of the site are taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Events are taken.
+    #[default]
+    Active,
+    /// Events are filtered as `site_paused`.
+    Paused,
+}
+
+/// What happens to a field that the collector does not know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnknownFields {
+    /// It is kept in `properties`.
+    #[default]
+    Lenient,
+    /// The event is invalid.
+    Strict,
+}
+
+/// What is stored of the sender's address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IpMode {
+    /// The network: /24 of IPv4, /48 of IPv6.
+    #[default]
+    Truncate,
+    /// Nothing.
+    Drop,
+    /// The whole address.
+    Keep,
+}
+
+/// How visitors are recognised.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VisitorMode {
+    /// By a hash whose key is forgotten after a day.
+    #[default]
+    Daily,
+    /// By a first-party id that the edge sets.
+    Persistent,
+}
+
+/// What a privacy signal of the browser does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SignalMode {
+    /// Nothing.
+    Off,
+    /// The event is stored without identifiers.
+    Anonymise,
+    /// The event is filtered.
+    Drop,
+}
+
+/// What happens to bots.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BotPolicy {
+    /// Stored with `is_bot = 1` and the evidence.
+    #[default]
+    Flag,
+    /// Filtered and counted.
+    Drop,
+    /// Not judged.
+    Off,
+}
+
+/// The privacy settings of a site.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Privacy {
+    /// What is stored of the address.
+    pub ip: IpMode,
+    /// How visitors are recognised.
+    pub visitor: VisitorMode,
+    /// What Global Privacy Control does.
+    pub gpc: SignalMode,
+    /// What Do Not Track does.
+    pub dnt: SignalMode,
+}
+
+impl Default for Privacy {
+    fn default() -> Self {
+        Self {
+            ip: IpMode::default(),
+            visitor: VisitorMode::default(),
+            gpc: SignalMode::Anonymise,
+            dnt: SignalMode::Off,
+        }
+    }
+}
+
+/// Events per second that a site may send. Zero is no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Of the whole site, in one isolate.
+    pub events_per_second: u32,
+    /// Of one address on the site, in one isolate.
+    pub address_events_per_second: u32,
+}
+
+/// The settings of one site.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Site {
+    /// The id in beacons: lower-case letters, digits, `-` and `_`.
+    pub id: String,
+    /// Host names, with their sub-domains; with a port, only that port.
+    pub domains: Vec<String>,
+    /// Whether events are taken.
+    #[serde(default)]
+    pub status: Status,
+    /// What happens to unknown fields.
+    #[serde(default)]
+    pub unknown_fields: UnknownFields,
+    /// The privacy settings.
+    #[serde(default)]
+    pub privacy: Privacy,
+    /// Query parameters that URLs keep, besides campaigns and click ids.
+    #[serde(default)]
+    pub query_params: Vec<String>,
+    /// What happens to bots.
+    #[serde(default)]
+    pub bots: BotPolicy,
+    /// Regions where rows may be stored; empty permits every region.
+    #[serde(default)]
+    pub regions: Vec<String>,
+    /// Share of visitors whose events are stored, above 0 and at most 1.
+    #[serde(default = "whole")]
+    pub sampling_rate: f64,
+    /// The rate limits.
+    #[serde(default)]
+    pub limits: Limits,
+    /// Whether a sandboxed page (`Origin: null`) may send.
+    #[serde(default)]
+    pub allow_null_origin: bool,
+    /// Whether a user id that is no number is kept as `properties.user_key`.
+    #[serde(default)]
+    pub keep_user_key: bool,
+    /// Key of the hash that turns such user ids into numbers: 32 hexadecimal digits. Without it the site's id is the key.
+    #[serde(default)]
+    pub user_id_key: Option<String>,
+    /// How long rows should be kept: a hint for the operator's TTL.
+    #[serde(default)]
+    pub retention_days: Option<u32>,
+}
+
+const fn whole() -> f64 {
+    1.0
+}
+
+impl Site {
+    /// Reads and checks the settings of one site.
+    pub fn parse(json: &str) -> Result<Self, SiteError> {
+        let site: Self = serde_json::from_str(json).map_err(|error| SiteError::Json(error.to_string()))?;
+        site.check()?;
+        Ok(site)
+    }
+
+    /// A site with default settings.
+    pub fn new(id: &str, domains: &[&str]) -> Result<Self, SiteError> {
+        Self::parse(&serde_json::json!({ "id": id, "domains": domains }).to_string())
+    }
+
+    fn check(&self) -> Result<(), SiteError> {
+        let lists = [("domains", &self.domains), ("query_params", &self.query_params), ("regions", &self.regions)];
+        for (field, list) in lists {
+            check_that(list.len() <= MAX_LIST_ENTRIES, field, "at most 100 entries", list.len())?;
+        }
+        let expected = "1 to 64 lower-case letters, digits, - or _";
+        check_that(is_id(&self.id), "id", expected, &self.id)?;
+        check_that(!self.domains.is_empty(), "domains", "at least one host name", "[]")?;
+        for domain in &self.domains {
+            check_that(is_domain(domain), "domains", "a lower-case host name such as shop.example or localhost:8080", domain)?;
+        }
+        for name in &self.query_params {
+            let is_name = !name.is_empty() && !name.contains(['=', '&', '#', '%', '+']);
+            check_that(is_name, "query_params", "a parameter name without encoding", name)?;
+        }
+        for region in &self.regions {
+            check_that(is_id(region), "regions", expected, region)?;
+        }
+        let is_rate = self.sampling_rate > 0.0 && self.sampling_rate <= 1.0;
+        check_that(is_rate, "sampling_rate", "a number above 0 and at most 1", self.sampling_rate)?;
+        if let Some(key) = &self.user_id_key {
+            // The key is a secret: the error does not repeat it.
+            check_that(hex_key(key).is_some(), "user_id_key", "32 hexadecimal digits", "another text")?;
+        }
+        Ok(())
+    }
+
+    /// True if a browser page of this origin may send events for the site. A request without an origin does not come from a page: it may.
+    ///
+    /// HTTP lets any program send any `Origin`: this keeps other people's pages out, not other people's programs.
+    pub fn allows_origin(&self, origin: Option<&str>) -> bool {
+        let Some(origin) = origin else { return true };
+        if origin == "null" {
+            return self.allow_null_origin;
+        }
+        let origin = origin.to_ascii_lowercase();
+        let Some(authority) = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://")) else {
+            return false;
+        };
+        self.domains.iter().any(|domain| matches_domain(authority, domain))
+    }
+
+    /// True if `host` (lower-case, without port) is one of the site's own hosts.
+    pub fn has_host(&self, host: &str) -> bool {
+        self.domains.iter().any(|domain| is_host_within(host, split_port(domain).0))
+    }
+
+    /// The key of the site's permanent hashes.
+    pub(crate) fn hash_key(&self) -> [u8; 16] {
+        self.user_id_key.as_deref().and_then(hex_key).unwrap_or_else(|| {
+            let mut key = *b"landfall site id";
+            for (byte, id) in key.iter_mut().zip(self.id.bytes().cycle()) {
+                *byte ^= id;
+            }
+            key
+        })
+    }
+}
+
+/// The sites that a beacon may name, by id.
+#[derive(Clone, Debug, Default)]
+pub struct Sites {
+    by_id: BTreeMap<String, Arc<Site>>,
+}
+
+impl Sites {
+    /// Reads the bootstrap list: a JSON array of settings.
+    pub fn parse(json: &str) -> Result<Self, SiteError> {
+        let list: Vec<Site> = serde_json::from_str(json).map_err(|error| SiteError::Json(error.to_string()))?;
+        let mut sites = Self::default();
+        for site in list {
+            site.check()?;
+            check_that(sites.get(&site.id).is_none(), "id", "each id once", &site.id)?;
+            sites.insert(Arc::new(site));
+        }
+        Ok(sites)
+    }
+
+    /// Adds or replaces a site.
+    pub fn insert(&mut self, site: Arc<Site>) {
+        self.by_id.insert(site.id.clone(), site);
+    }
+
+    /// The site of this id.
+    pub fn get(&self, id: &str) -> Option<&Arc<Site>> {
+        self.by_id.get(id)
+    }
+
+    /// Every site, by id.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Site>> {
+        self.by_id.values()
+    }
+}
+
+fn check_that(is_met: bool, field: &'static str, expected: &'static str, found: impl ToString) -> Result<(), SiteError> {
+    if is_met { Ok(()) } else { Err(SiteError::Setting { field, expected, found: found.to_string() }) }
+}
+
+/// True if the text can be a site id or a region name.
+pub fn is_id(text: &str) -> bool {
+    (1..=MAX_SITE_ID_BYTES).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_')
+}
+
+fn is_domain(domain: &str) -> bool {
+    let (host, port) = split_port(domain);
+    let is_host = !host.is_empty()
+        && !host.starts_with('.')
+        && host.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-._[]:".contains(&b));
+    is_host && port.is_none_or(|port| port.parse::<u16>().is_ok())
+}
+
+/// Splits `host:port`; the colons of an IPv6 address in brackets are not a port.
+fn split_port(authority: &str) -> (&str, Option<&str>) {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (authority, None),
+    }
+}
+
+fn matches_domain(authority: &str, domain: &str) -> bool {
+    let (host, port) = split_port(authority);
+    let (domain_host, domain_port) = split_port(domain);
+    is_host_within(host, domain_host) && domain_port.is_none_or(|wanted| port == Some(wanted))
+}
+
+fn is_host_within(host: &str, domain: &str) -> bool {
+    host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+}
+
+fn hex_key(text: &str) -> Option<[u8; 16]> {
+    if text.len() != 32 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return None;
+    }
+    u128::from_str_radix(text, 16).ok().map(u128::to_be_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_match_domains_and_their_sub_domains() {
+        let mut site = Site::new("demo", &["shop.example", "localhost:8080", "127.0.0.1", "[::1]"]).unwrap();
+        for (origin, is_allowed) in [
+            (None, true),
+            (Some("https://shop.example"), true),
+            (Some("http://shop.example:8443"), true),
+            (Some("HTTPS://WWW.Shop.Example"), true),
+            (Some("http://localhost:8080"), true),
+            (Some("http://127.0.0.1:9"), true),
+            (Some("http://[::1]:9"), true),
+            (Some("http://localhost:8081"), false),
+            (Some("http://localhost"), false),
+            (Some("https://evilshop.example"), false),
+            (Some("https://shop.example.evil.test"), false),
+            (Some("https://shop.example/path"), false),
+            (Some("file://shop.example"), false),
+            (Some("shop.example"), false),
+            (Some(""), false),
+            (Some("null"), false),
+        ] {
+            assert_eq!(site.allows_origin(origin), is_allowed, "{origin:?}");
+        }
+        site.allow_null_origin = true;
+        assert!(site.allows_origin(Some("null")));
+    }
+
+    #[test]
+    fn impossible_settings_name_the_field() {
+        for (json, field) in [
+            (r#"{"id":"Demo","domains":["a"]}"#, "in id"),
+            (r#"{"id":"demo","domains":[]}"#, "in domains"),
+            (r#"{"id":"demo","domains":["https://a.example"]}"#, "in domains"),
+            (r#"{"id":"demo","domains":["a.example:x"]}"#, "in domains"),
+            (r#"{"id":"demo","domains":["a"],"sampling_rate":0}"#, "in sampling_rate"),
+            (r#"{"id":"demo","domains":["a"],"user_id_key":"abc"}"#, "in user_id_key"),
+            (r#"{"id":"demo","domains":["a"],"query_params":["a=b"]}"#, "in query_params"),
+            (r#"{"id":"demo","domains":["a"],"regions":["EU"]}"#, "in regions"),
+            (r#"{"id":"demo","domains":["a"],"sampling":1}"#, "unknown field `sampling`"),
+            (r#"{"id":"demo","domains":["a"],"privacy":{"ip":"hash"}}"#, "unknown variant `hash`"),
+            (r#"{"id":"demo"}"#, "missing field `domains`"),
+        ] {
+            let error = Site::parse(json).unwrap_err().to_string();
+            assert!(error.contains(field), "{json}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_bootstrap_list_is_checked() {
+        let list = r#"[{"id":"demo","domains":["shop.example"],"privacy":{"gpc":"drop"}},{"id":"b","domains":["b.example"]}]"#;
+        let sites = Sites::parse(list).unwrap();
+        assert_eq!(sites.iter().count(), 2);
+        assert_eq!(sites.get("demo").map(|s| s.privacy.gpc), Some(SignalMode::Drop));
+        assert!(Sites::parse(r#"[{"id":"b","domains":["b"]},{"id":"b","domains":["b"]}]"#).is_err());
+    }
+
+    #[test]
+    fn settings_survive_a_round_trip() {
+        let site = Site::new("demo", &["shop.example"]).unwrap();
+        assert_eq!(Site::parse(&serde_json::to_string(&site).unwrap()), Ok(site));
+    }
+}

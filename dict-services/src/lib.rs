@@ -1,0 +1,23 @@
+//! Feeds: HTTP endpoints whose JSONEachRow body fills one ClickHouse dictionary each.
+//!
+//! In scope: what a feed answers ([`route`]), the immutable snapshot behind it ([`feed`]), its copy on disk ([`store`]), and the
+//! entries of the two feeds ([`country`], [`segment`]).
+//! Out of scope: the dictionaries themselves (`infra/clickhouse/dictionaries`) and the events that segments are computed from.
+//!
+//! One rule shapes everything here: ClickHouse replaces a loaded dictionary with whatever a `200` carries, so a feed answers a
+//! full load with one complete, valid snapshot or with an error status, never with anything in between.
+
+pub mod clock;
+pub mod coding;
+pub mod config;
+pub mod country;
+pub mod entries;
+pub mod feed;
+pub mod lines;
+pub mod metric;
+pub mod reply;
+pub mod route;
+pub mod segment;
+pub mod server;
+pub mod store;
+pub mod token;

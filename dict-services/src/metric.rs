@@ -1,0 +1,133 @@
+//! What a service says about itself to Prometheus.
+//!
+//! In scope: names and label sets. `snapshot_age_seconds` is the one to alert on: it grows while refreshes fail.
+//! Out of scope: logs.
+
+use std::{fmt, sync::atomic::AtomicU64};
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    registry::Registry,
+};
+
+/// Labels of `requests_total`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Request {
+    method: String,
+    status: u16,
+}
+
+/// Labels of `refreshes_total`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Refresh {
+    result: &'static str,
+}
+
+/// Labels of `segment_entries`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Segment {
+    segment_name: String,
+}
+
+/// Handles to one service's metrics: cheap to clone, all clones count into the same.
+#[derive(Clone, Default)]
+pub struct Metrics {
+    requests: Family<Request, Counter>,
+    response_bytes: Counter,
+    responses_cut_off: Counter,
+    refreshes: Family<Refresh, Counter>,
+    store_failures: Counter,
+    refresh_seconds: Gauge<f64, AtomicU64>,
+    snapshot_loaded: Gauge,
+    snapshot_age_seconds: Gauge,
+    snapshot_rows: Gauge,
+    snapshot_updated_seconds: Gauge,
+    segment_entries: Family<Segment, Gauge>,
+}
+
+/// The state of the snapshot when `/metrics` is read.
+#[derive(Debug, Clone, Copy)]
+pub struct SnapshotState {
+    /// Entries, deleted ones included.
+    pub rows: usize,
+    /// Seconds since the source last confirmed it.
+    pub age_s: u32,
+    /// Latest change of an entry, unix seconds.
+    pub newest: u32,
+}
+
+impl Metrics {
+    /// Counts one answered request.
+    pub fn answered(&self, method: &str, status: u16) {
+        let request = Request {
+            method: method.to_owned(),
+            status,
+        };
+        self.requests.get_or_create(&request).inc();
+    }
+
+    /// Counts body bytes of feed responses, as they go over the wire.
+    pub fn sent(&self, bytes: usize) {
+        self.response_bytes
+            .inc_by(u64::try_from(bytes).unwrap_or(u64::MAX));
+    }
+
+    /// Counts a streamed response that did not reach its end.
+    pub fn cut_off(&self) {
+        self.responses_cut_off.inc();
+    }
+
+    /// Counts a finished refresh; `result` is a tag such as `changed`, `unchanged`, `failed`.
+    pub fn refreshed(&self, result: &'static str, seconds: f64) {
+        self.refreshes.get_or_create(&Refresh { result }).inc();
+        self.refresh_seconds.set(seconds);
+    }
+
+    /// Counts a snapshot that could not be written to disk.
+    pub fn store_failed(&self) {
+        self.store_failures.inc();
+    }
+
+    /// Notes how many live entries each segment has.
+    pub fn count_segments<'a>(&self, counts: impl Iterator<Item = (&'a str, usize)>) {
+        for (name, count) in counts {
+            let segment = Segment {
+                segment_name: name.to_owned(),
+            };
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            self.segment_entries.get_or_create(&segment).set(count);
+        }
+    }
+
+    /// The metrics as text, with the snapshot as it is now.
+    pub fn render(&self, feed: &str, snapshot: Option<SnapshotState>) -> Result<String, fmt::Error> {
+        self.snapshot_loaded.set(snapshot.is_some().into());
+        if let Some(state) = snapshot {
+            self.snapshot_age_seconds.set(state.age_s.into());
+            self.snapshot_updated_seconds.set(state.newest.into());
+            self.snapshot_rows
+                .set(i64::try_from(state.rows).unwrap_or(i64::MAX));
+        }
+        let mut text = String::new();
+        encode(&mut text, &self.registry(feed))?;
+        Ok(text)
+    }
+
+    #[rustfmt::skip]
+    fn registry(&self, feed: &str) -> Registry {
+        let mut all = Registry::with_labels([("feed".into(), feed.to_owned().into())].into_iter());
+        all.register("requests", "Answered requests", self.requests.clone());
+        all.register("response_bytes", "Body bytes of feed responses, as sent", self.response_bytes.clone());
+        all.register("responses_cut_off", "Streamed responses that did not reach their end", self.responses_cut_off.clone());
+        all.register("refreshes", "Finished refreshes by result", self.refreshes.clone());
+        all.register("refresh_seconds", "Duration of the last refresh", self.refresh_seconds.clone());
+        all.register("store_failures", "Snapshots that could not be written to disk", self.store_failures.clone());
+        all.register("snapshot_loaded", "1 once there is a snapshot to serve", self.snapshot_loaded.clone());
+        all.register("snapshot_age_seconds", "Seconds since the source last confirmed the snapshot", self.snapshot_age_seconds.clone());
+        all.register("snapshot_rows", "Entries of the snapshot, deleted ones included", self.snapshot_rows.clone());
+        all.register("snapshot_updated_seconds", "Unix time of the latest change of an entry", self.snapshot_updated_seconds.clone());
+        all.register("segment_entries", "Live entries by segment", self.segment_entries.clone());
+        all
+    }
+}

@@ -1,0 +1,247 @@
+//! The HTTP surface of one feed.
+//!
+//! In scope: routes, status codes, authorization, query parameters.
+//! Out of scope: bodies ([`crate::reply`]), sockets ([`crate::server`]).
+//!
+//! | route | answer |
+//! |---|---|
+//! | `GET /<feed>` | every entry; with `?last_updated=YYYY-MM-DD hh:mm:ss` those changed since |
+//! | `POST /<feed>` | the entries of the keys in the body (JSONEachRow), none for unknown keys |
+//! | `GET /healthz` | 200 while the process lives |
+//! | `GET /readyz` | 200 once a snapshot is loaded, else 503 |
+//! | `GET /metrics` | Prometheus text; no token: it names no user |
+//!
+//! `Range` is ignored: a resumed download must not splice two snapshots. There is no 204, 304 or redirect, because `ClickHouse`
+//! takes them as errors. Unknown query parameters are ignored, as a wrong `update_field` then costs bytes and not changes.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::{DefaultBodyLimit, Query, Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use serde::Deserialize;
+use tokio::{sync::Semaphore, time::timeout};
+
+use crate::{
+    clock,
+    coding::Coding,
+    entries::Entries,
+    feed::Feed,
+    lines::{Lines, Selection},
+    metric::{Metrics, SnapshotState},
+    reply::{self, MAX_STREAMS, ReplyError},
+    token::Tokens,
+};
+
+/// Largest body of a key lookup: over 500,000 keys, far more than one block of a query.
+pub const MAX_KEYS_BYTES: usize = 16 * 1024 * 1024;
+/// A key lookup must have arrived within this time.
+pub const KEYS_DEADLINE: Duration = Duration::from_secs(30);
+/// When a reader should try again after a 503, seconds.
+const RETRY_AFTER_S: &str = "2";
+
+/// Everything the routes of one feed share.
+pub struct Shell<E> {
+    /// What is served.
+    pub feed: Feed<E>,
+    /// Who may read it.
+    pub tokens: Tokens,
+    /// What is counted.
+    pub metrics: Metrics,
+    streams: Arc<Semaphore>,
+}
+
+impl<E> Shell<E> {
+    /// A shell without a snapshot: it answers 503 until one is published.
+    pub fn new(tokens: Tokens) -> Self {
+        Self {
+            feed: Feed::default(),
+            tokens,
+            metrics: Metrics::default(),
+            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+        }
+    }
+}
+
+/// The routes of one feed.
+pub fn router<E: Entries>(shell: Arc<Shell<E>>) -> Router {
+    Router::new()
+        .route(
+            &format!("/{}", E::FEED),
+            get(load::<E>)
+                .post(look_up::<E>)
+                .layer(DefaultBodyLimit::max(MAX_KEYS_BYTES))
+                .layer(middleware::from_fn_with_state(
+                    Arc::clone(&shell),
+                    authorize::<E>,
+                )),
+        )
+        .route("/healthz", get(|| async { "alive\n" }))
+        .route("/readyz", get(ready::<E>))
+        .route("/metrics", get(metrics::<E>))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&shell),
+            count::<E>,
+        ))
+        .with_state(shell)
+}
+
+/// Every refusal, with its status. The text never holds feed lines, so it cannot be read as an entry.
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    #[error("expected a valid bearer token")]
+    Unauthorized,
+    #[error("expected last_updated as YYYY-MM-DD hh:mm:ss, found {0:?}")]
+    LastUpdated(String),
+    #[error("expected compression as zstd, gzip or identity, found {0:?}")]
+    Compression(String),
+    #[error("expected one JSON object with the key per line: {0}")]
+    Keys(#[from] serde_json::Error),
+    #[error("expected the keys within {} s", KEYS_DEADLINE.as_secs())]
+    Slow,
+    #[error("no snapshot is loaded yet")]
+    NotReady,
+    #[error(transparent)]
+    Reply(#[from] ReplyError),
+}
+
+impl Refusal {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::LastUpdated(_) | Self::Compression(_) | Self::Keys(_) => StatusCode::BAD_REQUEST,
+            Self::Slow => StatusCode::REQUEST_TIMEOUT,
+            Self::NotReady | Self::Reply(ReplyError::Busy) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Reply(ReplyError::Encode(_)) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        let mut response = (status, format!("{self}\n")).into_response();
+        let extra = match status {
+            StatusCode::UNAUTHORIZED => Some((header::WWW_AUTHENTICATE, "Bearer")),
+            StatusCode::SERVICE_UNAVAILABLE => Some((header::RETRY_AFTER, RETRY_AFTER_S)),
+            _ => None,
+        };
+        if let Some((name, value)) = extra {
+            let value = HeaderValue::from_static(value);
+            response.headers_mut().insert(name, value);
+        }
+        response
+    }
+}
+
+#[derive(Deserialize)]
+struct Parameters {
+    last_updated: Option<String>,
+    compression: Option<String>,
+}
+
+impl Parameters {
+    fn coding(&self, headers: &HeaderMap) -> Result<Coding, Refusal> {
+        match &self.compression {
+            Some(name) => Coding::parse(name).ok_or_else(|| Refusal::Compression(name.clone())),
+            None => Ok(Coding::accepted(headers.get(header::ACCEPT_ENCODING))),
+        }
+    }
+
+    fn selection(&self, now: u32) -> Result<Selection, Refusal> {
+        let Some(text) = &self.last_updated else {
+            return Ok(Selection::All);
+        };
+        clock::parse_utc(text)
+            .map(|since| Selection::changed_since(since, now))
+            .ok_or_else(|| Refusal::LastUpdated(text.clone()))
+    }
+}
+
+async fn load<E: Entries>(
+    State(shell): State<Arc<Shell<E>>>,
+    Query(parameters): Query<Parameters>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let coding = parameters.coding(&headers)?;
+    let selection = parameters.selection(clock::unix_now())?;
+    let entries = shell.feed.snapshot().ok_or(Refusal::NotReady)?;
+    let lines = Lines::new(entries, selection);
+    Ok(reply::send(lines, coding, &shell.streams, &shell.metrics)?)
+}
+
+async fn look_up<E: Entries>(
+    State(shell): State<Arc<Shell<E>>>,
+    Query(parameters): Query<Parameters>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Refusal> {
+    let coding = parameters.coding(&headers)?;
+    let keys = parse_keys::<E>(&body)?;
+    let entries = shell.feed.snapshot().ok_or(Refusal::NotReady)?;
+    let selection = Selection::of_keys(&*entries, &keys);
+    let lines = Lines::new(entries, selection);
+    Ok(reply::send(lines, coding, &shell.streams, &shell.metrics)?)
+}
+
+fn parse_keys<E: Entries>(body: &[u8]) -> Result<Vec<E::Key>, serde_json::Error> {
+    serde_json::Deserializer::from_slice(body)
+        .into_iter()
+        .collect()
+}
+
+async fn ready<E: Entries>(State(shell): State<Arc<Shell<E>>>) -> Result<&'static str, Refusal> {
+    let loaded = shell.feed.snapshot().map(|_| "ready\n");
+    loaded.ok_or(Refusal::NotReady)
+}
+
+async fn metrics<E: Entries>(State(shell): State<Arc<Shell<E>>>) -> Response {
+    let now = clock::unix_now();
+    let state = shell.feed.snapshot().map(|entries| SnapshotState {
+        rows: entries.len(),
+        age_s: shell.feed.age_s(now).unwrap_or(0),
+        newest: entries.newest(),
+    });
+    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    match shell.metrics.render(E::FEED, state) {
+        Ok(text) => ([(header::CONTENT_TYPE, content_type)], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+async fn authorize<E: Entries>(
+    State(shell): State<Arc<Shell<E>>>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Refusal> {
+    let header = request.headers().get(header::AUTHORIZATION);
+    if !shell.tokens.is_valid(header) {
+        return Err(Refusal::Unauthorized);
+    }
+    // Only reading the request can be slow here: a response is complete or handed to its own task when its head is ready.
+    timeout(KEYS_DEADLINE, next.run(request))
+        .await
+        .map_err(|_| Refusal::Slow)
+}
+
+async fn count<E: Entries>(
+    State(shell): State<Arc<Shell<E>>>,
+    request: Request<Body>,
+    next: Next,
+) -> Response {
+    // A closed set: methods are the client's choice and must not become labels.
+    let method = match request.method().as_str() {
+        "GET" => "GET",
+        "POST" => "POST",
+        _ => "other",
+    };
+    let response = next.run(request).await;
+    shell.metrics.answered(method, response.status().as_u16());
+    response
+}

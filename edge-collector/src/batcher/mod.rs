@@ -1,0 +1,3 @@
+//! The Batcher.
+mod store;
+mod window;

@@ -1,0 +1,300 @@
+//! The Batcher's durable state. In scope: segments in SQLite and what is known of each; every change is synchronous, so that the
+//! output gate covers it. Out of scope: when to append, freeze or send.
+//!
+//! A segment is one table of blob rows. It is open until it is frozen; then it is a batch: its membership, bytes and token never
+//! change again, and delivery drops the whole table, because dropped rows are not billed and deleted ones are.
+
+use worker::{Error, Result, SqlStorage, SqlStorageValue as Value};
+
+/// The largest blob row: SQLite in a Durable Object takes 2 MB for row and columns together.
+pub(crate) const BLOB_BYTES_MAX: usize = 1_500_000;
+
+/// Where a segment's rows go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    Events,
+    DeadLetters,
+}
+
+impl Target {
+    fn to_integer(self) -> i64 {
+        match self {
+            Self::Events => 0,
+            Self::DeadLetters => 1,
+        }
+    }
+
+    fn from_integer(number: i64) -> Self {
+        if number == 1 { Self::DeadLetters } else { Self::Events }
+    }
+
+    /// The table in ClickHouse.
+    pub(crate) fn table(self) -> &'static str {
+        match self {
+            Self::Events => "ecommerce.events",
+            Self::DeadLetters => "ecommerce.dead_letters",
+        }
+    }
+}
+
+/// A frozen segment.
+#[derive(Clone, Debug)]
+pub(crate) struct Batch {
+    pub(crate) segment: i64,
+    pub(crate) target: Target,
+    /// The deduplication token, the same for every attempt.
+    pub(crate) token: String,
+    pub(crate) rows: i64,
+    pub(crate) bytes: i64,
+    pub(crate) attempts: u32,
+    pub(crate) next_attempt_at_ms: i64,
+}
+
+/// Everything that waits.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Backlog {
+    pub(crate) rows: i64,
+    pub(crate) bytes: i64,
+    pub(crate) oldest_at_ms: Option<i64>,
+}
+
+/// The open segment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Open {
+    pub(crate) segment: i64,
+    pub(crate) rows: i64,
+    pub(crate) bytes: i64,
+}
+
+pub(crate) struct Store {
+    sql: SqlStorage,
+}
+
+impl Store {
+    pub(crate) fn new(sql: SqlStorage) -> Result<Self> {
+        sql.exec("CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID", None)?;
+        sql.exec(
+            "CREATE TABLE IF NOT EXISTS segments (id INTEGER PRIMARY KEY, target INTEGER NOT NULL, token TEXT, \
+             rows INTEGER NOT NULL, bytes INTEGER NOT NULL, created_at_ms INTEGER NOT NULL, \
+             attempts INTEGER NOT NULL DEFAULT 0, next_attempt_at_ms INTEGER NOT NULL DEFAULT 0, waits_for TEXT)",
+            None,
+        )?;
+        Ok(Self { sql })
+    }
+
+    /// A small fact about this object, such as its region.
+    pub(crate) fn meta(&self, key: &str) -> Result<Option<String>> {
+        let cursor = self.sql.exec("SELECT value FROM meta WHERE key = ?", vec![text(key)])?;
+        cursor.raw().next().transpose()?.map(|row| string(row.first())).transpose()
+    }
+
+    pub(crate) fn set_meta(&self, key: &str, value: &str) -> Result<()> {
+        self.sql.exec("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", vec![text(key), text(value)])?;
+        Ok(())
+    }
+
+    /// The open segment with what it holds, if there is one.
+    pub(crate) fn open_segment(&self) -> Result<Option<Open>> {
+        let cursor = self.sql.exec("SELECT id FROM segments WHERE token IS NULL", None)?;
+        let Some(row) = cursor.raw().next().transpose()? else { return Ok(None) };
+        let segment = integer(row.first())?;
+        let sums = format!("SELECT coalesce(sum(rows), 0), coalesce(sum(length(lines)), 0) FROM segment_{segment}");
+        let cursor = self.sql.exec(&sums, None)?;
+        let Some(row) = cursor.raw().next().transpose()? else { return Ok(None) };
+        Ok(Some(Open { segment, rows: integer(row.first())?, bytes: integer(row.get(1))? }))
+    }
+
+    /// A new open segment.
+    pub(crate) fn create_segment(&self, now_ms: i64) -> Result<Open> {
+        let segment = self.insert_segment(Target::Events, None, 0, 0, now_ms)?;
+        Ok(Open { segment, rows: 0, bytes: 0 })
+    }
+
+    fn insert_segment(&self, target: Target, token: Option<&str>, rows: i64, bytes: i64, now_ms: i64) -> Result<i64> {
+        let cursor = self.sql.exec("SELECT coalesce(max(id), 0) + 1 FROM segments", None)?;
+        let segment = cursor.raw().next().transpose()?.map_or(Ok(1), |row| integer(row.first()))?;
+        self.sql.exec(
+            &format!("CREATE TABLE segment_{segment} (id INTEGER PRIMARY KEY, rows INTEGER NOT NULL, ids BLOB NOT NULL, lines BLOB NOT NULL)"),
+            None,
+        )?;
+        let token = token.map_or(Value::Null, text);
+        self.sql.exec(
+            "INSERT INTO segments (id, target, token, rows, bytes, created_at_ms) VALUES (?, ?, ?, ?, ?, ?)",
+            vec![number(segment)?, number(target.to_integer())?, token, number(rows)?, number(bytes)?, number(now_ms)?],
+        )?;
+        Ok(segment)
+    }
+
+    /// One group commit: one blob row.
+    pub(crate) fn append(&self, segment: i64, rows: i64, ids: Vec<u8>, lines: Vec<u8>) -> Result<()> {
+        self.sql.exec(
+            &format!("INSERT INTO segment_{segment} (rows, ids, lines) VALUES (?, ?, ?)"),
+            vec![number(rows)?, Value::Blob(ids), Value::Blob(lines)],
+        )?;
+        Ok(())
+    }
+
+    /// Makes the open segment a batch.
+    pub(crate) fn freeze(&self, open: Open, token: &str) -> Result<()> {
+        self.sql.exec(
+            "UPDATE segments SET token = ?, rows = ?, bytes = ? WHERE id = ?",
+            vec![text(token), number(open.rows)?, number(open.bytes)?, number(open.segment)?],
+        )?;
+        Ok(())
+    }
+
+    /// All batches, oldest first.
+    pub(crate) fn batches(&self) -> Result<Vec<Batch>> {
+        let cursor = self.sql.exec(
+            "SELECT id, target, token, rows, bytes, attempts, next_attempt_at_ms FROM segments WHERE token IS NOT NULL ORDER BY id",
+            None,
+        )?;
+        cursor
+            .raw()
+            .map(|row| {
+                let row = row?;
+                Ok(Batch {
+                    segment: integer(row.first())?,
+                    target: Target::from_integer(integer(row.get(1))?),
+                    token: string(row.get(2))?,
+                    rows: integer(row.get(3))?,
+                    bytes: integer(row.get(4))?,
+                    attempts: u32::try_from(integer(row.get(5))?).unwrap_or(u32::MAX),
+                    next_attempt_at_ms: integer(row.get(6))?,
+                })
+            })
+            .collect()
+    }
+
+    /// The batch's JSONEachRow lines: the same bytes on every call.
+    pub(crate) fn lines(&self, batch: &Batch) -> Result<Vec<u8>> {
+        let mut lines = Vec::with_capacity(usize::try_from(batch.bytes).unwrap_or(0));
+        for row in self.blobs(batch.segment, "lines")? {
+            lines.extend_from_slice(&row);
+        }
+        Ok(lines)
+    }
+
+    /// The event ids of everything that waits, for the window of known ids after a restart.
+    pub(crate) fn waiting_ids(&self) -> Result<Vec<Vec<u8>>> {
+        let cursor = self.sql.exec("SELECT id FROM segments WHERE target = 0 ORDER BY id", None)?;
+        let segments: Vec<i64> = cursor.raw().map(|row| integer(row?.first())).collect::<Result<_>>()?;
+        let mut ids = Vec::new();
+        for segment in segments {
+            ids.extend(self.blobs(segment, "ids")?);
+        }
+        Ok(ids)
+    }
+
+    fn blobs(&self, segment: i64, column: &str) -> Result<Vec<Vec<u8>>> {
+        let cursor = self.sql.exec(&format!("SELECT {column} FROM segment_{segment} ORDER BY id"), None)?;
+        cursor.raw().map(|row| blob(row?.into_iter().next())).collect()
+    }
+
+    /// The batch stays and is tried again later; `waits_for` says why, for the operator.
+    pub(crate) fn postpone(&self, batch: &Batch, next_attempt_at_ms: i64, waits_for: &str) -> Result<()> {
+        self.sql.exec(
+            "UPDATE segments SET attempts = attempts + 1, next_attempt_at_ms = ?, waits_for = ? WHERE id = ?",
+            vec![number(next_attempt_at_ms)?, text(waits_for), number(batch.segment)?],
+        )?;
+        Ok(())
+    }
+
+    /// The batch is in ClickHouse.
+    pub(crate) fn drop_batch(&self, batch: &Batch) -> Result<()> {
+        self.sql.exec(&format!("DROP TABLE segment_{}", batch.segment), None)?;
+        self.sql.exec("DELETE FROM segments WHERE id = ?", vec![number(batch.segment)?])?;
+        Ok(())
+    }
+
+    /// Puts batches in the place of one that ClickHouse refuses as it is. No await in between: all of it or nothing.
+    pub(crate) fn replace(&self, batch: &Batch, parts: Vec<Part>, now_ms: i64) -> Result<()> {
+        for part in parts {
+            let bytes = i64::try_from(part.lines.len()).unwrap_or(i64::MAX);
+            let segment = self.insert_segment(part.target, Some(&part.token), part.rows, bytes, now_ms)?;
+            for chunk in chunks_at_lines(&part.lines) {
+                self.append(segment, 0, Vec::new(), chunk.to_vec())?;
+            }
+        }
+        self.drop_batch(batch)
+    }
+
+    pub(crate) fn backlog(&self, open: Option<Open>) -> Result<Backlog> {
+        let cursor = self.sql.exec(
+            "SELECT coalesce(sum(rows), 0), coalesce(sum(bytes), 0), min(created_at_ms) FROM segments",
+            None,
+        )?;
+        let Some(row) = cursor.raw().next().transpose()? else { return Ok(Backlog::default()) };
+        let (open_rows, open_bytes) = open.map_or((0, 0), |open| (open.rows, open.bytes));
+        Ok(Backlog {
+            rows: integer(row.first())? + open_rows,
+            bytes: integer(row.get(1))? + open_bytes,
+            oldest_at_ms: integer(row.get(2)).ok(),
+        })
+    }
+}
+
+/// A part of a batch that was taken apart.
+pub(crate) struct Part {
+    pub(crate) target: Target,
+    pub(crate) token: String,
+    pub(crate) rows: i64,
+    pub(crate) lines: Vec<u8>,
+}
+
+/// Cuts lines into blobs of at most `BLOB_BYTES_MAX`, at line ends.
+fn chunks_at_lines(lines: &[u8]) -> Vec<&[u8]> {
+    let mut chunks = Vec::new();
+    let mut rest = lines;
+    while rest.len() > BLOB_BYTES_MAX {
+        let (head, _) = rest.split_at(BLOB_BYTES_MAX);
+        // A line is far shorter than a blob, so there is a line end; if not, the cut is where it is.
+        let end = head.iter().rposition(|byte| *byte == b'\n').map_or(BLOB_BYTES_MAX, |position| position + 1);
+        let (chunk, tail) = rest.split_at(end);
+        chunks.push(chunk);
+        rest = tail;
+    }
+    chunks.push(rest);
+    chunks
+}
+
+fn text(value: &str) -> Value {
+    Value::String(value.to_owned())
+}
+
+fn number(value: i64) -> Result<Value> {
+    Value::try_from_i64(value)
+}
+
+fn integer(value: Option<&Value>) -> Result<i64> {
+    match value {
+        Some(Value::Integer(number)) => Ok(*number),
+        // SQLite numbers arrive as JavaScript numbers.
+        #[expect(clippy::cast_possible_truncation, reason = "an integer column read as a double")]
+        Some(Value::Float(number)) => Ok(*number as i64),
+        other => Err(unexpected("an integer", other)),
+    }
+}
+
+fn string(value: Option<&Value>) -> Result<String> {
+    match value {
+        Some(Value::String(text)) => Ok(text.clone()),
+        other => Err(unexpected("a text", other)),
+    }
+}
+
+fn blob(value: Option<Value>) -> Result<Vec<u8>> {
+    match value {
+        Some(Value::Blob(bytes)) => Ok(bytes),
+        other => Err(unexpected("a blob", other.as_ref())),
+    }
+}
+
+fn unexpected(expected: &str, found: Option<&Value>) -> Error {
+    let found = match found {
+        None => "nothing",
+        Some(Value::Null) => "null",
+        Some(_) => "another type",
+    };
+    Error::RustError(format!("expected {expected} in the batcher's storage, found {found}"))
+}

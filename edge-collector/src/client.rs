@@ -1,0 +1,145 @@
+//! Request headers and Cloudflare's properties -> the core's `Client`. In scope: reading them, each once. Out of scope: what they mean.
+//!
+//! The accessors of the `worker` crate for Cloudflare's properties panic when one is absent, and outside Cloudflare most are: so the
+//! object is read field by field, and an absent or odd field is `None`.
+
+use std::net::IpAddr;
+
+use collector_core::client::Client;
+use js_sys::Reflect;
+use wasm_bindgen::JsValue;
+use worker::{Headers, Request};
+
+/// What the request says of its sender, owned, because the core only borrows.
+pub(crate) struct Sender {
+    network: Network,
+    headers: HeaderValues,
+    is_https: bool,
+}
+
+/// `request.cf`.
+#[derive(Default)]
+struct Network {
+    country: Option<String>,
+    continent: Option<String>,
+    region: Option<String>,
+    city: Option<String>,
+    latitude: Option<f64>,
+    longitude: Option<f64>,
+    timezone: Option<String>,
+    asn: Option<u32>,
+    colo: Option<String>,
+}
+
+struct HeaderValues {
+    ip: Option<IpAddr>,
+    user_agent: Option<String>,
+    ch_brands: Option<String>,
+    ch_full_version_list: Option<String>,
+    ch_mobile: Option<String>,
+    ch_platform: Option<String>,
+    ch_platform_version: Option<String>,
+    ch_model: Option<String>,
+    accept_language: Option<String>,
+    sec_fetch_site: Option<String>,
+    sec_fetch_mode: Option<String>,
+    sec_fetch_dest: Option<String>,
+    sec_gpc: Option<String>,
+    dnt: Option<String>,
+    purpose: Option<String>,
+    origin: Option<String>,
+}
+
+impl Sender {
+    pub(crate) fn of(request: &Request) -> Self {
+        let is_https = request.inner().url().starts_with("https:");
+        Self { network: network(request), headers: HeaderValues::of(request.headers()), is_https }
+    }
+
+    /// The origin that a browser names.
+    pub(crate) fn origin(&self) -> Option<&str> {
+        self.headers.origin.as_deref()
+    }
+
+    pub(crate) fn client(&self) -> Client<'_> {
+        let (network, headers) = (&self.network, &self.headers);
+        Client {
+            ip: headers.ip,
+            country: network.country.as_deref(),
+            continent: network.continent.as_deref(),
+            region: network.region.as_deref(),
+            city: network.city.as_deref(),
+            latitude: network.latitude,
+            longitude: network.longitude,
+            timezone: network.timezone.as_deref(),
+            asn: network.asn,
+            colo: network.colo.as_deref(),
+            is_https: self.is_https,
+            user_agent: headers.user_agent.as_deref(),
+            ch_brands: headers.ch_brands.as_deref(),
+            ch_full_version_list: headers.ch_full_version_list.as_deref(),
+            ch_mobile: headers.ch_mobile.as_deref(),
+            ch_platform: headers.ch_platform.as_deref(),
+            ch_platform_version: headers.ch_platform_version.as_deref(),
+            ch_model: headers.ch_model.as_deref(),
+            accept_language: headers.accept_language.as_deref(),
+            sec_fetch_site: headers.sec_fetch_site.as_deref(),
+            sec_fetch_mode: headers.sec_fetch_mode.as_deref(),
+            sec_fetch_dest: headers.sec_fetch_dest.as_deref(),
+            sec_gpc: headers.sec_gpc.as_deref(),
+            dnt: headers.dnt.as_deref(),
+            purpose: headers.purpose.as_deref(),
+            origin: headers.origin.as_deref(),
+            first_party_id: None,
+        }
+    }
+}
+
+impl HeaderValues {
+    fn of(headers: &Headers) -> Self {
+        let get = |name: &str| headers.get(name).ok().flatten();
+        Self {
+            // Set by Cloudflare; no other address header is believed.
+            ip: get("CF-Connecting-IP").and_then(|text| text.parse().ok()),
+            user_agent: get("User-Agent"),
+            ch_brands: get("Sec-CH-UA"),
+            ch_full_version_list: get("Sec-CH-UA-Full-Version-List"),
+            ch_mobile: get("Sec-CH-UA-Mobile"),
+            ch_platform: get("Sec-CH-UA-Platform"),
+            ch_platform_version: get("Sec-CH-UA-Platform-Version"),
+            ch_model: get("Sec-CH-UA-Model"),
+            accept_language: get("Accept-Language"),
+            sec_fetch_site: get("Sec-Fetch-Site"),
+            sec_fetch_mode: get("Sec-Fetch-Mode"),
+            sec_fetch_dest: get("Sec-Fetch-Dest"),
+            sec_gpc: get("Sec-GPC"),
+            dnt: get("DNT"),
+            purpose: ["Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"].iter().find_map(|name| get(name)),
+            origin: get("Origin"),
+        }
+    }
+}
+
+fn network(request: &Request) -> Network {
+    let properties = Reflect::get(request.inner(), &JsValue::from_str("cf")).unwrap_or(JsValue::UNDEFINED);
+    if !properties.is_object() {
+        return Network::default();
+    }
+    let get = |name: &str| Reflect::get(&properties, &JsValue::from_str(name)).ok();
+    let text = |name: &str| get(name).and_then(|value| value.as_string());
+    // Degrees arrive as text.
+    let degrees = |name: &str| text(name).and_then(|text| text.parse::<f64>().ok()).filter(|number| number.is_finite());
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
+    let asn = get("asn").and_then(|value| value.as_f64()).map(|number| number as u32);
+    Network {
+        country: text("country"),
+        continent: text("continent"),
+        region: text("region"),
+        city: text("city"),
+        latitude: degrees("latitude"),
+        longitude: degrees("longitude"),
+        timezone: text("timezone"),
+        asn,
+        colo: text("colo"),
+    }
+}

@@ -1,0 +1,122 @@
+//! "Nothing is lost while ClickHouse is away, nothing is doubled on a retry."
+
+use anyhow::{Result, ensure};
+use serde_json::json;
+use xtask::stack::Stack;
+use xtask::stack::process::Stop;
+
+use crate::Test;
+use crate::lab::{self, Lab};
+
+pub(crate) const TESTS: &[(&str, Test)] = &[
+    ("an_event_taken_while_clickhouse_is_stopped_arrives_once", an_event_taken_while_clickhouse_is_stopped_arrives_once),
+    ("clickhouse_killed_under_load_loses_and_doubles_nothing", clickhouse_killed_under_load_loses_and_doubles_nothing),
+    ("a_killed_collector_keeps_what_it_acknowledged", a_killed_collector_keeps_what_it_acknowledged),
+    ("a_missing_table_parks_the_batch_until_it_is_back", a_missing_table_parks_the_batch_until_it_is_back),
+    ("many_beacons_become_few_inserts", many_beacons_become_few_inserts),
+    ("an_event_is_stored_in_its_sites_region", an_event_is_stored_in_its_sites_region),
+];
+
+/// How long an outage may still be felt after it ended: the longest retry delay, and the start of ClickHouse.
+const RECOVERY_S: u64 = 60;
+
+fn an_event_taken_while_clickhouse_is_stopped_arrives_once(lab: &mut Lab) -> Result<()> {
+    let stack = lab.stack()?;
+    stop_all(stack, Stop::Clean)?;
+    let ids = send_views(stack, 5)?;
+    start_all(stack)?;
+    lab::expect_events(stack, &among(&ids), 5, RECOVERY_S)
+}
+
+fn clickhouse_killed_under_load_loses_and_doubles_nothing(lab: &mut Lab) -> Result<()> {
+    let stack = lab.stack()?;
+    let mut ids = send_views(stack, 200)?;
+    stop_all(stack, Stop::Kill)?;
+    ids.extend(send_views(stack, 200)?);
+    start_all(stack)?;
+    ids.extend(send_views(stack, 200)?);
+    lab::expect_events(stack, &among(&ids), 600, RECOVERY_S)?;
+    // The views hold what the table holds: a retry counted nothing twice.
+    for endpoint in &stack.file.clickhouse {
+        let table = endpoint.query("SELECT count() FROM ecommerce.events")?;
+        let view = endpoint.query("SELECT sum(events) FROM ecommerce.hourly_events")?;
+        ensure!(table == view, "{}: expected {table} events in the hourly view, found {view}", endpoint.region);
+    }
+    Ok(())
+}
+
+fn a_killed_collector_keeps_what_it_acknowledged(lab: &mut Lab) -> Result<()> {
+    let stack = lab.stack()?;
+    let ids = send_views(stack, 50)?;
+    stack.stop_workerd(Stop::Kill)?;
+    stack.start_workerd()?;
+    lab::expect_events(stack, &among(&ids), 50, RECOVERY_S)
+}
+
+/// An unknown table is the operator's to mend, not a reason to drop.
+fn a_missing_table_parks_the_batch_until_it_is_back(lab: &mut Lab) -> Result<()> {
+    let stack = lab.stack()?;
+    for endpoint in &stack.file.clickhouse {
+        endpoint.query("RENAME TABLE ecommerce.events TO ecommerce.events_away")?;
+    }
+    let sent = send_views(stack, 3);
+    for endpoint in &stack.file.clickhouse {
+        endpoint.query("RENAME TABLE ecommerce.events_away TO ecommerce.events")?;
+    }
+    lab::expect_events(stack, &among(&sent?), 3, RECOVERY_S)
+}
+
+fn many_beacons_become_few_inserts(lab: &mut Lab) -> Result<()> {
+    let stack = lab.stack()?;
+    let parts = "SELECT sum(ProfileEvent_InsertQuery) FROM (SELECT value AS ProfileEvent_InsertQuery FROM system.events WHERE event = 'InsertQuery')";
+    let before: u64 = stack.file.clickhouse[0].query(parts)?.parse()?;
+    let ids = send_views(stack, 300)?;
+    lab::expect_events(stack, &among(&ids), 300, 20)?;
+    let inserts = stack.file.clickhouse[0].query(parts)?.parse::<u64>()? - before;
+    ensure!(inserts < 30, "expected far fewer inserts than 300 beacons, found {inserts}");
+    Ok(())
+}
+
+fn an_event_is_stored_in_its_sites_region(lab: &mut Lab) -> Result<()> {
+    let stack = lab.stack()?;
+    let cases = [
+        (r#"{"country":"US","continent":"NA","latitude":"39.04","longitude":"-77.48"}"#, "us"),
+        (r#"{"country":"DE","continent":"EU","latitude":"50.1","longitude":"8.7"}"#, "eu"),
+    ];
+    for (cf, region) in cases {
+        let id = lab::event_id();
+        let body = json!({"site": "demo", "events": [{"event_id": id, "event_type": "page_view", "page_url": "https://shop.example/"}]});
+        let answer = lab::post(stack, "/v1/events", body.to_string().as_bytes(), &[("CF-Blob", cf)])?;
+        ensure!(answer.status == 202, "{answer:?}");
+        lab::expect_events(stack, &format!("event_id = '{id}'"), 1, 10)?;
+        let endpoint = stack.file.clickhouse.iter().find(|endpoint| endpoint.region == region).expect("a region of the stack");
+        let found = endpoint.query(&format!("SELECT collector_region FROM ecommerce.events WHERE event_id = '{id}'"))?;
+        ensure!(found == region, "expected the row in {region}, found {found:?}");
+    }
+    Ok(())
+}
+
+/// Sends single views, each acknowledged, and returns their ids.
+fn send_views(stack: &Stack, count: usize) -> Result<Vec<String>> {
+    let mut ids = Vec::with_capacity(count);
+    for _ in 0..count {
+        let id = lab::event_id();
+        let event = json!({"event_id": id, "event_type": "page_view", "page_url": "https://shop.example/load"});
+        let answer = lab::send(stack, &json!({"site": "demo", "events": [event]}))?;
+        ensure!(answer.status == 202 && answer.outcomes()? == ["accepted"], "{answer:?}");
+        ids.push(id);
+    }
+    Ok(ids)
+}
+
+fn among(ids: &[String]) -> String {
+    format!("event_id IN ('{}')", ids.join("','"))
+}
+
+fn stop_all(stack: &mut Stack, how: Stop) -> Result<()> {
+    (0..stack.file.clickhouse.len()).try_for_each(|index| stack.stop_clickhouse(index, how))
+}
+
+fn start_all(stack: &mut Stack) -> Result<()> {
+    (0..stack.file.clickhouse.len()).try_for_each(|index| stack.start_clickhouse(index))
+}

@@ -1,0 +1,62 @@
+//! What a user agent says about itself, as plain data.
+//!
+//! In scope: the result types. Out of scope: how they are found (`parser`).
+
+/// The parsed identity of a client.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Agent {
+    /// uap-core browser family, `Other` when unknown.
+    pub browser: String,
+    /// Browser version parts joined by dots, empty when unknown.
+    pub browser_version: String,
+    /// uap-core operating system family, `Other` when unknown.
+    pub os: String,
+    /// Operating system version parts joined by dots, empty when unknown.
+    pub os_version: String,
+    /// Kind of device.
+    pub device_type: DeviceType,
+    /// uap-core device family, `Other` when unknown.
+    pub device: String,
+    /// Device brand, empty when unknown.
+    pub device_brand: String,
+    /// Device model, empty when unknown.
+    pub device_model: String,
+}
+
+/// Kind of device, as stored in the `device_type` column.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum DeviceType {
+    /// Desktop or laptop computer.
+    Desktop,
+    /// Phone.
+    Smartphone,
+    /// Tablet.
+    Tablet,
+    /// Television, set-top box or streaming stick.
+    Tv,
+    /// Game console.
+    Console,
+    /// Watch.
+    Watch,
+    /// Self-declared robot.
+    Bot,
+    /// None of these, or unknown.
+    #[default]
+    Other,
+}
+
+impl DeviceType {
+    /// The lower-case tag stored in ClickHouse.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Desktop => "desktop",
+            Self::Smartphone => "smartphone",
+            Self::Tablet => "tablet",
+            Self::Tv => "tv",
+            Self::Console => "console",
+            Self::Watch => "watch",
+            Self::Bot => "bot",
+            Self::Other => "other",
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Sets of patterns compiled ahead of time: which ones match a string, and what their groups hold.
+//!
+//! In scope: reading a compiled set and matching it against one string in bounded time, with no compilation, no start-up
+//! work and no allocation beyond a reusable [`Scratch`]. A general engine spends more on compiling one of these patterns
+//! than this one spends on a whole user agent (see `examples/accuracy.rs` for the comparison with its oracle).
+//! Out of scope: what the patterns mean (`family`, `crawler`), and compiling them (`compile`, only with that feature).
+
+#[cfg(any(test, feature = "compile"))]
+pub mod compile;
+mod matcher;
+mod prefilter;
+mod program;
+mod table;
+
+pub use matcher::Captures;
+pub use table::PatternSet;
+
+use std::ops::Range;
+
+/// Working memory of a match, reused between strings.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    prefilter: prefilter::State,
+    matcher: matcher::State,
+}
+
+impl Scratch {
+    /// Empty working memory; it grows on first use.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl PatternSet<'_> {
+    /// Finds the patterns that can match `text`; [`Self::find_map`] then looks at those only.
+    pub fn scan(&self, text: &str, scratch: &mut Scratch) {
+        scratch.prefilter.scan(self, text.as_bytes());
+    }
+
+    /// The first pattern in `range`, in order, that matches the scanned `text` and that `accept` answers.
+    pub fn find_map<T>(
+        &self,
+        text: &str,
+        range: Range<usize>,
+        scratch: &mut Scratch,
+        mut accept: impl FnMut(usize, &Captures) -> Option<T>,
+    ) -> Option<T> {
+        let mut from = range.start;
+        while let Some(pattern) = scratch.prefilter.next_candidate(from).filter(|pattern| *pattern < range.end) {
+            if let Some(found) = self.captures(pattern, text, scratch).and_then(|groups| accept(pattern, &groups)) {
+                return Some(found);
+            }
+            from = pattern + 1;
+        }
+        None
+    }
+
+    /// The groups of one pattern's leftmost match in `text`.
+    pub fn captures(&self, pattern: usize, text: &str, scratch: &mut Scratch) -> Option<Captures> {
+        scratch.matcher.find(self, pattern, text.as_bytes())
+    }
+}

@@ -1,0 +1,70 @@
+//! The instructions of a compiled pattern.
+//!
+//! In scope: their byte encoding, shared by the compiler and the matcher. A program is a string of bytes: an opcode, then
+//! its operands; targets are 16-bit little-endian offsets from the program's start.
+
+/// The pattern matches.
+pub(super) const MATCH: u8 = 0;
+/// `byte`: this byte.
+pub(super) const BYTE: u8 = 1;
+/// `length, bytes`: these bytes.
+pub(super) const LITERAL: u8 = 2;
+/// `length, bytes`: these bytes in lower case, whatever the case of the text.
+pub(super) const LITERAL_ANY_CASE: u8 = 3;
+/// `class`: one character of the class.
+pub(super) const CLASS: u8 = 4;
+/// `class, min, max, follow`: as many characters as possible; then fewer, where `follow` (a class, or [`NO_CLASS`]) fits.
+pub(super) const RUN: u8 = 5;
+/// As [`RUN`], preferring few characters.
+pub(super) const RUN_LAZY: u8 = 6;
+/// As [`RUN`] where giving characters back cannot help.
+pub(super) const RUN_ALL: u8 = 7;
+/// `target`: try what follows, then the target.
+pub(super) const SPLIT: u8 = 8;
+/// `target`: try the target, then what follows.
+pub(super) const SPLIT_JUMP: u8 = 9;
+/// `target`: continue there.
+pub(super) const JUMP: u8 = 10;
+/// `slot`: remember the position.
+pub(super) const SAVE: u8 = 11;
+/// The start of the text.
+pub(super) const START: u8 = 12;
+/// The end of the text.
+pub(super) const END: u8 = 13;
+/// A word boundary (ASCII).
+pub(super) const WORD_BOUNDARY: u8 = 14;
+/// No word boundary (ASCII).
+pub(super) const NOT_WORD_BOUNDARY: u8 = 15;
+/// `count, default target, count bytes, count targets`: continue where the next byte says.
+pub(super) const SWITCH: u8 = 16;
+/// Never matches.
+pub(super) const FAIL: u8 = 17;
+
+/// A `max` operand without limit.
+pub(super) const NO_MAX: u8 = 255;
+/// A class operand that excludes nothing.
+pub(super) const NO_CLASS: u8 = 255;
+
+/// Bytes of one class: a bit per ASCII character, then one byte that is 1 when all other characters belong to it.
+pub(super) const CLASS_BYTES: usize = 17;
+
+/// Bytes of one pattern's record: first class, flags, clauses needed.
+pub(super) const PATTERN_BYTES: usize = 3;
+/// Pattern flag: matches at the start of the text only.
+pub(super) const FLAG_ANCHORED: u8 = 1;
+
+/// Groups that answers may refer to: `$1` to `$9`.
+pub(super) const GROUPS_MAX: usize = 9;
+
+/// Bits of a gram's hash: 8,192 buckets, about half of them used by the largest set.
+pub(super) const BUCKET_BITS: u32 = 13;
+/// Bytes of a gram, which every atom holds at least one of.
+pub(super) const GRAM_BYTES: usize = 3;
+/// Bytes of one atom's record: string offset (2), length, gram offset, first clause (2).
+pub(super) const ATOM_BYTES: usize = 6;
+
+/// The bucket of three lower-case bytes packed into an integer.
+pub(super) fn bucket(gram: u32) -> usize {
+    // Fibonacci hashing: the multiplier is 2^32 / golden ratio.
+    (gram.wrapping_mul(0x9E37_79B1) >> (32 - BUCKET_BITS)) as usize
+}
