@@ -12,9 +12,6 @@ import { openSlot } from "./slot";
 import { options } from "./tag";
 import { VERSION } from "./version";
 
-/** What other drivers of browsers leave in the page; `navigator.webdriver` is the standard one. */
-const AUTOMATION_GLOBALS = ["_phantom", "__nightmare", "Cypress"];
-
 /** `("identify", user id)`, `(event type)` or `(event type, fields)`: the arguments of one call. */
 type Call = ArrayLike<any>;
 
@@ -57,7 +54,9 @@ function guard<A extends unknown[]>(run: (...args: A) => void): (...args: A) => 
 
 function track(eventType: string, fields?: object): void {
   const now = Date.now();
-  const event = Object.assign(
+  // The standard's mark of a driven browser, and that of the one driver in use that does not set it.
+  const automation = navigator.webdriver ? "webdriver" : "Cypress" in window && "cypress";
+  const event: TrackedEvent = Object.assign(
     {
       event_id: newId(),
       event_type: eventType,
@@ -68,11 +67,11 @@ function track(eventType: string, fields?: object): void {
       viewport: innerWidth + "x" + innerHeight,
       language: navigator.language,
       timezone: Intl.DateTimeFormat().resolvedOptions().timeZone,
-      automation: navigator.webdriver ? "webdriver" : AUTOMATION_GLOBALS.find((name) => name in window),
     },
     page,
     fields,
   );
+  if (automation) event.properties = Object.assign({}, event.properties as object, { automation });
   // A copy, now: the page may change its objects later, and what is no JSON must fail alone.
   waiting.push(JSON.parse(JSON.stringify(event)));
   if (waiting.length >= MAX_WAITING_EVENTS) flush();
@@ -81,7 +80,7 @@ function track(eventType: string, fields?: object): void {
 
 /** Sends what waits. */
 function flush(isLeaving?: boolean): void {
-  clearTimeout(flushTimer);
+  // A timer that is still to come finds nothing, or sends a little early.
   flushTimer = 0;
   // Title and user are read here, because pages set both shortly after the view begins.
   const late = { page_title: document.title.slice(0, MAX_TITLE_UNITS), user_id: userId };

@@ -27,6 +27,7 @@ test("time in another tab does not count, and several stays add up", async () =>
   page.show();
   await page.pass(3_000);
   page.hide();
+  await page.pass(20_000);
   page.fire("pagehide");
   assert.deepEqual(engagements(page), [[2_000, 45], [3_000, 45]]);
 });
@@ -35,9 +36,11 @@ test("a page that nobody touches counts half a minute", async () => {
   const page = openPage();
   await page.pass(10_000);
   page.fire("pointermove");
+  await page.pass(20_000);
+  page.fire("keydown");
   await page.pass(3_600_000);
   page.hide();
-  assert.deepEqual(engagements(page), [[40_000, 45]]);
+  assert.deepEqual(engagements(page), [[60_000, 45]]);
 });
 
 test("a glance, and a tab that was never shown, tell nothing", async () => {
@@ -53,12 +56,15 @@ test("a glance, and a tab that was never shown, tell nothing", async () => {
 test("a new view inside the page starts from nothing, and the engagement belongs to the view before", async () => {
   const page = openPage();
   await page.pass(5_000);
+  page.window.scrollY = 1_100;
   page.window.history.pushState({}, "", "/p/17");
+  page.window.scrollY = 0;
   await page.pass(2_000);
   page.hide();
   const [home, first, product, second] = page.events();
   assert.deepEqual([first.engaged_ms, first.page_id, first.page_url], [5_000, home.page_id, home.page_url]);
   assert.deepEqual([second.engaged_ms, second.page_id], [2_000, product.page_id]);
+  assert.deepEqual([first.scroll_pct, second.scroll_pct], [100, 45]);
 });
 
 test("a site can do without it", async () => {

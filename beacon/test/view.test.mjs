@@ -128,10 +128,12 @@ test("a prerendered page is viewed when it is shown", async () => {
 
 test("a driven browser says so, any other says nothing", async () => {
   const driven = await opened({ setUp: (window) => (window.navigator.webdriver = true) });
-  assert.equal(driven.events()[0].automation, "webdriver");
-  const phantom = await opened({ setUp: (window) => (window._phantom = {}) });
-  assert.equal(phantom.events()[0].automation, "_phantom");
-  assert.equal("automation" in (await opened()).events()[0], false);
+  driven.window.landfall("search", { properties: { term: "ring", automation: "" } });
+  await driven.pass(100);
+  assert.deepEqual(driven.events().map((event) => event.properties), [{ automation: "webdriver" }, { term: "ring", automation: "webdriver" }]);
+  const tested = await opened({ setUp: (window) => (window.Cypress = {}) });
+  assert.equal(tested.events()[0].properties.automation, "cypress");
+  assert.equal("properties" in (await opened()).events()[0], false);
 });
 
 test("a session goes over to the next page and ends after half an hour without an event", async () => {

@@ -42,9 +42,9 @@ export function newStorage({ forbidden = false } = {}) {
 /** The collector's answer to one request: a status, an `Error` for no network, or receipts with one outcome per event. */
 function answerOf(answer, events) {
   if (answer instanceof Error) throw answer;
-  const { status = 202, retryAfter = null, outcomes } = answer;
+  const { status = 202, retryAfter = null, outcomes, isJson = true } = answer;
   const results = events.map((event, index) => ({ event_id: event.event_id, outcome: outcomes?.[index] ?? "accepted" }));
-  return { status, headers: { get: (name) => (name === "retry-after" ? retryAfter : null) }, json: async () => ({ results }) };
+  return { status, headers: { get: (name) => (name === "retry-after" ? retryAfter : null) }, json: async () => (isJson ? { results } : JSON.parse("<html>")) };
 }
 
 /** A page with the tag in it. `setUp` gets the window before the script runs. */
@@ -85,6 +85,8 @@ export function openPage({
   };
   Object.assign(window, {
     window,
+    // Called without a receiver, as a global function.
+    addEventListener: window.addEventListener.bind(window),
     document,
     location,
     localStorage,
@@ -107,7 +109,6 @@ export function openPage({
       return answerOf(page.answers.shift() ?? {}, request.events);
     },
     setTimeout: (run, ms) => page.timers.push({ run, at: page.now + ms, ms }) && page.timers.at(-1),
-    clearTimeout: (timer) => (page.timers = page.timers.filter((other) => other !== timer)),
   });
   setUp(window);
   page.window = window;

@@ -101,8 +101,8 @@ enum Shape {
 impl<'a> Beacon<'a> {
     /// Reads a decoded body.
     pub fn parse(body: &'a [u8]) -> Result<Self, BeaconError> {
-        let text = std::str::from_utf8(body)
-            .map_err(|error| BeaconError::InvalidUtf8 { offset: error.valid_up_to() })?;
+        let text =
+            std::str::from_utf8(body).map_err(|error| BeaconError::InvalidUtf8 { offset: error.valid_up_to() })?;
         let text = text.trim_start_matches('\u{feff}');
         let (shape, envelope, events) = match text.trim_start().as_bytes().first() {
             Some(b'[') => (Shape::Array, Fields::default(), Some(parse_json::<Events>(text)?)),
@@ -164,8 +164,7 @@ impl<'a> Beacon<'a> {
 }
 
 fn parse_json<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, BeaconError> {
-    serde_json::from_str(text)
-        .map_err(|error| BeaconError::InvalidJson { line: error.line(), column: error.column() })
+    serde_json::from_str(text).map_err(|error| BeaconError::InvalidJson { line: error.line(), column: error.column() })
 }
 
 /// One event as sent: its fields, the envelope's defaults, and where it stands in the beacon.

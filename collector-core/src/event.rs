@@ -30,6 +30,16 @@ pub enum User<'a> {
     Key(Cow<'a, str>),
 }
 
+impl<'a> User<'a> {
+    /// The text, if the user is known by one.
+    pub fn key(&self) -> Option<Cow<'a, str>> {
+        match self {
+            Self::Key(key) => Some(key.clone()),
+            Self::Anonymous | Self::Id(_) => None,
+        }
+    }
+}
+
 /// One thing that happened, as the site tells it. Absent strings are empty, absent numbers are zero.
 #[derive(Clone, Debug)]
 pub struct Event<'a> {

@@ -79,7 +79,12 @@ impl Ledger {
             // `minute` is a DateTime: no milliseconds.
             lines.truncate(start + "YYYY-MM-DD hh:mm:ss".len());
             lines.extend_from_slice(b"\"");
-            let texts = [("site_id", key.site_id.as_str()), ("region", region), ("outcome", key.outcome.tag()), ("reason", key.outcome.reason_tag())];
+            let texts = [
+                ("site_id", key.site_id.as_str()),
+                ("collector_region", region),
+                ("outcome", key.outcome.tag()),
+                ("reason", key.outcome.reason_tag()),
+            ];
             for (name, value) in texts {
                 lines.push(b',');
                 push_json_string(&mut lines, name);
@@ -110,8 +115,8 @@ mod tests {
         ledger.add(minute, "demo", Outcome::Accepted(None), 1);
         ledger.add(minute, "", Outcome::Invalid(InvalidReason::UnknownSite), 1);
         insta::assert_snapshot!(String::from_utf8(ledger.lines("eu")).unwrap(), @r#"
-        {"minute":"2025-11-20 17:34:00","site_id":"","region":"eu","outcome":"invalid","reason":"unknown_site","count":1}
-        {"minute":"2025-11-20 17:34:00","site_id":"demo","region":"eu","outcome":"accepted","reason":"","count":3}
+        {"minute":"2025-11-20 17:34:00","site_id":"","collector_region":"eu","outcome":"invalid","reason":"unknown_site","count":1}
+        {"minute":"2025-11-20 17:34:00","site_id":"demo","collector_region":"eu","outcome":"accepted","reason":"","count":3}
         "#);
     }
 

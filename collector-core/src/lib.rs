@@ -1,1 +1,52 @@
-//! Landfall.
+//! The collector's pure half: bytes of a beacon in; receipts, rows and requests to ClickHouse out.
+//!
+//! # In scope
+//! Parsing, checks, verdicts, enrichment, encoding; which region and shard takes a row; the frame to the Batcher; the INSERT, and what its answer
+//! means; the arithmetic of limits, retries and the ledger.
+//!
+//! # Out of scope
+//! I/O, clocks, randomness, environment, async, Cloudflare. Each of them is an argument or belongs to the shell (`edge-collector`).
+//!
+//! # Reading order
+//! The modules below follow a beacon on its way: `&[u8] -> Beacon -> Event -> Row -> (append) -> Insert -> Delivery`. No function accepts the stage
+//! before its own, so none can be skipped. Nothing in this crate panics on input: one panic would reset every request of a Worker's isolate.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod body;
+
+pub mod beacon;
+pub mod field;
+mod wire;
+
+pub mod client;
+pub mod origin;
+pub mod region;
+pub mod site;
+
+pub mod event;
+pub mod item;
+pub mod money;
+pub mod number;
+pub mod property;
+pub mod reader;
+pub mod url;
+
+pub mod filter;
+pub mod limit;
+
+pub mod enrich;
+pub mod row;
+
+pub mod collected;
+pub mod outcome;
+pub mod pipeline;
+pub mod receipt;
+
+pub mod append;
+pub mod ledger;
+pub mod recent;
+
+pub mod delivery;
+pub mod insert;
+pub mod retry;

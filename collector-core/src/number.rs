@@ -139,7 +139,9 @@ mod tests {
 
     #[test]
     fn text_that_is_no_number_is_refused() {
-        for text in ["", "-", ".5", "5.", "1e", "1e+", "+1", " 1", "1 ", "0x10", "1,5", "1.2.3", "NaN", "inf", "--1", "1-", "٣"] {
+        for text in
+            ["", "-", ".5", "5.", "1e", "1e+", "+1", " 1", "1 ", "0x10", "1,5", "1.2.3", "NaN", "inf", "--1", "1-", "٣"]
+        {
             assert_eq!(Number::parse(text), None, "{text:?}");
         }
     }

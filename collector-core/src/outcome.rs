@@ -3,6 +3,8 @@
 //! In scope: the closed set of outcomes and reasons, their stable machine tags, and the meaning that the documentation prints.
 //! Out of scope: deciding an outcome (`pipeline`, `event`, `filter`), counting it (`ledger`), showing it to the sender (`receipt`).
 
+use std::fmt::Write;
+
 /// Declares a reason enum whose doc comment is also the text of the documentation table, so that the two cannot differ.
 macro_rules! reasons {
     ($(#[$outer:meta])* $name:ident { $(#[doc = $meaning:literal] $variant:ident => $tag:literal,)+ }) => {
@@ -205,7 +207,8 @@ impl Outcome {
     pub fn markdown_table() -> String {
         let mut table = String::from("| outcome | reason | meaning |\n|---|---|---|\n");
         for (outcome, meaning) in Self::all() {
-            table.push_str(&format!("| `{}` | {} | {meaning} |\n", outcome.tag(), quoted(outcome.reason_tag())));
+            // Writing to a String cannot fail.
+            let _ = writeln!(table, "| `{}` | {} | {meaning} |", outcome.tag(), quoted(outcome.reason_tag()));
         }
         table
     }
@@ -231,7 +234,10 @@ mod tests {
         let mut seen = std::collections::BTreeSet::new();
         for (outcome, meaning) in Outcome::all() {
             assert!(seen.insert((outcome.tag(), outcome.reason_tag())), "tag used twice: {outcome:?}");
-            assert!(outcome.reason_tag().bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'), "{outcome:?}");
+            assert!(
+                outcome.reason_tag().bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'),
+                "{outcome:?}"
+            );
             assert!(meaning.ends_with('.'), "meaning of {outcome:?} is a sentence");
         }
     }

@@ -1,32 +1,27 @@
-//! The pipeline: one beacon in, one receipt per event and the rows out.
+//! The pipeline: one beacon in; one receipt per event, and the rows, out.
 //!
 //! In scope: the order of the steps, and that every event ends in exactly one outcome. Out of scope: the steps themselves (their modules), and
-//! whether the rows arrive (the shell settles the receipts when it knows).
+//! whether the rows arrive (`collected`, settled by the shell).
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use uuid::{Builder, Uuid};
 
-use crate::append::Taken;
 use crate::beacon::{Beacon, WireEvent};
 use crate::client::Client;
-use crate::enrich::{channel, mask, page, time, visitor};
+use crate::collected::{Collected, CollectedRow};
+use crate::enrich::{Facts, enrich, time, visitor};
 use crate::event::Event;
+use crate::field::Field;
 use crate::filter::{self, Signal, Verdict, prefetch};
-use crate::item::Item;
-use crate::ledger::{Ledger, minute_s};
+use crate::ledger::minute_s;
 use crate::limit::Limiter;
 use crate::outcome::{AnonymisedReason, FilterReason, InvalidReason, LimitReason, Outcome};
 use crate::reader::Invalid;
 use crate::receipt::Receipt;
 use crate::region::{RegionOrder, Regions};
-use crate::row::{Row, Time};
 use crate::site::{SignalMode, Site, Sites, Status};
-use crate::url::Url;
-
-/// The event type of a row that is one item of a purchase.
-pub const ITEM_EVENT_TYPE: &str = "item";
+use crate::wire;
 
 /// What differs from beacon to beacon and cannot be computed: time, randomness, salts.
 #[derive(Clone, Debug)]
@@ -39,7 +34,7 @@ pub struct Moment {
     pub salts: visitor::Salts,
 }
 
-/// What one isolate remembers between beacons. Everything in it is bounded, and nothing in it is needed: a fresh one gives the same rows.
+/// What one isolate remembers between beacons. All of it is bounded, and a fresh one gives the same rows.
 #[derive(Debug, Default)]
 pub struct Memory {
     /// Parser of user agents, with its caches.
@@ -48,99 +43,83 @@ pub struct Memory {
     pub limiter: Limiter,
 }
 
-/// One row, ready for a Batcher.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CollectedRow {
-    /// The receipt of the event that it comes from.
-    pub receipt: usize,
-    /// The row's id, by which duplicates are known.
-    pub event_id: Uuid,
-    /// The site.
-    pub site_id: Arc<str>,
-    /// Decides the shard.
-    pub visitor_id: u64,
-    /// Permitted regions, nearest first; never empty.
-    pub regions: RegionOrder,
-    /// Accepted or flagged.
-    pub outcome: Outcome,
-    /// The row as one line of JSON, without a line end.
-    pub line: Vec<u8>,
-}
-
-/// What became of a beacon.
-#[derive(Clone, Debug, Default)]
-pub struct Collected {
-    /// One receipt per event, in order.
-    pub receipts: Vec<Receipt>,
-    /// The rows of accepted and flagged events.
-    pub rows: Vec<CollectedRow>,
-    /// Outcomes of everything that is no row. Rows are counted where they are stored, because only there it is known whether they are duplicates.
-    pub counts: Ledger,
-}
-
-impl Collected {
-    /// Notes what a Batcher said about some rows (positions in `rows`, and its answers in the same order).
-    pub fn settle(&mut self, rows: &[usize], answers: &[Taken]) {
-        for (row, taken) in rows.iter().zip(answers) {
-            if *taken == Taken::Duplicate {
-                self.set_outcome(*row, Outcome::Duplicate);
-            }
-        }
-    }
-
-    /// Notes that nothing could take some rows (positions in `rows`): their senders are asked to come again.
-    pub fn refuse(&mut self, rows: &[usize]) {
-        for row in rows {
-            self.set_outcome(*row, Outcome::Limited(LimitReason::Unavailable));
-        }
-    }
-
-    fn set_outcome(&mut self, row: usize, outcome: Outcome) {
-        let receipt = self.rows.get(row).map(|row| row.receipt);
-        let receipt = receipt.and_then(|receipt| self.receipts.get_mut(receipt));
-        // A purchase and its items share one receipt: "come again" must not be painted over by an item's answer.
-        if let Some(receipt) = receipt.filter(|r| r.outcome != Outcome::Limited(LimitReason::Unavailable)) {
-            receipt.outcome = outcome;
-        }
-    }
-
-    /// Moves each row onto its receipt, for `/v1/validate` and debugging; of a purchase the purchase itself.
-    pub fn show_rows(&mut self) {
-        for row in self.rows.iter().rev() {
-            if let Some(receipt) = self.receipts.get_mut(row.receipt) {
-                receipt.row = Some(row.line.clone());
-            }
-        }
-    }
+/// Everything around the events of one beacon.
+#[derive(Clone, Copy, Debug)]
+pub struct Surroundings<'s> {
+    /// The sites that the beacon names.
+    pub sites: &'s Sites,
+    /// The regions of the installation.
+    pub regions: &'s Regions,
+    /// The sender.
+    pub client: &'s Client<'s>,
+    /// Time, randomness, salts.
+    pub moment: &'s Moment,
 }
 
 /// Collects a beacon: every event ends in one outcome, and stored ones become rows.
-pub fn collect(
-    beacon: &Beacon<'_>,
-    sites: &Sites,
-    regions: &Regions,
-    client: &Client<'_>,
-    moment: &Moment,
-    memory: &mut Memory,
-) -> Collected {
+pub fn collect(beacon: &Beacon<'_>, around: Surroundings<'_>, memory: &mut Memory) -> Collected {
     let mut collected = Collected::default();
-    let minute = minute_s(moment.received_at_ms);
+    let minute = minute_s(around.moment.received_at_ms);
     let mut sender = None;
     for (index, wire) in beacon.events().enumerate() {
-        let mut step = Step { sites, regions, client, moment, memory, sender: &mut sender, index };
-        let receipt = match step.collect_event(&wire, &mut collected.rows) {
+        let receipt = match collect_event(&wire, index, around, &mut sender, memory, &mut collected.rows) {
             Ok(receipt) => receipt,
             Err(stop) => {
-                let site = sites.get(wire.site().as_deref().unwrap_or("")).map_or("", |site| site.id.as_str());
-                collected.counts.add(minute, site, stop.outcome, 1);
-                let event_id = wire.get(crate::field::Field::EventId).and_then(crate::wire::string);
-                let event_id = event_id.and_then(|text| Uuid::try_parse(&text).ok());
-                Receipt { event_id, outcome: stop.outcome, field: stop.field, row: None }
+                let site = wire.site().and_then(|id| around.sites.get(&id));
+                collected.counts.add(minute, site.map_or("", |site| site.id.as_str()), stop.outcome, 1);
+                Receipt { event_id: sent_id(&wire), outcome: stop.outcome, field: stop.field, row: None }
             }
         };
         collected.receipts.push(receipt);
     }
     collected
+}
+
+/// The sentence: cheap checks before expensive ones, policy before facts.
+fn collect_event(
+    wire: &WireEvent<'_, '_>,
+    index: usize,
+    around: Surroundings<'_>,
+    sender: &mut Option<Sender>,
+    memory: &mut Memory,
+    rows: &mut Vec<CollectedRow>,
+) -> Result<Receipt, Stop> {
+    let Surroundings { client, moment, .. } = around;
+    let site = check_site(wire, around.sites)?;
+    check_sender(site, client)?;
+    check_limits(site, client, moment, &mut memory.limiter)?;
+    let event = Event::check(wire, site)?;
+    let anonymised = check_privacy(site, client)?;
+    let visitor_id = visitor::visitor_id(site, client, &moment.salts, time::utc_day(moment.received_at_ms));
+    check_sample(site, visitor_id)?;
+    let sender = sender.get_or_insert_with(|| Sender::parse(client, &mut memory.parser));
+    let verdict = filter::judge_event(&event, &sender.signals).apply(site.bots)?;
+    let order = check_regions(site, client, around.regions)?;
+    let outcome = decide(&verdict, anonymised);
+    let facts = Facts {
+        event_id: event.event_id.unwrap_or_else(|| mint_id(moment, index)),
+        site,
+        client,
+        agent: &sender.agent,
+        received_at_ms: moment.received_at_ms,
+        visitor_id: if anonymised.is_some() { 0 } else { visitor_id },
+        is_anonymous: anonymised.is_some(),
+        verdict,
+        collector_region: order.first().and_then(|at| around.regions.get(*at)).map_or("", |region| &region.name),
+    };
+    let event_id = Some(facts.event_id);
+    for line in enrich(event, &facts) {
+        rows.push(CollectedRow {
+            receipt: index,
+            event_id: line.event_id,
+            site: Arc::clone(site),
+            visitor_id,
+            regions: order.clone(),
+            outcome,
+            line: line.json,
+        });
+    }
+    Ok(Receipt { event_id, outcome, field: None, row: None })
 }
 
 /// Why an event goes no further.
@@ -167,47 +146,10 @@ impl From<LimitReason> for Stop {
     }
 }
 
-/// What is known of the sender of a beacon: the same for all its events, so found once, when the first event needs it.
+/// What is known of the sender: the same for all events of a beacon, so found once, when the first event needs it.
 struct Sender {
     agent: user_agent::Agent,
     signals: Vec<Signal>,
-}
-
-/// Everything around one event.
-struct Surroundings<'s> {
-    sites: &'s Sites,
-    regions: &'s Regions,
-    client: &'s Client<'s>,
-    moment: &'s Moment,
-}
-
-impl Surroundings<'_> {
-    /// The sentence: cheap checks before expensive ones, policy before facts.
-    fn collect_event(
-        &self,
-        wire: &WireEvent<'_, '_>,
-        place: Place,
-        memory: &mut Memory,
-        sender: &mut Option<Sender>,
-        rows: &mut Vec<CollectedRow>,
-    ) -> Result<Receipt, Stop> {
-        let site = check_site(wire, self.sites)?;
-        check_sender(&site, self.client)?;
-        check_limits(&site, self.client, self.moment, &mut memory.limiter)?;
-        let event = Event::check(wire, &site)?;
-        let anonymised = check_privacy(&site, self.client)?;
-        let visitor_id = self.visitor_id(&site, anonymised);
-        check_sample(&site, visitor_id)?;
-        let sender = sender.get_or_insert_with(|| Sender::parse(self.client, &mut memory.parser));
-        let verdict = filter::judge_event(&event, &sender.signals).apply(site.bots)?;
-        let regions = check_regions(self.regions, &site, self.client)?;
-        let outcome = outcome_of(&verdict, anonymised);
-        let event_id = event.event_id.unwrap_or_else(|| mint_id(self.moment, place.event));
-        let facts = Facts { event_id, site: &site, client: self.client, agent: &sender.agent, received_at_ms: self.moment.received_at_ms,
-            visitor_id, anonymised, verdict, collector_region: self.region_name(&regions) };
-        enrich(event, facts, &mut |row| rows.push(CollectedRow { receipt: place.receipt, event_id: row.event_id, .. }));
-        Ok(Receipt { event_id: Some(event_id), outcome, field: None, row: None })
-    }
 }
 
 impl Sender {
@@ -224,16 +166,15 @@ impl Sender {
     }
 }
 
-fn check_site(wire: &WireEvent<'_, '_>, sites: &Sites) -> Result<Arc<Site>, Stop> {
+fn check_site<'s>(wire: &WireEvent<'_, '_>, sites: &'s Sites) -> Result<&'s Arc<Site>, Invalid> {
     if !wire.is_object() {
-        return Err(Invalid { reason: InvalidReason::NotAnObject, field: wire.own_pointer() }.into());
+        return Err(Invalid { reason: InvalidReason::NotAnObject, field: wire.own_pointer() });
     }
     if wire.get(Field::Site).is_none() {
-        return Err(wire.invalid(Field::Site, InvalidReason::MissingField).into());
+        return Err(wire.invalid(Field::Site, InvalidReason::MissingField));
     }
     let id = wire.site().ok_or_else(|| wire.invalid(Field::Site, InvalidReason::WrongType))?;
-    let site = sites.get(&id).ok_or_else(|| wire.invalid(Field::Site, InvalidReason::UnknownSite))?;
-    Ok(Arc::clone(site))
+    sites.get(&id).ok_or_else(|| wire.invalid(Field::Site, InvalidReason::UnknownSite))
 }
 
 fn check_sender(site: &Site, client: &Client<'_>) -> Result<(), Stop> {
@@ -251,11 +192,11 @@ fn check_sender(site: &Site, client: &Client<'_>) -> Result<(), Stop> {
 
 fn check_limits(site: &Site, client: &Client<'_>, moment: &Moment, limiter: &mut Limiter) -> Result<(), LimitReason> {
     let now_ms = moment.received_at_ms;
-    let address = visitor::address_key(site, client);
-    if !limiter.take(address, site.limits.address_events_per_second, now_ms) {
+    let limits = site.limits;
+    if !limiter.take(visitor::address_key(site, client), limits.address_events_per_second, now_ms) {
         return Err(LimitReason::AddressRate);
     }
-    if !limiter.take(visitor::site_key(site), site.limits.events_per_second, now_ms) {
+    if !limiter.take(visitor::site_key(site), limits.events_per_second, now_ms) {
         return Err(LimitReason::SiteRate);
     }
     Ok(())
@@ -274,15 +215,34 @@ fn check_privacy(site: &Site, client: &Client<'_>) -> Result<Option<AnonymisedRe
     }
 }
 
+fn check_sample(site: &Site, visitor_id: u64) -> Result<(), FilterReason> {
+    if visitor::is_sampled(site, visitor_id) { Ok(()) } else { Err(FilterReason::Sampled) }
+}
+
+/// A site that permits none of the installed regions is a mistake of the operator: the sender keeps its events until it is mended.
+fn check_regions(site: &Site, client: &Client<'_>, regions: &Regions) -> Result<RegionOrder, LimitReason> {
+    let order = regions.order(site, client);
+    if order.is_empty() { Err(LimitReason::Unavailable) } else { Ok(order) }
+}
+
+fn decide(verdict: &Verdict, anonymised: Option<AnonymisedReason>) -> Outcome {
+    verdict.flag.map_or(Outcome::Accepted(anonymised), Outcome::Flagged)
+}
+
+/// The id that the sender gave to an event that is not stored.
+fn sent_id(wire: &WireEvent<'_, '_>) -> Option<Uuid> {
+    wire.get(Field::EventId).and_then(wire::string).and_then(|text| Uuid::try_parse(&text).ok())
+}
+
 /// A UUIDv7 of the edge's own: its time, and bits that depend on the beacon's entropy and the event's position.
 fn mint_id(moment: &Moment, index: usize) -> Uuid {
-    let (first, second) = moment.entropy.split_at(16);
     let position = (index as u64).to_le_bytes();
     let mut bits = [0_u8; 10];
-    for (key, slot) in [first, second].into_iter().zip(bits.chunks_mut(5)) {
+    for (key, half) in moment.entropy.chunks_exact(16).zip(bits.chunks_exact_mut(5)) {
         let key = <&[u8; 16]>::try_from(key).unwrap_or(&[0; 16]);
-        let hashed = visitor::hash(key, &[&position]).to_le_bytes();
-        slot.iter_mut().zip(hashed).for_each(|(slot, byte)| *slot = byte);
+        for (bit, byte) in half.iter_mut().zip(visitor::hash(key, &[&position]).to_le_bytes()) {
+            *bit = byte;
+        }
     }
     Builder::from_unix_timestamp_millis(moment.received_at_ms.unsigned_abs(), &bits).into_uuid()
 }

@@ -42,8 +42,8 @@ impl<'a> Properties<'a> {
         let mut properties = Self::default();
         if let Some(value) = event.get(Field::Properties) {
             let pointer = event.pointer(Field::Properties);
-            let members = wire::members(value)
-                .ok_or_else(|| event.invalid(Field::Properties, InvalidReason::WrongType))?;
+            let members =
+                wire::members(value).ok_or_else(|| event.invalid(Field::Properties, InvalidReason::WrongType))?;
             properties.flatten("", members, 1, &pointer)?;
         }
         if let Some(value) = event.get(Field::Viewport) {
@@ -159,8 +159,10 @@ mod tests {
             format!(r#"{{"properties":{{{}}}}}"#, list.join(","))
         };
         assert_eq!(properties(&many(MAX_PROPERTIES)).map(|p| p.len()), Ok(MAX_PROPERTIES));
-        let too_many = properties(&many(MAX_PROPERTIES + 1)).unwrap_err();
-        assert_eq!(too_many, Invalid { reason: InvalidReason::TooManyProperties, field: "/properties".into() });
+        for (count, field) in [(MAX_PROPERTIES + 1, "/properties/p64"), (MAX_PROPERTIES * 9, "/properties")] {
+            let too_many = Invalid { reason: InvalidReason::TooManyProperties, field: field.into() };
+            assert_eq!(properties(&many(count)), Err(too_many), "{count}");
+        }
         let key = |bytes: usize| format!(r#"{{"properties":{{"{}":1}}}}"#, "k".repeat(bytes));
         assert!(properties(&key(MAX_KEY_BYTES)).is_ok());
         assert_eq!(properties(&key(MAX_KEY_BYTES + 1)).unwrap_err().reason, InvalidReason::TooLong);

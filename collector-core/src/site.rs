@@ -1,13 +1,15 @@
-//! The settings of one site, and which browser origins may send for it.
+//! The settings of one site.
 //!
-//! In scope: the settings as JSON, their check with errors that name the field, the origin rule, the bootstrap list.
-//! Out of scope: where settings are stored and cached (the shell), how each setting acts (`pipeline`, `enrich`, `filter`).
+//! In scope: the settings as JSON, their check with errors that name the field, the bootstrap list.
+//! Out of scope: where settings are stored and cached (the shell), how each setting acts (`origin`, `pipeline`, `enrich`, `filter`).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+use crate::origin::is_domain;
 
 /// The longest site id, in bytes.
 pub const MAX_SITE_ID_BYTES: usize = 64;
@@ -205,13 +207,18 @@ impl Site {
     fn check(&self) -> Result<(), SiteError> {
         let lists = [("domains", &self.domains), ("query_params", &self.query_params), ("regions", &self.regions)];
         for (field, list) in lists {
-            check_that(list.len() <= MAX_LIST_ENTRIES, field, "at most 100 entries", list.len())?;
+            check_that(list.len() <= MAX_LIST_ENTRIES, field, "at most 100 entries", &list.len())?;
         }
         let expected = "1 to 64 lower-case letters, digits, - or _";
         check_that(is_id(&self.id), "id", expected, &self.id)?;
-        check_that(!self.domains.is_empty(), "domains", "at least one host name", "[]")?;
+        check_that(!self.domains.is_empty(), "domains", "at least one host name", &"[]")?;
         for domain in &self.domains {
-            check_that(is_domain(domain), "domains", "a lower-case host name such as shop.example or localhost:8080", domain)?;
+            check_that(
+                is_domain(domain),
+                "domains",
+                "a lower-case host name such as shop.example or localhost:8080",
+                domain,
+            )?;
         }
         for name in &self.query_params {
             let is_name = !name.is_empty() && !name.contains(['=', '&', '#', '%', '+']);
@@ -221,32 +228,12 @@ impl Site {
             check_that(is_id(region), "regions", expected, region)?;
         }
         let is_rate = self.sampling_rate > 0.0 && self.sampling_rate <= 1.0;
-        check_that(is_rate, "sampling_rate", "a number above 0 and at most 1", self.sampling_rate)?;
+        check_that(is_rate, "sampling_rate", "a number above 0 and at most 1", &self.sampling_rate)?;
         if let Some(key) = &self.user_id_key {
             // The key is a secret: the error does not repeat it.
-            check_that(hex_key(key).is_some(), "user_id_key", "32 hexadecimal digits", "another text")?;
+            check_that(hex_key(key).is_some(), "user_id_key", "32 hexadecimal digits", &"another text")?;
         }
         Ok(())
-    }
-
-    /// True if a browser page of this origin may send events for the site. A request without an origin does not come from a page: it may.
-    ///
-    /// HTTP lets any program send any `Origin`: this keeps other people's pages out, not other people's programs.
-    pub fn allows_origin(&self, origin: Option<&str>) -> bool {
-        let Some(origin) = origin else { return true };
-        if origin == "null" {
-            return self.allow_null_origin;
-        }
-        let origin = origin.to_ascii_lowercase();
-        let Some(authority) = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://")) else {
-            return false;
-        };
-        self.domains.iter().any(|domain| matches_domain(authority, domain))
-    }
-
-    /// True if `host` (lower-case, without port) is one of the site's own hosts.
-    pub fn has_host(&self, host: &str) -> bool {
-        self.domains.iter().any(|domain| is_host_within(host, split_port(domain).0))
     }
 
     /// The key of the site's permanent hashes.
@@ -296,7 +283,12 @@ impl Sites {
     }
 }
 
-fn check_that(is_met: bool, field: &'static str, expected: &'static str, found: impl ToString) -> Result<(), SiteError> {
+fn check_that(
+    is_met: bool,
+    field: &'static str,
+    expected: &'static str,
+    found: &dyn ToString,
+) -> Result<(), SiteError> {
     if is_met { Ok(()) } else { Err(SiteError::Setting { field, expected, found: found.to_string() }) }
 }
 
@@ -304,32 +296,6 @@ fn check_that(is_met: bool, field: &'static str, expected: &'static str, found: 
 pub fn is_id(text: &str) -> bool {
     (1..=MAX_SITE_ID_BYTES).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_')
-}
-
-fn is_domain(domain: &str) -> bool {
-    let (host, port) = split_port(domain);
-    let is_host = !host.is_empty()
-        && !host.starts_with('.')
-        && host.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-._[]:".contains(&b));
-    is_host && port.is_none_or(|port| port.parse::<u16>().is_ok())
-}
-
-/// Splits `host:port`; the colons of an IPv6 address in brackets are not a port.
-fn split_port(authority: &str) -> (&str, Option<&str>) {
-    match authority.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
-        _ => (authority, None),
-    }
-}
-
-fn matches_domain(authority: &str, domain: &str) -> bool {
-    let (host, port) = split_port(authority);
-    let (domain_host, domain_port) = split_port(domain);
-    is_host_within(host, domain_host) && domain_port.is_none_or(|wanted| port == Some(wanted))
-}
-
-fn is_host_within(host: &str, domain: &str) -> bool {
-    host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 fn hex_key(text: &str) -> Option<[u8; 16]> {
@@ -342,33 +308,6 @@ fn hex_key(text: &str) -> Option<[u8; 16]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn origins_match_domains_and_their_sub_domains() {
-        let mut site = Site::new("demo", &["shop.example", "localhost:8080", "127.0.0.1", "[::1]"]).unwrap();
-        for (origin, is_allowed) in [
-            (None, true),
-            (Some("https://shop.example"), true),
-            (Some("http://shop.example:8443"), true),
-            (Some("HTTPS://WWW.Shop.Example"), true),
-            (Some("http://localhost:8080"), true),
-            (Some("http://127.0.0.1:9"), true),
-            (Some("http://[::1]:9"), true),
-            (Some("http://localhost:8081"), false),
-            (Some("http://localhost"), false),
-            (Some("https://evilshop.example"), false),
-            (Some("https://shop.example.evil.test"), false),
-            (Some("https://shop.example/path"), false),
-            (Some("file://shop.example"), false),
-            (Some("shop.example"), false),
-            (Some(""), false),
-            (Some("null"), false),
-        ] {
-            assert_eq!(site.allows_origin(origin), is_allowed, "{origin:?}");
-        }
-        site.allow_null_origin = true;
-        assert!(site.allows_origin(Some("null")));
-    }
 
     #[test]
     fn impossible_settings_name_the_field() {
@@ -392,7 +331,8 @@ mod tests {
 
     #[test]
     fn the_bootstrap_list_is_checked() {
-        let list = r#"[{"id":"demo","domains":["shop.example"],"privacy":{"gpc":"drop"}},{"id":"b","domains":["b.example"]}]"#;
+        let list =
+            r#"[{"id":"demo","domains":["shop.example"],"privacy":{"gpc":"drop"}},{"id":"b","domains":["b.example"]}]"#;
         let sites = Sites::parse(list).unwrap();
         assert_eq!(sites.iter().count(), 2);
         assert_eq!(sites.get("demo").map(|s| s.privacy.gpc), Some(SignalMode::Drop));

@@ -84,9 +84,15 @@ mod tests {
     fn urls_are_split() {
         let url = Url::parse("https://me:pw@WWW.Shop.example:8443/a/b?x=1&&y#/top?z").unwrap();
         assert_eq!(url.host(), "shop.example");
-        assert_eq!((url.authority, url.path, url.query, url.fragment), ("WWW.Shop.example:8443", "/a/b", "x=1&&y", "/top?z"));
+        assert_eq!(
+            (url.authority, url.path, url.query, url.fragment),
+            ("WWW.Shop.example:8443", "/a/b", "x=1&&y", "/top?z")
+        );
         assert_eq!(url.params().collect::<Vec<_>>(), [("x=1", "x", "1"), ("y", "y", "")]);
-        assert_eq!(Url::parse("http://[2001:db8::1]:80/").map(|u| u.host().into_owned()).as_deref(), Some("[2001:db8::1]"));
+        assert_eq!(
+            Url::parse("http://[2001:db8::1]:80/").map(|u| u.host().into_owned()).as_deref(),
+            Some("[2001:db8::1]")
+        );
         assert_eq!(Url::parse("android-app://com.google.android.gm/").map(|u| u.path), Some("/"));
         assert_eq!(Url::parse("https://shop.example").map(|u| u.path), Some(""));
         assert_eq!(Url::parse("https://shop.example?utm_source=a/b").map(|u| u.query), Some("utm_source=a/b"));
@@ -94,7 +100,17 @@ mod tests {
 
     #[test]
     fn text_that_is_no_absolute_url_is_refused() {
-        for text in ["", "/p/17", "shop.example/p", "https://", "https:///p", "://x", "1https://x", "javascript:alert(1)", "http://a b/"] {
+        for text in [
+            "",
+            "/p/17",
+            "shop.example/p",
+            "https://",
+            "https:///p",
+            "://x",
+            "1https://x",
+            "javascript:alert(1)",
+            "http://a b/",
+        ] {
             assert_eq!(Url::parse(text), None, "{text}");
         }
     }

@@ -1,7 +1,7 @@
 //! Time as the feeds use it: unix seconds inside, `YYYY-MM-DD hh:mm:ss` UTC on the wire.
 //!
 //! In scope: the one place that reads the system clock, and the two conversions.
-//! Out of scope: time zones. `ClickHouse` writes `update_field` in its server time zone, so servers run in UTC.
+//! Out of scope: time zones. ClickHouse writes `update_field` in its server time zone, so servers run in UTC.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,20 +9,13 @@ use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 
 /// Now, in unix seconds. A clock before 1970 reads as 0, one after 2106 as the last second a `DateTime` can hold.
 pub fn unix_now() -> u32 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| u32::try_from(since.as_secs()).unwrap_or(u32::MAX))
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u32::try_from(since.as_secs()).unwrap_or(u32::MAX))
 }
 
 /// Parses `YYYY-MM-DD hh:mm:ss`. Times outside of what a `DateTime` can hold become its nearest end.
 pub fn parse_utc(text: &str) -> Option<u32> {
     let civil = DateTime::strptime("%Y-%m-%d %H:%M:%S", text).ok()?;
-    let second = civil
-        .to_zoned(TimeZone::UTC)
-        .ok()?
-        .timestamp()
-        .as_second()
-        .max(0);
+    let second = civil.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second().max(0);
     Some(u32::try_from(second).unwrap_or(u32::MAX))
 }
 
@@ -71,13 +64,7 @@ mod tests {
 
     #[test]
     fn other_forms_are_refused() {
-        for wrong in [
-            "",
-            "2025-11-20",
-            "2025-11-20T17:33:29",
-            "2025-13-01 00:00:00",
-            "1763660009",
-        ] {
+        for wrong in ["", "2025-11-20", "2025-11-20T17:33:29", "2025-13-01 00:00:00", "1763660009"] {
             assert_eq!(parse_utc(wrong), None, "{wrong:?}");
         }
         assert_eq!(parse_utc("1969-12-31 23:59:59"), Some(0));

@@ -1,9 +1,9 @@
 //! Content coding: which one a request gets, and the streaming encoders.
 //!
 //! In scope: `?compression=`, `Accept-Encoding`, zstd and gzip.
-//! Out of scope: request bodies; `ClickHouse` sends its keys uncompressed.
+//! Out of scope: request bodies; ClickHouse sends its keys uncompressed.
 //!
-//! `ClickHouse` decodes a compressed body but sends no `Accept-Encoding`, hence the query parameter.
+//! ClickHouse decodes a compressed body but sends no `Accept-Encoding`, hence the query parameter.
 
 use std::io::{self, Write};
 
@@ -43,10 +43,7 @@ impl Coding {
         };
         let mut best = (Self::Identity, 0.0_f32);
         for coding in [Self::Zstd, Self::Gzip] {
-            let weight = list
-                .split(',')
-                .find_map(|item| coding.weight(item))
-                .unwrap_or(0.0);
+            let weight = list.split(',').find_map(|item| coding.weight(item)).unwrap_or(0.0);
             if weight > best.1 {
                 best = (coding, weight);
             }
@@ -88,9 +85,7 @@ impl Encoder {
     pub fn new(coding: Coding) -> io::Result<Self> {
         Ok(match coding {
             Coding::Identity => Self::Identity(Vec::new()),
-            Coding::Gzip => {
-                Self::Gzip(GzEncoder::new(Vec::new(), Compression::new(GZIP_LEVEL)))
-            }
+            Coding::Gzip => Self::Gzip(GzEncoder::new(Vec::new(), Compression::new(GZIP_LEVEL))),
             Coding::Zstd => Self::Zstd(zstd::stream::write::Encoder::new(Vec::new(), ZSTD_LEVEL)?),
         })
     }
@@ -171,9 +166,7 @@ mod tests {
             match coding {
                 Coding::Identity => text = String::from_utf8(coded).unwrap(),
                 Coding::Gzip => {
-                    flate2::read::GzDecoder::new(coded.as_slice())
-                        .read_to_string(&mut text)
-                        .unwrap();
+                    flate2::read::GzDecoder::new(coded.as_slice()).read_to_string(&mut text).unwrap();
                 }
                 Coding::Zstd => {
                     text = String::from_utf8(zstd::decode_all(coded.as_slice()).unwrap()).unwrap();

@@ -25,12 +25,9 @@ pub struct Defect {
 
 impl Defect {
     /// Names what is wrong with `field`.
+    #[expect(clippy::needless_pass_by_value, reason = "callers name numbers, texts and errors alike")]
     pub fn new(field: &'static str, expected: &'static str, found: impl ToString) -> Self {
-        Self {
-            field,
-            expected,
-            found: found.to_string(),
-        }
+        Self { field, expected, found: found.to_string() }
     }
 }
 
@@ -53,10 +50,7 @@ pub trait Entries: Send + Sync + Sized + 'static {
     fn updated_at(&self, index: usize) -> u32;
     /// The latest [`Entries::updated_at`], 0 if there is none.
     fn newest(&self) -> u32 {
-        (0..self.len())
-            .map(|index| self.updated_at(index))
-            .max()
-            .unwrap_or(0)
+        (0..self.len()).map(|index| self.updated_at(index)).max().unwrap_or(0)
     }
     /// Gives every [`PENDING`] entry the time `at`.
     fn stamp(&mut self, at: u32);

@@ -17,35 +17,40 @@ use crate::entries::{Defect, Entries};
 pub struct Feed<E> {
     current: RwLock<Option<Arc<E>>>,
     confirmed_at: AtomicU32,
+    /// Latest time at which a reader took a snapshot.
+    read_at: AtomicU32,
 }
 
 impl<E> Default for Feed<E> {
     fn default() -> Self {
-        Self {
-            current: RwLock::new(None),
-            confirmed_at: AtomicU32::new(0),
-        }
+        Self { current: RwLock::new(None), confirmed_at: AtomicU32::new(0), read_at: AtomicU32::new(0) }
     }
 }
 
 impl<E: Entries> Feed<E> {
-    /// The snapshot to answer from, `None` before the first publication.
+    /// The snapshot to answer a reader from at `now`, `None` before the first publication.
+    pub fn read(&self, now: u32) -> Option<Arc<E>> {
+        let slot = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        // Noted under the lock: whatever is published after this gets a time that is not earlier.
+        self.read_at.fetch_max(now, Relaxed);
+        slot.clone()
+    }
+
+    /// The snapshot, for this service itself.
     pub fn snapshot(&self) -> Option<Arc<E>> {
         // A panic while the lock was held cannot leave the slot half written: it is one pointer.
-        self.current
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Checks `entries`, gives changed ones their update time and swaps them in. On a defect the old snapshot stays.
     ///
-    /// Update times never go back, even if the clock does: a reader that saw the later time must still see the change.
+    /// Update times never go back, even if the clock does: they are not before the last change nor before the last reader, who
+    /// asks for changes since then and must see this one.
     pub fn publish(&self, mut entries: E, now: u32) -> Result<Arc<E>, Defect> {
         entries.check()?;
         let mut slot = self.current.write().unwrap_or_else(PoisonError::into_inner);
         let newest = slot.as_ref().map_or(0, |old| old.newest());
-        entries.stamp(now.max(newest));
+        entries.stamp(now.max(newest).max(self.read_at.load(Relaxed)));
         let published = Arc::new(entries);
         *slot = Some(Arc::clone(&published));
         self.confirm(now);
@@ -64,7 +69,6 @@ impl<E: Entries> Feed<E> {
 
     /// Seconds since the source last confirmed the snapshot, `None` before the first publication.
     pub fn age_s(&self, now: u32) -> Option<u32> {
-        self.snapshot()
-            .map(|_| now.saturating_sub(self.confirmed_at.load(Relaxed)))
+        self.snapshot().map(|_| now.saturating_sub(self.confirmed_at.load(Relaxed)))
     }
 }

@@ -7,6 +7,8 @@
 //! One rule shapes everything here: ClickHouse replaces a loaded dictionary with whatever a `200` carries, so a feed answers a
 //! full load with one complete, valid snapshot or with an error status, never with anything in between.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that panics has failed"))]
+
 pub mod clock;
 pub mod coding;
 pub mod config;
@@ -19,5 +21,6 @@ pub mod reply;
 pub mod route;
 pub mod segment;
 pub mod server;
+pub mod service;
 pub mod store;
 pub mod token;

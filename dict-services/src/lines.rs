@@ -22,11 +22,7 @@ impl Selection {
     /// The incremental selection for a reader that asks for changes since `since`. A time in our future means that the two
     /// clocks disagree, so nothing is known about what the reader has seen: it gets everything.
     pub fn changed_since(since: u32, now: u32) -> Self {
-        if since > now {
-            Self::All
-        } else {
-            Self::Since(since)
-        }
+        if since > now { Self::All } else { Self::Since(since) }
     }
 
     /// The positions of `keys`, each once, in entry order. Unknown keys are left out: the dictionary has defaults for them.
@@ -48,11 +44,7 @@ pub struct Lines<E> {
 impl<E: Entries> Lines<E> {
     /// All lines of `selection`.
     pub fn new(entries: Arc<E>, selection: Selection) -> Self {
-        Self {
-            entries,
-            selection,
-            next: 0,
-        }
+        Self { entries, selection, next: 0 }
     }
 
     /// Appends lines to `out` until it holds `enough_bytes`. Returns whether lines may be left.

@@ -60,17 +60,13 @@ pub struct SnapshotState {
 impl Metrics {
     /// Counts one answered request.
     pub fn answered(&self, method: &str, status: u16) {
-        let request = Request {
-            method: method.to_owned(),
-            status,
-        };
+        let request = Request { method: method.to_owned(), status };
         self.requests.get_or_create(&request).inc();
     }
 
     /// Counts body bytes of feed responses, as they go over the wire.
     pub fn sent(&self, bytes: usize) {
-        self.response_bytes
-            .inc_by(u64::try_from(bytes).unwrap_or(u64::MAX));
+        self.response_bytes.inc_by(u64::try_from(bytes).unwrap_or(u64::MAX));
     }
 
     /// Counts a streamed response that did not reach its end.
@@ -92,9 +88,7 @@ impl Metrics {
     /// Notes how many live entries each segment has.
     pub fn count_segments<'a>(&self, counts: impl Iterator<Item = (&'a str, usize)>) {
         for (name, count) in counts {
-            let segment = Segment {
-                segment_name: name.to_owned(),
-            };
+            let segment = Segment { segment_name: name.to_owned() };
             let count = i64::try_from(count).unwrap_or(i64::MAX);
             self.segment_entries.get_or_create(&segment).set(count);
         }
@@ -106,8 +100,7 @@ impl Metrics {
         if let Some(state) = snapshot {
             self.snapshot_age_seconds.set(state.age_s.into());
             self.snapshot_updated_seconds.set(state.newest.into());
-            self.snapshot_rows
-                .set(i64::try_from(state.rows).unwrap_or(i64::MAX));
+            self.snapshot_rows.set(i64::try_from(state.rows).unwrap_or(i64::MAX));
         }
         let mut text = String::new();
         encode(&mut text, &self.registry(feed))?;

@@ -4,7 +4,7 @@
 //! Out of scope: which lines ([`crate::lines`]) and status codes ([`crate::route`]).
 //!
 //! A response is either complete or visibly broken: small bodies carry `Content-Length`, streamed ones are chunked and end
-//! without the terminating chunk when anything goes wrong, which `ClickHouse` detects. A streamed response holds at most
+//! without the terminating chunk when anything goes wrong, which ClickHouse detects. A streamed response holds at most
 //! [`QUEUED_PIECES`] pieces; when its reader takes nothing for [`STALL_LIMIT`], it is cut off and its snapshot is released.
 
 use std::{io, sync::Arc, time::Duration};
@@ -34,7 +34,7 @@ pub const PIECE_BYTES: usize = 64 * 1024;
 pub const QUEUED_PIECES: usize = 2;
 /// Streamed responses at one time. Each holds up to 3 pieces and an encoder, about 1 MiB: 64 MiB in all.
 pub const MAX_STREAMS: usize = 64;
-/// A reader that takes nothing for this long is cut off. `ClickHouse` itself gives up after 30 s without a byte.
+/// A reader that takes nothing for this long is cut off. ClickHouse itself gives up after 30 s without a byte.
 pub const STALL_LIMIT: Duration = Duration::from_secs(30);
 
 /// Why there is no body.
@@ -67,18 +67,13 @@ pub fn send<E: Entries>(
         metrics.sent(first.len());
         Body::from(first)
     } else {
-        let permit = Arc::clone(streams)
-            .try_acquire_owned()
-            .map_err(|_| ReplyError::Busy)?;
+        let permit = Arc::clone(streams).try_acquire_owned().map_err(|_| ReplyError::Busy)?;
         stream_body(first, producer, permit, metrics.clone())
     };
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::OK;
     let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        header::HeaderValue::from_static("application/x-ndjson"),
-    );
+    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/x-ndjson"));
     if let Some(value) = coding.header() {
         headers.insert(header::CONTENT_ENCODING, value);
     }
@@ -94,10 +89,7 @@ struct Producer<E> {
 
 impl<E: Entries> Producer<E> {
     fn new(lines: Lines<E>, coding: Coding) -> io::Result<Self> {
-        Ok(Self {
-            lines,
-            encoder: Some(Encoder::new(coding)?),
-        })
+        Ok(Self { lines, encoder: Some(Encoder::new(coding)?) })
     }
 
     fn is_done(&self) -> bool {

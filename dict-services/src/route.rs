@@ -11,7 +11,7 @@
 //! | `GET /readyz` | 200 once a snapshot is loaded, else 503 |
 //! | `GET /metrics` | Prometheus text; no token: it names no user |
 //!
-//! `Range` is ignored: a resumed download must not splice two snapshots. There is no 204, 304 or redirect, because `ClickHouse`
+//! `Range` is ignored: a resumed download must not splice two snapshots. There is no 204, 304 or redirect, because ClickHouse
 //! takes them as errors. Unknown query parameters are ignored, as a wrong `update_field` then costs bytes and not changes.
 
 use std::{sync::Arc, time::Duration};
@@ -77,18 +77,12 @@ pub fn router<E: Entries>(shell: Arc<Shell<E>>) -> Router {
             get(load::<E>)
                 .post(look_up::<E>)
                 .layer(DefaultBodyLimit::max(MAX_KEYS_BYTES))
-                .layer(middleware::from_fn_with_state(
-                    Arc::clone(&shell),
-                    authorize::<E>,
-                )),
+                .layer(middleware::from_fn_with_state(Arc::clone(&shell), authorize::<E>)),
         )
         .route("/healthz", get(|| async { "alive\n" }))
         .route("/readyz", get(ready::<E>))
         .route("/metrics", get(metrics::<E>))
-        .layer(middleware::from_fn_with_state(
-            Arc::clone(&shell),
-            count::<E>,
-        ))
+        .layer(middleware::from_fn_with_state(Arc::clone(&shell), count::<E>))
         .with_state(shell)
 }
 
@@ -170,8 +164,9 @@ async fn load<E: Entries>(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let coding = parameters.coding(&headers)?;
-    let selection = parameters.selection(clock::unix_now())?;
-    let entries = shell.feed.snapshot().ok_or(Refusal::NotReady)?;
+    let now = clock::unix_now();
+    let selection = parameters.selection(now)?;
+    let entries = shell.feed.read(now).ok_or(Refusal::NotReady)?;
     let lines = Lines::new(entries, selection);
     Ok(reply::send(lines, coding, &shell.streams, &shell.metrics)?)
 }
@@ -191,9 +186,7 @@ async fn look_up<E: Entries>(
 }
 
 fn parse_keys<E: Entries>(body: &[u8]) -> Result<Vec<E::Key>, serde_json::Error> {
-    serde_json::Deserializer::from_slice(body)
-        .into_iter()
-        .collect()
+    serde_json::Deserializer::from_slice(body).into_iter().collect()
 }
 
 async fn ready<E: Entries>(State(shell): State<Arc<Shell<E>>>) -> Result<&'static str, Refusal> {
@@ -225,16 +218,10 @@ async fn authorize<E: Entries>(
         return Err(Refusal::Unauthorized);
     }
     // Only reading the request can be slow here: a response is complete or handed to its own task when its head is ready.
-    timeout(KEYS_DEADLINE, next.run(request))
-        .await
-        .map_err(|_| Refusal::Slow)
+    timeout(KEYS_DEADLINE, next.run(request)).await.map_err(|_| Refusal::Slow)
 }
 
-async fn count<E: Entries>(
-    State(shell): State<Arc<Shell<E>>>,
-    request: Request<Body>,
-    next: Next,
-) -> Response {
+async fn count<E: Entries>(State(shell): State<Arc<Shell<E>>>, request: Request<Body>, next: Next) -> Response {
     // A closed set: methods are the client's choice and must not become labels.
     let method = match request.method().as_str() {
         "GET" => "GET",

@@ -57,10 +57,7 @@ pub struct Store<E> {
 impl<E: Entries> Store<E> {
     /// Opens `folder`, creating it if it is not there.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
-        let store = Self {
-            path: folder.join(format!("{}.snapshot", E::FEED)),
-            entries: PhantomData,
-        };
+        let store = Self { path: folder.join(format!("{}.snapshot", E::FEED)), entries: PhantomData };
         fs::create_dir_all(folder).map_err(|source| store.io(source))?;
         Ok(store)
     }
@@ -72,10 +69,7 @@ impl<E: Entries> Store<E> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(self.io(source)),
         };
-        parse(&bytes).map(Some).map_err(|defect| StoreError::Damaged {
-            path: self.path.clone(),
-            defect,
-        })
+        parse(&bytes).map(Some).map_err(|defect| StoreError::Damaged { path: self.path.clone(), defect })
     }
 
     /// Replaces the snapshot. Readers of the folder see the old file or the new one, also after a power cut.
@@ -91,32 +85,20 @@ impl<E: Entries> Store<E> {
     }
 
     fn io(&self, source: io::Error) -> StoreError {
-        StoreError::Io {
-            path: self.path.clone(),
-            source,
-        }
+        StoreError::Io { path: self.path.clone(), source }
     }
 }
 
 fn write<E: Entries>(path: &Path, entries: &E, confirmed_at: u32) -> io::Result<()> {
-    let mut out = Hashing {
-        inner: BufWriter::with_capacity(WRITE_BUFFER_BYTES, File::create(path)?),
-        hasher: Sha256::new(),
-    };
-    let header = Header {
-        feed: E::FEED.to_owned(),
-        schema: E::SCHEMA_VERSION,
-        confirmed_at,
-    };
+    let mut out =
+        Hashing { inner: BufWriter::with_capacity(WRITE_BUFFER_BYTES, File::create(path)?), hasher: Sha256::new() };
+    let header = Header { feed: E::FEED.to_owned(), schema: E::SCHEMA_VERSION, confirmed_at };
     serde_json::to_writer(&mut out, &header)?;
     out.write_all(b"\n")?;
     entries.encode(&mut out)?;
     let digest: [u8; DIGEST_BYTES] = out.hasher.finalize().into();
     out.inner.write_all(&digest)?;
-    out.inner
-        .into_inner()
-        .map_err(io::IntoInnerError::into_error)?
-        .sync_all()
+    out.inner.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
 }
 
 fn parse<E: Entries>(bytes: &[u8]) -> Result<(E, u32), Defect> {
@@ -128,13 +110,11 @@ fn parse<E: Entries>(bytes: &[u8]) -> Result<(E, u32), Defect> {
     if Sha256::digest(content).as_slice() != digest {
         return Err(Defect::new("checksum", "that of the content", "another"));
     }
-    let line_end = content
-        .iter()
-        .position(|&byte| byte == b'\n')
-        .ok_or_else(|| Defect::new("header", "one line", "none"))?;
+    let line_end =
+        content.iter().position(|&byte| byte == b'\n').ok_or_else(|| Defect::new("header", "one line", "none"))?;
     let (line, rest) = content.split_at(line_end);
-    let header: Header = serde_json::from_slice(line)
-        .map_err(|error| Defect::new("header", "feed, schema and confirmed_at", error))?;
+    let header: Header =
+        serde_json::from_slice(line).map_err(|error| Defect::new("header", "feed, schema and confirmed_at", error))?;
     if header.feed != E::FEED {
         return Err(Defect::new("feed", E::FEED, header.feed));
     }

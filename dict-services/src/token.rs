@@ -32,23 +32,15 @@ pub struct Tokens {
 impl Tokens {
     /// Parses a comma-separated list. `open` lets anybody in when the list is empty, and only then.
     pub fn parse(list: Option<&str>, open: bool) -> Result<Self, TokenError> {
-        let digests: Vec<[u8; 32]> = list
-            .unwrap_or_default()
-            .split(',')
-            .map(str::trim)
-            .filter(|token| !token.is_empty())
-            .map(digest)
-            .collect();
+        let digests: Vec<[u8; 32]> =
+            list.unwrap_or_default().split(',').map(str::trim).filter(|token| !token.is_empty()).map(digest).collect();
         if digests.len() > MAX_TOKENS {
             return Err(TokenError::TooMany(digests.len()));
         }
         if digests.is_empty() && !open {
             return Err(TokenError::Missing);
         }
-        Ok(Self {
-            open: digests.is_empty(),
-            digests,
-        })
+        Ok(Self { open: digests.is_empty(), digests })
     }
 
     /// Whether an `Authorization` header carries one of the tokens.
@@ -56,26 +48,18 @@ impl Tokens {
         if self.open {
             return true;
         }
-        let Some(token) = authorization
-            .and_then(|value| value.to_str().ok())
-            .and_then(bearer)
-        else {
+        let Some(token) = authorization.and_then(|value| value.to_str().ok()).and_then(bearer) else {
             return false;
         };
         let found = digest(token);
         // No early exit: which token matched must not show in the time either.
-        self.digests
-            .iter()
-            .fold(Choice::from(0), |any, known| any | known.ct_eq(&found))
-            .into()
+        self.digests.iter().fold(Choice::from(0), |any, known| any | known.ct_eq(&found)).into()
     }
 }
 
 fn bearer(header: &str) -> Option<&str> {
     let (scheme, token) = header.split_once(' ')?;
-    scheme
-        .eq_ignore_ascii_case("bearer")
-        .then_some(token.trim())
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
 fn digest(token: &str) -> [u8; 32] {
@@ -101,15 +85,7 @@ mod tests {
     #[test]
     fn anything_else_is_refused() {
         let tokens = Tokens::parse(Some("secret"), false).unwrap();
-        for header in [
-            "Bearer secre",
-            "Bearer secrets",
-            "Bearer ",
-            "Bearer",
-            "Basic secret",
-            "secret",
-            "",
-        ] {
+        for header in ["Bearer secre", "Bearer secrets", "Bearer ", "Bearer", "Basic secret", "secret", ""] {
             assert!(!is_valid(&tokens, header), "{header:?}");
         }
         assert!(!tokens.is_valid(None));
@@ -118,10 +94,7 @@ mod tests {
     #[test]
     fn no_token_needs_the_explicit_flag() {
         for empty in [None, Some(""), Some(" , ")] {
-            assert!(matches!(
-                Tokens::parse(empty, false),
-                Err(TokenError::Missing)
-            ));
+            assert!(matches!(Tokens::parse(empty, false), Err(TokenError::Missing)));
         }
         assert!(Tokens::parse(None, true).unwrap().is_valid(None));
         // The flag does not switch off tokens that are there.

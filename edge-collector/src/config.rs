@@ -43,8 +43,9 @@ pub(crate) struct Endpoint {
     latitude: f64,
     #[serde(default)]
     longitude: f64,
+    /// How many Batchers share the region's load.
     #[serde(default = "one_shard")]
-    shards: u32,
+    pub(crate) shards: u32,
 }
 
 const fn one_shard() -> u32 {
@@ -52,7 +53,8 @@ const fn one_shard() -> u32 {
 }
 
 impl Endpoint {
-    fn region(&self) -> Region {
+    /// The region as the core knows it.
+    pub(crate) fn region(&self) -> Region {
         Region {
             name: self.name.clone(),
             countries: self.countries.clone(),

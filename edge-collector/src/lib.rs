@@ -1,4 +1,41 @@
 //! The Worker: HTTP, Cloudflare's properties and bindings around `collector-core`.
+//!
+//! In scope: requests, Durable Objects, alarms, the cron sweep, sending. Out of scope: every rule about events, which is the core's.
+//!
+//! Nothing here may panic on input: with panic=abort one panic resets the instance and every request in it.
+
+mod append;
+mod asset;
 mod batcher;
+mod client;
 mod clock;
+mod config;
+mod events;
+mod health;
+mod http;
 mod registry;
+mod sink;
+mod site_cache;
+mod sites;
+
+use worker::{Context, Env, Request, Response, Result, ScheduleContext, ScheduledEvent, console_error, event};
+
+/// One request.
+#[event(fetch)]
+async fn fetch(request: Request, env: Env, _context: Context) -> Result<Response> {
+    http::answer(request, &env).await.or_else(|error| {
+        console_error!("{error}");
+        // The sender keeps its events and sends them again.
+        let refused = http::text("{\"error\":\"internal\"}\n", 503)?;
+        refused.headers().set("Retry-After", "5")?;
+        Ok(refused)
+    })
+}
+
+/// The sweep: a Batcher whose alarm was lost sets it again when it is asked how it is.
+#[event(scheduled)]
+async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
+    if let Err(error) = health::sweep(&env).await {
+        console_error!("sweep: {error}");
+    }
+}

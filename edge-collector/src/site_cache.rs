@@ -62,6 +62,13 @@ pub(crate) async fn get(env: &Env, id: &str) -> Result<Known> {
     }
 }
 
+/// Whether an origin belongs to any site: what a preflight asks, which names no site.
+pub(crate) async fn is_some_sites_origin(env: &Env, origin: &str) -> Result<bool> {
+    let stored: Vec<serde_json::Value> = ask(env, Method::Get, "/", None).await?.json().await?;
+    let sites = stored.iter().filter_map(|settings| Site::parse(&settings.to_string()).ok());
+    Ok(sites.into_iter().any(|site| site.allows_origin(Some(origin))))
+}
+
 /// Forgets a site, so that this isolate sees a change at once.
 pub(crate) fn forget(id: &str) {
     KNOWN.with_borrow_mut(|known| known.remove(id));

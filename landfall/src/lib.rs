@@ -1,1 +1,9 @@
-//! Landfall.
+//! What the operator's command line does, as a library, so that `cargo xtask` and tests call the same code.
+//!
+//! In scope: the work behind every subcommand, blocking, with progress as a callback. Out of scope: arguments and printing (the binary,
+//! one file per subcommand).
+
+pub mod connection;
+pub mod migrate;
+pub mod schema;
+pub mod statement;

@@ -3,8 +3,13 @@
 
 mod agent;
 mod crawler;
+#[cfg(not(feature = "compile"))]
+mod family;
+#[cfg(feature = "compile")]
+pub mod family;
 mod hint;
 mod parser;
+pub mod pattern;
 
 pub use agent::{Agent, DeviceType};
 pub use crawler::{Crawler, CrawlerClass, crawler};

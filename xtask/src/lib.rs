@@ -16,3 +16,4 @@ pub mod traffic;
 pub mod demo;
 pub mod test;
 pub mod check;
+pub mod update_data;

@@ -6,25 +6,67 @@
 use std::borrow::Cow;
 
 use crate::enrich::page::Campaign;
+use crate::origin::is_host_within;
 use crate::site::Site;
 use crate::url::Url;
 
 /// Hosts of assistants; tried before the shorter search and social names.
 const AI_HOSTS: [&str; 12] = [
-    "chatgpt.com", "chat.openai.com", "claude.ai", "gemini.google.com", "copilot.microsoft.com", "perplexity.ai", "chat.deepseek.com",
-    "grok.com", "x.ai", "chat.mistral.ai", "phind.com", "meta.ai",
+    "chatgpt.com",
+    "chat.openai.com",
+    "claude.ai",
+    "gemini.google.com",
+    "copilot.microsoft.com",
+    "perplexity.ai",
+    "chat.deepseek.com",
+    "grok.com",
+    "x.ai",
+    "chat.mistral.ai",
+    "phind.com",
+    "meta.ai",
 ];
 
 /// Names of search engines: the whole host, or its second-level name (`google.co.uk` is `google`).
 const SEARCH: [&str; 16] = [
-    "google", "bing", "duckduckgo", "yahoo", "yandex", "baidu", "ecosia", "qwant", "startpage", "naver", "seznam", "sogou", "brave", "kagi",
-    "ask", "aol",
+    "google",
+    "bing",
+    "duckduckgo",
+    "yahoo",
+    "yandex",
+    "baidu",
+    "ecosia",
+    "qwant",
+    "startpage",
+    "naver",
+    "seznam",
+    "sogou",
+    "brave",
+    "kagi",
+    "ask",
+    "aol",
 ];
 
 /// Names of social networks.
 const SOCIAL: [&str; 19] = [
-    "facebook", "instagram", "twitter", "x", "t", "linkedin", "lnkd", "pinterest", "reddit", "tiktok", "snapchat", "threads", "vk", "weibo",
-    "tumblr", "mastodon", "bsky", "ycombinator", "quora",
+    "facebook",
+    "instagram",
+    "twitter",
+    "x",
+    "t",
+    "linkedin",
+    "lnkd",
+    "pinterest",
+    "reddit",
+    "tiktok",
+    "snapchat",
+    "threads",
+    "vk",
+    "weibo",
+    "tumblr",
+    "mastodon",
+    "bsky",
+    "ycombinator",
+    "quora",
 ];
 
 /// Names of video sites.
@@ -72,7 +114,9 @@ pub fn channel(campaign: &Campaign<'_>, referrer: &str, referrer_host: &str) -> 
 
 fn channel_of_campaign(kind: Kind, medium: &str, name: &str, source: &str) -> &'static str {
     let is_paid = medium.contains("cp") || medium == "ppc" || medium == "retargeting" || medium.starts_with("paid");
-    let is_shopping = kind == Kind::Shopping || name.contains("shopping") || name.split(|c: char| !c.is_alphanumeric()).any(|w| w == "shop");
+    let is_shopping = kind == Kind::Shopping
+        || name.contains("shopping")
+        || name.split(|c: char| !c.is_alphanumeric()).any(|w| w == "shop");
     let is_email = |text: &str| ["email", "e-mail", "e_mail", "e mail", "newsletter"].contains(&text);
     if name.contains("cross-network") {
         return "Cross-network";
@@ -103,7 +147,11 @@ fn channel_of_campaign(kind: Kind, medium: &str, name: &str, source: &str) -> &'
         "audio" => "Audio",
         "sms" => "SMS",
         _ if source == "sms" => "SMS",
-        _ if medium.ends_with("push") || medium.contains("mobile") || medium.contains("notification") || source == "firebase" => {
+        _ if medium.ends_with("push")
+            || medium.contains("mobile")
+            || medium.contains("notification")
+            || source == "firebase" =>
+        {
             "Mobile Push Notifications"
         }
         "" => organic(kind),
@@ -147,11 +195,16 @@ fn kind_of(source: &str) -> Kind {
     if source.is_empty() {
         return Kind::None;
     }
-    let is_within = |host: &&str| source.strip_suffix(*host).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-    if AI_HOSTS.iter().any(|host| is_within(&host)) || AI_HOSTS.iter().any(|host| host.split('.').next() == Some(source)) {
+    // A campaign may name the assistant by its host or by its bare name (`chatgpt`).
+    let is_assistant = |host: &&str| is_host_within(source, host) || host.split('.').next() == Some(source);
+    if AI_HOSTS.iter().any(is_assistant) {
         return Kind::Assistant;
     }
-    if source.starts_with("mail.") || source.starts_with("webmail.") || source.starts_with("outlook.") || source.ends_with("android.gm") {
+    if source.starts_with("mail.")
+        || source.starts_with("webmail.")
+        || source.starts_with("outlook.")
+        || source.ends_with("android.gm")
+    {
         return Kind::Email;
     }
     let name = registered_name(source);

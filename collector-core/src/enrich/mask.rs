@@ -15,7 +15,7 @@ pub const TOKEN_MASK: &str = "[token]";
 const MIN_TOKEN_BYTES: usize = 24;
 
 /// Replaces e-mail addresses and tokens; borrows when there is none.
-pub fn mask<'a>(text: Cow<'a, str>) -> Cow<'a, str> {
+pub fn mask(text: Cow<'_, str>) -> Cow<'_, str> {
     let text = if text.contains('@') || text.contains("%40") { mask_emails(text) } else { text };
     if text.contains("eyJ") { mask_tokens(text) } else { text }
 }
@@ -29,7 +29,8 @@ fn mask_emails(text: Cow<'_, str>) -> Cow<'_, str> {
         let local = before.len() - before.bytes().rev().take_while(|b| is_local(*b)).count();
         let domain = after.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'-' || *b == b'.').count();
         let domain = after[..domain].trim_end_matches(['.', '-']);
-        let is_email = local < at && domain.rsplit_once('.').is_some_and(|(name, tld)| !name.is_empty() && tld.len() >= 2);
+        let is_email =
+            local < at && domain.rsplit_once('.').is_some_and(|(name, tld)| !name.is_empty() && tld.len() >= 2);
         if is_email {
             masked.push_str(&before[..local]);
             masked.push_str(EMAIL_MASK);

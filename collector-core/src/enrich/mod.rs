@@ -1,9 +1,231 @@
-//! Facts that the edge adds to an event. Facts are added, nothing is fetched.
+//! Facts that the edge adds to an event, which make it a row. Facts are added, nothing is fetched.
 //!
-//! In scope: time, visitor, page, channel, personal data removed. Out of scope: policy (`filter`), the shape of a row (`row`).
+//! In scope: time, visitor, page, channel, device; personal data removed; the items of a purchase as rows of their own.
+//! Out of scope: policy (`filter`, `pipeline`), the text form of a row (`row`).
 
 pub mod channel;
 pub mod mask;
 pub mod page;
 pub mod time;
 pub mod visitor;
+
+use std::borrow::Cow;
+
+use uuid::{Builder, Uuid};
+
+use crate::client::Client;
+use crate::event::Event;
+use crate::filter::{self, Verdict};
+use crate::item::Item;
+use crate::outcome::FlagReason;
+use crate::property::Properties;
+use crate::row::{Row, Time};
+use crate::site::{IpMode, Site};
+use crate::url::Url;
+
+/// The event type of a row that is one item of a purchase.
+pub const ITEM_EVENT_TYPE: &str = "item";
+
+/// What the edge knows about one event besides the event.
+#[derive(Clone, Debug)]
+pub struct Facts<'a> {
+    /// The event's id, sent or minted.
+    pub event_id: Uuid,
+    /// The site.
+    pub site: &'a Site,
+    /// The sender.
+    pub client: &'a Client<'a>,
+    /// The sender's browser.
+    pub agent: &'a user_agent::Agent,
+    /// The edge clock.
+    pub received_at_ms: i64,
+    /// The visitor; 0 if there must be none.
+    pub visitor_id: u64,
+    /// True if identifiers must not be stored.
+    pub is_anonymous: bool,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The region that will store the row.
+    pub collector_region: &'a str,
+}
+
+/// One row as a line of JSON, without a line end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// The row's id.
+    pub event_id: Uuid,
+    /// The line.
+    pub json: Vec<u8>,
+}
+
+/// Turns an event into its row, and a purchase also into one row per item.
+pub fn enrich(mut event: Event<'_>, facts: &Facts<'_>) -> Vec<Line> {
+    let (site, client) = (facts.site, facts.client);
+    let time = time::correct(event.occurred_at_ms, event.sent_at_ms, facts.received_at_ms);
+    let items = std::mem::take(&mut event.items);
+    mark_properties(&mut event, facts, time.clamped);
+    let page_url = page::clean_url(&event.page_url, site);
+    let referrer = page::clean_url(&event.referrer, site);
+    let referrer_host = channel::referrer_host(&referrer, site);
+    let campaign = Url::parse(&page_url).map(|url| page::Campaign::parse(&url)).unwrap_or_default();
+    let row = Row {
+        event_id: facts.event_id,
+        site_id: &site.id,
+        event_type: &event.event_type,
+        timestamp: Time(time.timestamp_ms),
+        received_at: Time(facts.received_at_ms),
+        skew_ms: time.skew_ms,
+        visitor_id: facts.visitor_id,
+        user_id: if facts.is_anonymous { 0 } else { visitor::user_id(&event.user, site) },
+        session_id: session_id(&event, facts),
+        page_id: &event.page_id,
+        seq: event.seq,
+        page_path: page::path(&page_url),
+        page_title: mask::mask(Cow::Borrowed(&event.page_title)),
+        channel: channel::channel(&campaign, &referrer, &referrer_host),
+        page_url: Cow::Borrowed(&page_url),
+        referrer: Cow::Borrowed(&referrer),
+        referrer_host: Cow::Borrowed(&referrer_host),
+        utm_source: campaign.source,
+        utm_medium: campaign.medium,
+        utm_campaign: campaign.campaign,
+        utm_term: campaign.term,
+        utm_content: campaign.content,
+        country: country(client),
+        region: client.region.filter(|_| !facts.is_anonymous).unwrap_or(""),
+        city: client.city.filter(|_| !facts.is_anonymous).unwrap_or(""),
+        asn: client.asn.unwrap_or(0),
+        timezone: Cow::Borrowed(first_of(&event.timezone, client.timezone.unwrap_or(""))),
+        language: Cow::Borrowed(first_of(&event.language, language(client))),
+        device_type: device_type(facts),
+        browser: &facts.agent.browser,
+        os: &facts.agent.os,
+        browser_version: &facts.agent.browser_version,
+        os_version: &facts.agent.os_version,
+        device_brand: &facts.agent.device_brand,
+        device_model: &facts.agent.device_model,
+        screen_width: event.screen.0,
+        screen_height: event.screen.1,
+        product_id: event.product_id,
+        order_id: &event.order_id,
+        quantity: event.quantity,
+        revenue: event.revenue,
+        currency: &event.currency,
+        engaged_ms: event.engaged_ms,
+        scroll_pct: event.scroll_pct,
+        properties: event.properties.clone(),
+        is_bot: facts.verdict.flag.is_some(),
+        bot_signals: facts.verdict.signals.clone(),
+        rules_version: filter::RULES_VERSION,
+        ip_address: visitor::stored_ip(client.ip, if facts.is_anonymous { IpMode::Drop } else { site.privacy.ip }),
+        user_agent: if facts.is_anonymous { "" } else { client.user_agent() },
+        collector_region: facts.collector_region,
+        colo: client.colo.unwrap_or(""),
+        tracker: &event.tracker,
+    };
+    std::iter::once(line(&row))
+        .chain(items.into_iter().enumerate().map(|(index, item)| item_line(&row, index, item)))
+        .collect()
+}
+
+/// Bytes a line is likely to need: all column names, and a few hundred bytes of values.
+const LINE_CAPACITY_BYTES: usize = 1_536;
+
+fn line(row: &Row<'_>) -> Line {
+    let mut json = Vec::with_capacity(LINE_CAPACITY_BYTES);
+    row.encode(&mut json);
+    Line { event_id: row.event_id, json }
+}
+
+/// An item's row is the purchase's row with the item's own product, amount and properties.
+fn item_line(purchase: &Row<'_>, index: usize, item: Item<'_>) -> Line {
+    let row = Row {
+        event_id: item_id(purchase.event_id, index),
+        event_type: ITEM_EVENT_TYPE,
+        product_id: Some(item.product_id),
+        quantity: item.quantity,
+        revenue: item.revenue,
+        properties: mask_properties(item.properties),
+        ..purchase.clone()
+    };
+    line(&row)
+}
+
+/// An item's id follows from its purchase's id, so that a purchase sent twice does not double its items.
+fn item_id(purchase: Uuid, index: usize) -> Uuid {
+    let position = (index as u64).to_le_bytes();
+    let mut bytes = [0_u8; 16];
+    for (key, half) in [*b"landfall item  0", *b"landfall item  1"].iter().zip(bytes.chunks_mut(8)) {
+        half.copy_from_slice(&visitor::hash(key, &[purchase.as_bytes(), &position]).to_le_bytes());
+    }
+    Builder::from_custom_bytes(bytes).into_uuid()
+}
+
+fn mask_properties(mut properties: Properties<'_>) -> Properties<'_> {
+    for value in properties.values_mut() {
+        *value = mask::mask(std::mem::take(value));
+    }
+    properties
+}
+
+/// Masks the client's properties, then adds the collector's own marks.
+fn mark_properties(event: &mut Event<'_>, facts: &Facts<'_>, clamped: Option<&'static str>) {
+    event.properties = mask_properties(std::mem::take(&mut event.properties));
+    if let Some(clamped) = clamped {
+        event.properties.mark("clamped", Cow::Borrowed(clamped));
+    }
+    if facts.site.sampling_rate < 1.0 {
+        event.properties.mark("sampling_rate", Cow::Owned(facts.site.sampling_rate.to_string()));
+    }
+    let may_keep_key = facts.site.keep_user_key && !facts.is_anonymous;
+    if let Some(key) = event.user.key().filter(|_| may_keep_key) {
+        event.properties.mark("user_key", key);
+    }
+}
+
+/// The tracker's session, else one per visitor and half hour of the edge clock.
+fn session_id<'a>(event: &'a Event<'_>, facts: &Facts<'_>) -> Cow<'a, str> {
+    /// Milliseconds of a derived session.
+    const SESSION_MS: i64 = 30 * 60 * 1_000;
+    if facts.is_anonymous {
+        return Cow::Borrowed("");
+    }
+    if !event.session_id.is_empty() || facts.visitor_id == 0 {
+        return Cow::Borrowed(&event.session_id);
+    }
+    let window = facts.received_at_ms.div_euclid(SESSION_MS);
+    let id = visitor::hash(b"landfall session", &[&facts.visitor_id.to_le_bytes(), &window.to_le_bytes()]);
+    Cow::Owned(format!("e{id:016x}"))
+}
+
+/// Upper-case alpha-2; the edge's codes for "unknown" (XX) and Tor (T1) are no countries.
+fn country<'a>(client: &Client<'a>) -> Cow<'a, str> {
+    let country = client.country.unwrap_or("");
+    let is_code =
+        country.len() == 2 && country.bytes().all(|b| b.is_ascii_alphabetic()) && !country.eq_ignore_ascii_case("xx");
+    if !is_code {
+        Cow::Borrowed("")
+    } else if country.bytes().all(|b| b.is_ascii_uppercase()) {
+        Cow::Borrowed(country)
+    } else {
+        Cow::Owned(country.to_ascii_uppercase())
+    }
+}
+
+/// The first language of `Accept-Language`, if it looks like one.
+fn language<'a>(client: &Client<'a>) -> &'a str {
+    /// The longest language tag that is believed, in bytes.
+    const MAX_LANGUAGE_BYTES: usize = 35;
+    let first = client.accept_language.unwrap_or("").split([',', ';']).next().unwrap_or("").trim();
+    let is_tag = first.len() <= MAX_LANGUAGE_BYTES && first.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    if is_tag { first } else { "" }
+}
+
+fn device_type(facts: &Facts<'_>) -> &'static str {
+    let is_crawler = facts.verdict.flag == Some(FlagReason::Crawler);
+    if is_crawler { user_agent::DeviceType::Bot.as_str() } else { facts.agent.device_type.as_str() }
+}
+
+fn first_of<'a>(text: &'a str, otherwise: &'a str) -> &'a str {
+    if text.is_empty() { otherwise } else { text }
+}

@@ -11,8 +11,25 @@ use crate::url::{Url, decode_param};
 
 /// Query parameters that every site keeps besides `utm_*`: click ids of advertising networks, and the two plain names of a source.
 pub const CLICK_IDS: [&str; 19] = [
-    "gclid", "gbraid", "wbraid", "gclsrc", "dclid", "msclkid", "fbclid", "ttclid", "twclid", "li_fat_id", "epik", "sccid", "scid", "rdt_cid",
-    "yclid", "ysclid", "srsltid", "ref", "source",
+    "gclid",
+    "gbraid",
+    "wbraid",
+    "gclsrc",
+    "dclid",
+    "msclkid",
+    "fbclid",
+    "ttclid",
+    "twclid",
+    "li_fat_id",
+    "epik",
+    "sccid",
+    "scid",
+    "rdt_cid",
+    "yclid",
+    "ysclid",
+    "srsltid",
+    "ref",
+    "source",
 ];
 
 /// The campaign that a URL names. Absent parts are empty.
@@ -135,7 +152,10 @@ mod tests {
             ("https://me:pw@shop.example/p", "https://shop.example/p"),
             ("https://shop.example/p#access_token=secret", "https://shop.example/p"),
             ("https://shop.example/#/cart?x=secret", "https://shop.example/#/cart"),
-            ("https://shop.example/u/ann@mail.example?utm_term=bob%40mail.example", "https://shop.example/u/[email]?utm_term=[email]"),
+            (
+                "https://shop.example/u/ann@mail.example?utm_term=bob%40mail.example",
+                "https://shop.example/u/[email]?utm_term=[email]",
+            ),
             ("https://shop.example", "https://shop.example"),
             ("/relative?token=1", "/relative?token=1"),
         ] {
@@ -145,7 +165,10 @@ mod tests {
 
     #[test]
     fn campaigns_are_decoded() {
-        let url = Url::parse("https://shop.example/?utm_source=news+letter&utm_source=b&utm_medium=e%2Dmail&gclid=&MSCLKID=x&fbclid=y").unwrap();
+        let url = Url::parse(
+            "https://shop.example/?utm_source=news+letter&utm_source=b&utm_medium=e%2Dmail&gclid=&MSCLKID=x&fbclid=y",
+        )
+        .unwrap();
         let campaign = Campaign::parse(&url);
         assert_eq!((campaign.source.as_ref(), campaign.medium.as_ref()), ("news letter", "e-mail"));
         assert_eq!(campaign.click_id, Some("msclkid"));

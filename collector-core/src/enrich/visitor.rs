@@ -55,13 +55,25 @@ pub fn user_id(user: &User<'_>, site: &Site) -> u64 {
     }
 }
 
+/// The key of the rate limit of a whole site.
+pub(crate) fn site_key(site: &Site) -> u64 {
+    hash(b"landfall limits ", &[site.id.as_bytes()])
+}
+
+/// The key of the rate limit of one sender's network on a site: /32 of IPv4, /64 of IPv6, because one sender has a whole /64.
+pub(crate) fn address_key(site: &Site, client: &Client<'_>) -> u64 {
+    let ip = client.ip.map_or(Ipv6Addr::UNSPECIFIED, as_ipv6);
+    let bits = if ip.to_ipv4_mapped().is_some() { ip.to_bits() } else { ip.to_bits() >> 64 };
+    hash(b"landfall limits ", &[site.id.as_bytes(), &bits.to_le_bytes()])
+}
+
 /// The share of the hash space at which a visitor is in the site's sample: the same visitor always gets the same answer.
 pub fn is_sampled(site: &Site, visitor_id: u64) -> bool {
+    /// 2^32, so that the comparison is exact in a float.
+    const STEPS: f64 = 4_294_967_296.0;
     if site.sampling_rate >= 1.0 {
         return true;
     }
-    /// 2^32, so that the comparison is exact in a float.
-    const STEPS: f64 = 4_294_967_296.0;
     // Hashed again, because sampling by the visitor id itself would take one shard whole and leave another empty.
     let position = hash(&site.hash_key(), &[b"sample", &visitor_id.to_le_bytes()]) >> 32;
     f64::from(u32::try_from(position).unwrap_or(u32::MAX)) < site.sampling_rate * STEPS

@@ -55,7 +55,10 @@ mod tests {
             check(&client, &mut user_agent::Parser::new(), &mut signals);
             assert_eq!(signals, expected, "{user_agent}");
         }
-        let googlebot = Client { user_agent: Some("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"), ..Client::default() };
+        let googlebot = Client {
+            user_agent: Some("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"),
+            ..Client::default()
+        };
         let mut signals = Vec::new();
         check(&googlebot, &mut user_agent::Parser::new(), &mut signals);
         assert!(signals.iter().any(|signal| signal.starts_with(PREFIX)), "{signals:?}");

@@ -23,10 +23,9 @@ pub fn check(client: &Client<'_>, signals: &mut Vec<Signal>) {
     if client.accept_language.is_none_or(str::is_empty) {
         signals.push(Cow::Borrowed("header:no_accept_language"));
     }
-    if let (Some(claimed), Some(hinted)) = (chromium, client.ch_brands.and_then(chromium_brand_major)) {
-        if claimed != hinted {
-            signals.push(Cow::Borrowed("header:client_hints_differ"));
-        }
+    let hinted = client.ch_brands.and_then(chromium_brand_major);
+    if chromium.zip(hinted).is_some_and(|(claimed, hinted)| claimed != hinted) {
+        signals.push(Cow::Borrowed("header:client_hints_differ"));
     }
 }
 
@@ -47,7 +46,8 @@ fn chromium_brand_major(brands: &str) -> Option<u32> {
 mod tests {
     use super::*;
 
-    const CHROME: &str = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36";
+    const CHROME: &str =
+        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36";
     const SAFARI: &str = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Safari/605.1.15";
     const BRANDS: &str = "\"Chromium\";v=\"142\", \"Not_A Brand\";v=\"99\"";
 
@@ -69,7 +69,8 @@ mod tests {
         };
         assert!(signals(&chrome).is_empty());
         assert!(signals(&Client { is_https: false, ch_brands: None, ..chrome }).is_empty(), "hints need TLS");
-        let safari = Client { user_agent: Some(SAFARI), is_https: true, accept_language: Some("de"), ..Client::default() };
+        let safari =
+            Client { user_agent: Some(SAFARI), is_https: true, accept_language: Some("de"), ..Client::default() };
         assert!(signals(&safari).is_empty());
     }
 
@@ -77,7 +78,12 @@ mod tests {
     fn missing_and_contradicting_headers_are_signals() {
         let bare = Client { user_agent: Some(CHROME), is_https: true, ..Client::default() };
         assert_eq!(signals(&bare), ["header:no_client_hints", "header:no_sec_fetch", "header:no_accept_language"]);
-        let patched = Client { ch_brands: Some("\"Chromium\";v=\"120\""), sec_fetch_site: Some("cross-site"), accept_language: Some("de"), ..bare };
+        let patched = Client {
+            ch_brands: Some("\"Chromium\";v=\"120\""),
+            sec_fetch_site: Some("cross-site"),
+            accept_language: Some("de"),
+            ..bare
+        };
         assert_eq!(signals(&patched), ["header:client_hints_differ"]);
     }
 }

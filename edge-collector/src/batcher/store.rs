@@ -4,36 +4,26 @@
 //! A segment is one table of blob rows. It is open until it is frozen; then it is a batch: its membership, bytes and token never
 //! change again, and delivery drops the whole table, because dropped rows are not billed and deleted ones are.
 
+use collector_core::insert::Table;
 use worker::{Error, Result, SqlStorage, SqlStorageValue as Value};
 
 /// The largest blob row: SQLite in a Durable Object takes 2 MB for row and columns together.
 pub(crate) const BLOB_BYTES_MAX: usize = 1_500_000;
 
-/// Where a segment's rows go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Target {
-    Events,
-    DeadLetters,
+/// How a segment's table in ClickHouse is kept here.
+const fn number_of(table: Table) -> i64 {
+    match table {
+        Table::Events => 0,
+        Table::DeadLetters => 1,
+        Table::Outcomes => 2,
+    }
 }
 
-impl Target {
-    fn to_integer(self) -> i64 {
-        match self {
-            Self::Events => 0,
-            Self::DeadLetters => 1,
-        }
-    }
-
-    fn from_integer(number: i64) -> Self {
-        if number == 1 { Self::DeadLetters } else { Self::Events }
-    }
-
-    /// The table in ClickHouse.
-    pub(crate) fn table(self) -> &'static str {
-        match self {
-            Self::Events => "ecommerce.events",
-            Self::DeadLetters => "ecommerce.dead_letters",
-        }
+const fn table_of(number: i64) -> Table {
+    match number {
+        1 => Table::DeadLetters,
+        2 => Table::Outcomes,
+        _ => Table::Events,
     }
 }
 
@@ -41,13 +31,15 @@ impl Target {
 #[derive(Clone, Debug)]
 pub(crate) struct Batch {
     pub(crate) segment: i64,
-    pub(crate) target: Target,
+    pub(crate) table: Table,
     /// The deduplication token, the same for every attempt.
     pub(crate) token: String,
     pub(crate) rows: i64,
     pub(crate) bytes: i64,
     pub(crate) attempts: u32,
     pub(crate) next_attempt_at_ms: i64,
+    /// Why the last attempt failed.
+    pub(crate) waits_for: Option<String>,
 }
 
 /// Everything that waits.
@@ -58,14 +50,28 @@ pub(crate) struct Backlog {
     pub(crate) oldest_at_ms: Option<i64>,
 }
 
-/// The open segment.
+/// An open segment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Open {
     pub(crate) segment: i64,
     pub(crate) rows: i64,
     pub(crate) bytes: i64,
+    pub(crate) since_ms: i64,
 }
 
+/// What one blob row holds.
+#[derive(Default)]
+pub(crate) struct Commit {
+    pub(crate) rows: i64,
+    /// Event ids, 16 bytes each.
+    pub(crate) ids: Vec<u8>,
+    /// The outcomes counted, as a frame of the core.
+    pub(crate) counts: Vec<u8>,
+    /// `JSONEachRow` lines, each with its line end.
+    pub(crate) lines: Vec<u8>,
+}
+
+/// The Batcher's SQLite.
 pub(crate) struct Store {
     sql: SqlStorage,
 }
@@ -93,43 +99,44 @@ impl Store {
         Ok(())
     }
 
-    /// The open segment with what it holds, if there is one.
-    pub(crate) fn open_segment(&self) -> Result<Option<Open>> {
-        let cursor = self.sql.exec("SELECT id FROM segments WHERE token IS NULL", None)?;
+    /// The open segment of a table with what it holds, if there is one.
+    pub(crate) fn open_segment(&self, table: Table) -> Result<Option<Open>> {
+        let query = "SELECT id, created_at_ms FROM segments WHERE token IS NULL AND target = ?";
+        let cursor = self.sql.exec(query, vec![number(number_of(table))?])?;
         let Some(row) = cursor.raw().next().transpose()? else { return Ok(None) };
-        let segment = integer(row.first())?;
+        let (segment, since_ms) = (integer(row.first())?, integer(row.get(1))?);
         let sums = format!("SELECT coalesce(sum(rows), 0), coalesce(sum(length(lines)), 0) FROM segment_{segment}");
         let cursor = self.sql.exec(&sums, None)?;
         let Some(row) = cursor.raw().next().transpose()? else { return Ok(None) };
-        Ok(Some(Open { segment, rows: integer(row.first())?, bytes: integer(row.get(1))? }))
+        Ok(Some(Open { segment, rows: integer(row.first())?, bytes: integer(row.get(1))?, since_ms }))
     }
 
     /// A new open segment.
-    pub(crate) fn create_segment(&self, now_ms: i64) -> Result<Open> {
-        let segment = self.insert_segment(Target::Events, None, 0, 0, now_ms)?;
-        Ok(Open { segment, rows: 0, bytes: 0 })
+    pub(crate) fn create_segment(&self, table: Table, now_ms: i64) -> Result<Open> {
+        let segment = self.insert_segment(table, None, 0, 0, now_ms)?;
+        Ok(Open { segment, rows: 0, bytes: 0, since_ms: now_ms })
     }
 
-    fn insert_segment(&self, target: Target, token: Option<&str>, rows: i64, bytes: i64, now_ms: i64) -> Result<i64> {
+    fn insert_segment(&self, table: Table, token: Option<&str>, rows: i64, bytes: i64, now_ms: i64) -> Result<i64> {
         let cursor = self.sql.exec("SELECT coalesce(max(id), 0) + 1 FROM segments", None)?;
         let segment = cursor.raw().next().transpose()?.map_or(Ok(1), |row| integer(row.first()))?;
         self.sql.exec(
-            &format!("CREATE TABLE segment_{segment} (id INTEGER PRIMARY KEY, rows INTEGER NOT NULL, ids BLOB NOT NULL, lines BLOB NOT NULL)"),
+            &format!("CREATE TABLE segment_{segment} (id INTEGER PRIMARY KEY, rows INTEGER NOT NULL, ids BLOB NOT NULL, counts BLOB NOT NULL, lines BLOB NOT NULL)"),
             None,
         )?;
         let token = token.map_or(Value::Null, text);
         self.sql.exec(
             "INSERT INTO segments (id, target, token, rows, bytes, created_at_ms) VALUES (?, ?, ?, ?, ?, ?)",
-            vec![number(segment)?, number(target.to_integer())?, token, number(rows)?, number(bytes)?, number(now_ms)?],
+            vec![number(segment)?, number(number_of(table))?, token, number(rows)?, number(bytes)?, number(now_ms)?],
         )?;
         Ok(segment)
     }
 
     /// One group commit: one blob row.
-    pub(crate) fn append(&self, segment: i64, rows: i64, ids: Vec<u8>, lines: Vec<u8>) -> Result<()> {
+    pub(crate) fn append(&self, segment: i64, commit: Commit) -> Result<()> {
         self.sql.exec(
-            &format!("INSERT INTO segment_{segment} (rows, ids, lines) VALUES (?, ?, ?)"),
-            vec![number(rows)?, Value::Blob(ids), Value::Blob(lines)],
+            &format!("INSERT INTO segment_{segment} (rows, ids, counts, lines) VALUES (?, ?, ?, ?)"),
+            vec![number(commit.rows)?, Value::Blob(commit.ids), Value::Blob(commit.counts), Value::Blob(commit.lines)],
         )?;
         Ok(())
     }
@@ -146,7 +153,8 @@ impl Store {
     /// All batches, oldest first.
     pub(crate) fn batches(&self) -> Result<Vec<Batch>> {
         let cursor = self.sql.exec(
-            "SELECT id, target, token, rows, bytes, attempts, next_attempt_at_ms FROM segments WHERE token IS NOT NULL ORDER BY id",
+            "SELECT id, target, token, rows, bytes, attempts, next_attempt_at_ms, waits_for \
+             FROM segments WHERE token IS NOT NULL ORDER BY id",
             None,
         )?;
         cursor
@@ -155,12 +163,13 @@ impl Store {
                 let row = row?;
                 Ok(Batch {
                     segment: integer(row.first())?,
-                    target: Target::from_integer(integer(row.get(1))?),
+                    table: table_of(integer(row.get(1))?),
                     token: string(row.get(2))?,
                     rows: integer(row.get(3))?,
                     bytes: integer(row.get(4))?,
                     attempts: u32::try_from(integer(row.get(5))?).unwrap_or(u32::MAX),
                     next_attempt_at_ms: integer(row.get(6))?,
+                    waits_for: string(row.get(7)).ok(),
                 })
             })
             .collect()
@@ -173,6 +182,11 @@ impl Store {
             lines.extend_from_slice(&row);
         }
         Ok(lines)
+    }
+
+    /// The outcomes counted in a segment, one frame per commit.
+    pub(crate) fn counts(&self, segment: i64) -> Result<Vec<Vec<u8>>> {
+        self.blobs(segment, "counts")
     }
 
     /// The event ids of everything that waits, for the window of known ids after a restart.
@@ -200,10 +214,21 @@ impl Store {
         Ok(())
     }
 
+    /// When the first batch may be tried.
+    pub(crate) fn next_attempt_at_ms(&self) -> Result<Option<i64>> {
+        let cursor = self.sql.exec("SELECT min(next_attempt_at_ms) FROM segments WHERE token IS NOT NULL", None)?;
+        Ok(cursor.raw().next().transpose()?.and_then(|row| integer(row.first()).ok()))
+    }
+
     /// The batch is in ClickHouse.
     pub(crate) fn drop_batch(&self, batch: &Batch) -> Result<()> {
-        self.sql.exec(&format!("DROP TABLE segment_{}", batch.segment), None)?;
-        self.sql.exec("DELETE FROM segments WHERE id = ?", vec![number(batch.segment)?])?;
+        self.drop_segment(batch.segment)
+    }
+
+    /// Forgets a segment with all its rows.
+    pub(crate) fn drop_segment(&self, segment: i64) -> Result<()> {
+        self.sql.exec(&format!("DROP TABLE segment_{segment}"), None)?;
+        self.sql.exec("DELETE FROM segments WHERE id = ?", vec![number(segment)?])?;
         Ok(())
     }
 
@@ -211,21 +236,22 @@ impl Store {
     pub(crate) fn replace(&self, batch: &Batch, parts: Vec<Part>, now_ms: i64) -> Result<()> {
         for part in parts {
             let bytes = i64::try_from(part.lines.len()).unwrap_or(i64::MAX);
-            let segment = self.insert_segment(part.target, Some(&part.token), part.rows, bytes, now_ms)?;
+            let segment = self.insert_segment(part.table, Some(&part.token), part.rows, bytes, now_ms)?;
             for chunk in chunks_at_lines(&part.lines) {
-                self.append(segment, 0, Vec::new(), chunk.to_vec())?;
+                self.append(segment, Commit { lines: chunk.to_vec(), ..Commit::default() })?;
             }
         }
         self.drop_batch(batch)
     }
 
-    pub(crate) fn backlog(&self, open: Option<Open>) -> Result<Backlog> {
+    /// Everything that waits; `open` are the open segments, whose sizes only memory knows.
+    pub(crate) fn backlog(&self, open: &[Open]) -> Result<Backlog> {
         let cursor = self.sql.exec(
-            "SELECT coalesce(sum(rows), 0), coalesce(sum(bytes), 0), min(created_at_ms) FROM segments",
+            "SELECT coalesce(sum(rows), 0), coalesce(sum(bytes), 0), min(created_at_ms) FROM segments WHERE target = 0",
             None,
         )?;
         let Some(row) = cursor.raw().next().transpose()? else { return Ok(Backlog::default()) };
-        let (open_rows, open_bytes) = open.map_or((0, 0), |open| (open.rows, open.bytes));
+        let (open_rows, open_bytes) = open.iter().fold((0, 0), |(rows, bytes), open| (rows + open.rows, bytes + open.bytes));
         Ok(Backlog {
             rows: integer(row.first())? + open_rows,
             bytes: integer(row.get(1))? + open_bytes,
@@ -236,7 +262,7 @@ impl Store {
 
 /// A part of a batch that was taken apart.
 pub(crate) struct Part {
-    pub(crate) target: Target,
+    pub(crate) table: Table,
     pub(crate) token: String,
     pub(crate) rows: i64,
     pub(crate) lines: Vec<u8>,

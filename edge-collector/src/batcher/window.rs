@@ -3,15 +3,19 @@
 
 use std::mem;
 
+use collector_core::append::Append;
+use collector_core::ledger::Ledger;
 use futures_channel::oneshot;
+use uuid::Uuid;
 
 /// What has arrived since the last commit.
 #[derive(Default)]
 pub(crate) struct Window {
-    pub(crate) rows: i64,
-    /// Event ids, 16 bytes each.
-    pub(crate) ids: Vec<u8>,
-    /// JSONEachRow lines.
+    /// The ids of the rows.
+    pub(crate) ids: Vec<Uuid>,
+    /// Outcomes counted, those of the rows among them.
+    pub(crate) counts: Ledger,
+    /// `JSONEachRow` lines, each with its line end.
     pub(crate) lines: Vec<u8>,
     waiting: Vec<oneshot::Sender<bool>>,
 }
@@ -22,10 +26,17 @@ impl Window {
         self.waiting.is_empty()
     }
 
-    pub(crate) fn push(&mut self, event_id: &[u8; 16], line: &[u8]) {
-        self.rows += 1;
-        self.ids.extend_from_slice(event_id);
+    /// Adds one row.
+    pub(crate) fn push(&mut self, id: Uuid, line: &[u8]) {
+        self.ids.push(id);
         self.lines.extend_from_slice(line);
+        self.lines.push(b'\n');
+    }
+
+    /// Whether a frame's rows would make the blob row too large.
+    pub(crate) fn would_overflow(&self, append: &Append<'_>, limit_bytes: usize) -> bool {
+        let more_bytes: usize = append.lines.iter().map(|line| line.json.len() + 17).sum();
+        !self.lines.is_empty() && self.lines.len() + 16 * self.ids.len() + more_bytes > limit_bytes
     }
 
     /// Resolves to whether the commit was durable.

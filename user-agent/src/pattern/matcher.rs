@@ -61,8 +61,16 @@ impl State {
         }
         let record = set.pattern(pattern);
         let program = set.program(pattern);
-        let mut search =
-            Search { set, program, text, slots: [UNSET; GROUPS_MAX * 2], steps_left: STEPS_MAX, tried: None, choices: &mut self.choices };
+        let mut search = Search {
+            set,
+            program,
+            text,
+            slots: [UNSET; GROUPS_MAX * 2],
+            steps_left: STEPS_MAX,
+            remembers: false,
+            tried: &mut self.tried,
+            choices: &mut self.choices,
+        };
         let first = (record.first_class != NO_CLASS).then(|| set.class(record.first_class));
         let last_start = if record.flags & FLAG_ANCHORED == 0 { text.len() } else { 0 };
         let mut start = 0;
@@ -79,12 +87,7 @@ impl State {
             match search.run(start) {
                 Verdict::Match => return Some(Captures { slots: search.slots }),
                 Verdict::NoMatch => start += 1,
-                Verdict::OutOfSteps => {
-                    self.tried.clear();
-                    self.tried.resize((program.len() * (text.len() + 1)).div_ceil(64), 0);
-                    search.slots = [UNSET; GROUPS_MAX * 2];
-                    search.tried = Some(&mut self.tried);
-                }
+                Verdict::OutOfSteps => search.start_remembering(),
             }
         }
         None
@@ -105,6 +108,304 @@ struct Search<'a, 't> {
     text: &'a [u8],
     slots: [u16; GROUPS_MAX * 2],
     steps_left: usize,
-    tried: Option<&'a mut Vec<u64>>,
+    remembers: bool,
+    tried: &'a mut Vec<u64>,
     choices: &'a mut Vec<Choice>,
+}
+
+enum End {
+    Match,
+    Fail,
+    OutOfSteps,
+}
+
+impl Search<'_, '_> {
+    fn run(&mut self, start: usize) -> Verdict {
+        self.choices.clear();
+        let (mut pc, mut position) = (0, start);
+        loop {
+            match self.follow(pc, position) {
+                End::Match => return Verdict::Match,
+                End::OutOfSteps => return Verdict::OutOfSteps,
+                End::Fail => {}
+            }
+            match self.backtrack() {
+                Some(state) => (pc, position) = state,
+                None => return Verdict::NoMatch,
+            }
+        }
+    }
+
+    /// Follows one path until it matches or fails, leaving choices behind.
+    fn follow(&mut self, mut pc: usize, mut position: usize) -> End {
+        loop {
+            if self.steps_left == 0 && !self.remembers {
+                return End::OutOfSteps;
+            }
+            self.steps_left = self.steps_left.saturating_sub(1);
+            let next = match self.operand(pc) {
+                BYTE => self.byte(pc, position),
+                LITERAL => self.literal(pc, position),
+                LITERAL_ANY_CASE => self.literal_any_case(pc, position),
+                CLASS => self.character(pc, position),
+                RUN_ALL => self.run_all(pc, position),
+                RUN => self.run_greedy(pc, position),
+                RUN_LAZY => self.run_lazy(pc, position),
+                SPLIT => {
+                    self.choose(Choice::Branch { pc: narrow(self.target(pc + 1)), position: narrow(position) });
+                    Some((pc + 3, position))
+                }
+                SPLIT_JUMP => {
+                    self.choose(Choice::Branch { pc: narrow(pc + 3), position: narrow(position) });
+                    Some((self.target(pc + 1), position))
+                }
+                JUMP => Some((self.target(pc + 1), position)),
+                SAVE => self.save(pc, position),
+                SWITCH => Some((self.switch(pc, position), position)),
+                START => (position == 0).then_some((pc + 1, position)),
+                END => (position == self.text.len()).then_some((pc + 1, position)),
+                WORD_BOUNDARY => self.at_word_boundary(position).then_some((pc + 1, position)),
+                NOT_WORD_BOUNDARY => (!self.at_word_boundary(position)).then_some((pc + 1, position)),
+                MATCH => return End::Match,
+                _ => None,
+            };
+            match next {
+                Some(state) => (pc, position) = state,
+                None => return End::Fail,
+            }
+        }
+    }
+
+    /// The next state to try, undoing what led to the last one.
+    fn backtrack(&mut self) -> Option<(usize, usize)> {
+        loop {
+            let (pc, position) = match self.choices.pop()? {
+                Choice::Branch { pc, position } => (pc, position),
+                Choice::Restore { slot, position } => {
+                    if let Some(saved) = self.slots.get_mut(usize::from(slot)) {
+                        *saved = position;
+                    }
+                    continue;
+                }
+                Choice::Shrink { pc, position, least, follow } => match self.shrink(pc, position, least, follow) {
+                    Some(position) => (pc, position),
+                    None => continue,
+                },
+                Choice::Grow { pc, position, more, class, follow } => match self.grow(pc, position, more, class, follow) {
+                    Some(position) => (pc, position),
+                    None => continue,
+                },
+            };
+            let (pc, position) = (usize::from(pc), usize::from(position));
+            if self.is_new(pc, position) {
+                return Some((pc, position));
+            }
+        }
+    }
+
+    fn start_remembering(&mut self) {
+        self.tried.clear();
+        self.tried.resize((self.program.len() * (self.text.len() + 1)).div_ceil(64), 0);
+        self.slots = [UNSET; GROUPS_MAX * 2];
+        self.remembers = true;
+    }
+
+    /// Whether a state was not tried before, where that is remembered.
+    fn is_new(&mut self, pc: usize, position: usize) -> bool {
+        if !self.remembers {
+            return true;
+        }
+        let index = pc * (self.text.len() + 1) + position;
+        let Some(word) = self.tried.get_mut(index / 64) else { return false };
+        let bit = 1 << (index % 64);
+        let is_new = *word & bit == 0;
+        *word |= bit;
+        is_new
+    }
+
+    fn byte(&self, pc: usize, position: usize) -> Option<(usize, usize)> {
+        (self.text.get(position) == self.program.get(pc + 1)).then_some((pc + 2, position + 1))
+    }
+
+    fn literal(&self, pc: usize, position: usize) -> Option<(usize, usize)> {
+        let length = usize::from(self.operand(pc + 1));
+        let literal = self.program.get(pc + 2..pc + 2 + length)?;
+        self.text.get(position..)?.starts_with(literal).then_some((pc + 2 + length, position + length))
+    }
+
+    fn literal_any_case(&self, pc: usize, position: usize) -> Option<(usize, usize)> {
+        let length = usize::from(self.operand(pc + 1));
+        let literal = self.program.get(pc + 2..pc + 2 + length)?;
+        self.text.get(position..position + length)?.eq_ignore_ascii_case(literal).then_some((pc + 2 + length, position + length))
+    }
+
+    fn character(&self, pc: usize, position: usize) -> Option<(usize, usize)> {
+        let class = self.set.class(self.operand(pc + 1));
+        self.step(class, position).map(|next| (pc + 2, next))
+    }
+
+    fn run_all(&mut self, pc: usize, position: usize) -> Option<(usize, usize)> {
+        let class = self.set.class(self.operand(pc + 1));
+        let least = self.advance(class, position, self.operand(pc + 2))?;
+        Some((pc + 5, self.advance_most(class, least, self.spare(pc))))
+    }
+
+    fn run_greedy(&mut self, pc: usize, position: usize) -> Option<(usize, usize)> {
+        let class = self.set.class(self.operand(pc + 1));
+        let least = self.advance(class, position, self.operand(pc + 2))?;
+        let most = self.advance_most(class, least, self.spare(pc));
+        let follow = self.operand(pc + 4);
+        let position = self.last_fit(most, least, follow)?;
+        if position > least {
+            self.choose(Choice::Shrink { pc: narrow(pc + 5), position: narrow(position), least: narrow(least), follow });
+        }
+        Some((pc + 5, position))
+    }
+
+    fn run_lazy(&mut self, pc: usize, position: usize) -> Option<(usize, usize)> {
+        let class = self.operand(pc + 1);
+        let least = self.advance(self.set.class(class), position, self.operand(pc + 2))?;
+        let follow = self.operand(pc + 4);
+        let more = self.spare(pc);
+        if self.fits(follow, least) {
+            self.choose(Choice::Grow { pc: narrow(pc + 5), position: narrow(least), more: narrow(more), class, follow });
+            return Some((pc + 5, least));
+        }
+        let next = self.grow(narrow(pc + 5), narrow(least), narrow(more), class, follow)?;
+        Some((pc + 5, usize::from(next)))
+    }
+
+    /// The next shorter run where what follows can fit; leaves the choice of still shorter ones.
+    fn shrink(&mut self, pc: u16, position: u16, least: u16, follow: u8) -> Option<u16> {
+        let shorter = self.step_back(usize::from(position));
+        let shorter = narrow(self.last_fit(shorter, usize::from(least), follow)?);
+        if shorter > least {
+            self.choose(Choice::Shrink { pc, position: shorter, least, follow });
+        }
+        Some(shorter)
+    }
+
+    /// The next longer lazy run where what follows can fit; leaves the choice of still longer ones.
+    fn grow(&mut self, pc: u16, position: u16, more: u16, class: u8, follow: u8) -> Option<u16> {
+        let (mut position, mut more) = (usize::from(position), more);
+        loop {
+            more = more.checked_sub(1)?;
+            position = self.step(self.set.class(class), position)?;
+            if self.fits(follow, position) {
+                self.choose(Choice::Grow { pc, position: narrow(position), more, class, follow });
+                return Some(narrow(position));
+            }
+        }
+    }
+
+    fn save(&mut self, pc: usize, position: usize) -> Option<(usize, usize)> {
+        let slot = self.operand(pc + 1);
+        let saved = self.slots.get_mut(usize::from(slot))?;
+        let old = std::mem::replace(saved, narrow(position));
+        self.choose(Choice::Restore { slot, position: old });
+        Some((pc + 2, position))
+    }
+
+    /// Where a switch leads for the next byte.
+    fn switch(&self, pc: usize, position: usize) -> usize {
+        let count = usize::from(self.operand(pc + 1));
+        let keys = self.program.get(pc + 4..pc + 4 + count).unwrap_or_default();
+        let found = self.text.get(position).and_then(|byte| keys.iter().position(|key| key == byte));
+        found.map_or_else(|| self.target(pc + 2), |index| self.target(pc + 4 + count + index * 2))
+    }
+
+    fn at_word_boundary(&self, position: usize) -> bool {
+        let is_word = |index: Option<usize>| {
+            index.and_then(|index| self.text.get(index)).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+        };
+        is_word(position.checked_sub(1)) != is_word(Some(position))
+    }
+
+    /// The position behind one character of a class.
+    fn step(&self, class: &[u8; CLASS_BYTES], position: usize) -> Option<usize> {
+        let byte = *self.text.get(position)?;
+        has_byte(class, byte).then(|| (position + character_bytes(byte)).min(self.text.len()))
+    }
+
+    /// The position before the character that ends at `position`.
+    fn step_back(&self, position: usize) -> usize {
+        let mut before = position.saturating_sub(1);
+        while before > 0 && self.text.get(before).is_some_and(|byte| byte & 0xC0 == 0x80) {
+            before -= 1;
+        }
+        before
+    }
+
+    /// The position behind exactly `count` characters of a class.
+    fn advance(&self, class: &[u8; CLASS_BYTES], mut position: usize, count: u8) -> Option<usize> {
+        for _ in 0..count {
+            position = self.step(class, position)?;
+        }
+        Some(position)
+    }
+
+    /// The position behind as many characters of a class as there are, up to `count`.
+    fn advance_most(&mut self, class: &[u8; CLASS_BYTES], mut position: usize, count: usize) -> usize {
+        let start = position;
+        for _ in 0..count {
+            match self.step(class, position) {
+                Some(next) => position = next,
+                None => break,
+            }
+        }
+        self.steps_left = self.steps_left.saturating_sub((position - start) / 8);
+        position
+    }
+
+    /// The last position from `position` down to `least` where `follow` fits.
+    fn last_fit(&self, mut position: usize, least: usize, follow: u8) -> Option<usize> {
+        while position > least && !self.fits(follow, position) {
+            position = self.step_back(position);
+        }
+        (position >= least && self.fits(follow, position)).then_some(position)
+    }
+
+    fn fits(&self, follow: u8, position: usize) -> bool {
+        follow == NO_CLASS || self.text.get(position).is_some_and(|byte| has_byte(self.set.class(follow), *byte))
+    }
+
+    /// How many characters a run may take beyond its least.
+    fn spare(&self, pc: usize) -> usize {
+        match self.operand(pc + 3) {
+            NO_MAX => self.text.len(),
+            most => usize::from(most.saturating_sub(self.operand(pc + 2))),
+        }
+    }
+
+    fn choose(&mut self, choice: Choice) {
+        self.choices.push(choice);
+    }
+
+    fn operand(&self, at: usize) -> u8 {
+        self.program.get(at).copied().unwrap_or(super::program::FAIL)
+    }
+
+    fn target(&self, at: usize) -> usize {
+        self.program.get(at..).map_or(usize::MAX, |rest| read_u16(rest, 0))
+    }
+}
+
+fn has_byte(class: &[u8; CLASS_BYTES], byte: u8) -> bool {
+    let index = usize::from(byte >> 3).min(CLASS_BYTES - 1);
+    if index == CLASS_BYTES - 1 { class[CLASS_BYTES - 1] == 1 } else { class[index] >> (byte & 7) & 1 == 1 }
+}
+
+/// Bytes of the UTF-8 character that begins with `byte`.
+fn character_bytes(byte: u8) -> usize {
+    match byte {
+        0xF0.. => 4,
+        0xE0.. => 3,
+        0xC0.. => 2,
+        _ => 1,
+    }
+}
+
+/// Positions and offsets are at most [`TEXT_BYTES_MAX`] and 65,535: narrowing them loses nothing.
+fn narrow(value: usize) -> u16 {
+    u16::try_from(value).unwrap_or(UNSET)
 }

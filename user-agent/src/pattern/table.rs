@@ -47,7 +47,7 @@ pub(super) struct Pattern {
 }
 
 /// A string that some patterns need.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Atom<'t> {
     pub(super) bytes: &'t [u8],
     /// Where in the atom its gram begins.

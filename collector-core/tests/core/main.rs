@@ -1,0 +1,10 @@
+//! Tests of the whole pipeline, in reading order: one case per outcome, complete rows, properties, agreement with the schema.
+//!
+//! Nothing here needs a clock, a network or a random source: the moment and the client are fixtures.
+
+mod fixture;
+
+mod outcome;
+mod property;
+mod row;
+mod schema;

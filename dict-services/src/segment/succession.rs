@@ -1,0 +1,120 @@
+//! From one table to the next: who changed, who is gone.
+//!
+//! In scope: comparing in one pass while verdicts arrive, so that only two tables are in memory.
+//! Out of scope: update times; changed entries stay pending until they are published.
+
+use std::cmp::Ordering;
+
+use super::{
+    rule::{ANONYMOUS, Verdict},
+    table::{Entry, Segment, Table},
+};
+use crate::entries::{Defect, Entries, PENDING};
+
+/// How long the entry of a deleted user is kept: every dictionary that loads incrementally has asked again by then.
+pub const TOMBSTONE_S: u32 = 30 * 24 * 60 * 60;
+
+/// A table in the making.
+pub struct Succession<'a> {
+    previous: Option<&'a Table>,
+    /// Next entry of `previous` to compare with.
+    at: usize,
+    next: Table,
+    last_user_id: u64,
+    is_changed: bool,
+    now: u32,
+}
+
+impl<'a> Succession<'a> {
+    /// Starts with user 0, who is always an entry.
+    pub fn new(previous: Option<&'a Table>, segments: Vec<Segment>, now: u32) -> Self {
+        let users = previous.map_or(1, Entries::len);
+        let mut this = Self {
+            previous,
+            at: 0,
+            next: Table::with_capacity(segments, users),
+            last_user_id: 0,
+            is_changed: false,
+            now,
+        };
+        this.append(0, ANONYMOUS);
+        this
+    }
+
+    /// Adds the verdict on one user. Users must come in ascending order, from 1.
+    pub fn push(&mut self, user_id: u64, verdict: Verdict) -> Result<(), Defect> {
+        if user_id <= self.last_user_id {
+            return Err(Defect::new("user_id", "each user once, ascending, from 1", user_id));
+        }
+        self.append(user_id, verdict);
+        Ok(())
+    }
+
+    /// The next table, and whether anything differs from the previous one.
+    pub fn finish(mut self) -> (Table, bool) {
+        while let Some(old) = self.previous_entry() {
+            self.bury(old);
+        }
+        (self.next, self.is_changed)
+    }
+
+    fn append(&mut self, user_id: u64, verdict: Verdict) {
+        self.last_user_id = user_id;
+        let mut updated_at = PENDING;
+        while let Some(old) = self.previous_entry() {
+            match old.user_id.cmp(&user_id) {
+                Ordering::Less => self.bury(old),
+                Ordering::Equal => {
+                    self.at += 1;
+                    if self.is_same(old, verdict) {
+                        updated_at = old.updated_at;
+                    }
+                    break;
+                }
+                Ordering::Greater => break,
+            }
+        }
+        self.is_changed |= updated_at == PENDING;
+        self.next.push(Entry {
+            user_id,
+            segment_id: verdict.segment_id,
+            score_ppm: verdict.score_ppm,
+            confidence_ppm: verdict.confidence_ppm,
+            updated_at,
+            is_deleted: false,
+        });
+    }
+
+    fn previous_entry(&self) -> Option<Entry> {
+        self.previous?.get(self.at)
+    }
+
+    fn is_same(&self, old: Entry, verdict: Verdict) -> bool {
+        let name = self.previous.and_then(|table| table.segment_name(old.segment_id));
+        !old.is_deleted
+            && old.segment_id == verdict.segment_id
+            && old.score_ppm == verdict.score_ppm
+            && old.confidence_ppm == verdict.confidence_ppm
+            && name == self.next.segment_name(verdict.segment_id)
+    }
+
+    /// Keeps a user who is gone as a deleted entry for [`TOMBSTONE_S`]: an incremental load cannot take an entry away.
+    fn bury(&mut self, old: Entry) {
+        self.at += 1;
+        let is_expired = self.now.saturating_sub(old.updated_at) > TOMBSTONE_S;
+        let is_known = self.next.segment_name(old.segment_id).is_some();
+        if !old.is_deleted {
+            self.is_changed = true;
+            self.next.push(Entry {
+                segment_id: if is_known { old.segment_id } else { ANONYMOUS.segment_id },
+                updated_at: PENDING,
+                is_deleted: true,
+                ..old
+            });
+        } else if is_expired || !is_known {
+            self.is_changed = true;
+        } else {
+            self.next.push(old);
+        }
+    }
+}

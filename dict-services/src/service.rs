@@ -1,0 +1,104 @@
+//! Starting a service: tokens, the last good snapshot, the refresh, the listener.
+//!
+//! In scope: wiring, in the order that serves soonest.
+//! Out of scope: everything that is wired.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    clock,
+    config::{self, ServeArgs, Service, UserSegmentsArgs},
+    country::Countries,
+    entries::{Defect, Entries},
+    route::{self, Shell},
+    segment::{refresh::Refresher, source::Source, table::Table},
+    server,
+    store::{Store, StoreError},
+    token::{TokenError, Tokens},
+};
+
+/// Why a service could not start or had to stop.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// No usable token.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The data folder cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The vendored data is wrong.
+    #[error("vendored data: {0}")]
+    Vendored(#[from] Defect),
+    /// The socket or the signals.
+    #[error("listening: {0}")]
+    Listen(#[from] std::io::Error),
+}
+
+/// Runs one service until it is told to stop.
+pub async fn run(service: Service) -> Result<(), ServiceError> {
+    match service {
+        Service::Countries(args) => countries(&args).await,
+        Service::UserSegments(args) => user_segments(args).await,
+    }
+}
+
+async fn countries(args: &ServeArgs) -> Result<(), ServiceError> {
+    let (shell, store) = open::<Countries>(args)?;
+    let vendored = Countries::vendored()?;
+    // What an earlier build published: only countries that differ from it count as changed now.
+    let current = match shell.feed.snapshot() {
+        Some(previous) => vendored.succeeding(&previous),
+        None => vendored,
+    };
+    let now = clock::unix_now();
+    let published = shell.feed.publish(current, now)?;
+    if let Err(error) = store.save(&*published, now) {
+        shell.metrics.store_failed();
+        tracing::error!(%error, "snapshot not written to disk");
+    }
+    listen(args, shell).await
+}
+
+async fn user_segments(args: UserSegmentsArgs) -> Result<(), ServiceError> {
+    let (shell, store) = open::<Table>(&args.serve)?;
+    if let Some(table) = shell.feed.snapshot() {
+        shell.metrics.count_segments(table.count_by_segment());
+    }
+    let password = config::secret("CLICKHOUSE_PASSWORD").unwrap_or_default();
+    let refresher = Refresher {
+        shell: Arc::clone(&shell),
+        source: Source::new(&args.clickhouse_url, &args.clickhouse_user, &password, args.site),
+        store: Arc::new(store),
+        every: Duration::from_secs(args.refresh_interval_s),
+        max_shrink_percent: args.max_shrink_percent,
+    };
+    let refreshing = tokio::spawn(refresher.run());
+    let result = listen(&args.serve, shell).await;
+    refreshing.abort();
+    result
+}
+
+/// Makes a shell that serves the last good snapshot, if there is one.
+fn open<E: Entries>(args: &ServeArgs) -> Result<(Arc<Shell<E>>, Store<E>), ServiceError> {
+    let list = config::secret("FEED_TOKENS");
+    let tokens = Tokens::parse(list.as_deref(), args.insecure_no_token)?;
+    let store: Store<E> = Store::open(&args.data_dir)?;
+    let shell = Arc::new(Shell::new(tokens));
+    match store.load() {
+        Ok(Some((entries, confirmed_at))) => {
+            let entries = shell.feed.restore(entries, confirmed_at)?;
+            tracing::info!(feed = E::FEED, entries = entries.len(), confirmed_at, "serving the last good snapshot");
+        }
+        Ok(None) => tracing::info!(feed = E::FEED, "no snapshot on disk"),
+        // The next good refresh replaces it; until then the feed answers 503, as without a file.
+        Err(error) => tracing::warn!(feed = E::FEED, %error, "snapshot on disk not used"),
+    }
+    Ok((shell, store))
+}
+
+async fn listen<E: Entries>(args: &ServeArgs, shell: Arc<Shell<E>>) -> Result<(), ServiceError> {
+    let stop = server::stop_signal()?;
+    let listener = server::bind(args.listen).await?;
+    server::serve(listener, route::router(shell), stop, server::SHUTDOWN_GRACE).await?;
+    Ok(())
+}

@@ -1,0 +1,82 @@
+//! Large responses: one snapshot each, whatever happens meanwhile; broken visibly when they break.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::body::{Body, to_bytes};
+use dict_services::{
+    reply::{MAX_STREAMS, STALL_LIMIT},
+    route::router,
+    segment::table::Table,
+};
+use tower::ServiceExt;
+
+use crate::{get, request, send, shell, table};
+
+const NOW: u32 = 1_763_660_000;
+/// Far more than fits into the pieces that may wait for a reader.
+const USERS: u64 = 50_000;
+
+fn users(segment_id: u16) -> Vec<(u64, u16)> {
+    (1..=USERS).map(|id| (id, segment_id)).collect()
+}
+
+#[tokio::test]
+async fn a_refresh_during_a_response_does_not_reach_it() {
+    let shell = shell::<Table>();
+    let old = shell.feed.publish(table(None, &users(1), NOW), NOW).unwrap();
+    let running = router(Arc::clone(&shell)).oneshot(request("GET", "/user-segments", Body::empty())).await.unwrap();
+    shell.feed.publish(table(Some(&old), &users(2), NOW), NOW + 1).unwrap();
+    let body = to_bytes(running.into_body(), usize::MAX).await.unwrap();
+    let text = std::str::from_utf8(&body).unwrap();
+    assert_eq!(text.lines().filter(|line| line.contains("\"segment_id\":1,")).count(), 50_000);
+    assert_eq!(text.lines().count(), 50_001);
+}
+
+#[tokio::test]
+async fn streams_decode_to_the_same_lines_in_every_coding() {
+    let shell = shell::<Table>();
+    shell.feed.publish(table(None, &users(1), NOW), NOW).unwrap();
+    let plain = get(&shell, "/user-segments").await;
+    let coded = get(&shell, "/user-segments?compression=zstd").await;
+    assert_eq!(plain.lines().len(), 50_001);
+    assert_eq!(zstd::decode_all(&*coded.body).unwrap(), plain.body);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_stalls_is_cut_off_and_sees_it() {
+    let shell = shell::<Table>();
+    let old = shell.feed.publish(table(None, &users(1), NOW), NOW).unwrap();
+    let released = Arc::downgrade(&old);
+    drop(old);
+    let stalled = router(Arc::clone(&shell)).oneshot(request("GET", "/user-segments", Body::empty())).await.unwrap();
+    shell.feed.publish(table(None, &[(1, 1)], NOW), NOW).unwrap();
+    assert!(released.upgrade().is_some(), "the response holds its snapshot");
+
+    // Time is paused: this only lets the limit pass.
+    tokio::time::sleep(STALL_LIMIT + Duration::from_secs(1)).await;
+    assert!(released.upgrade().is_none(), "a stalled reader must not hold a snapshot");
+    assert!(to_bytes(stalled.into_body(), usize::MAX).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_readers_than_the_limit_are_told_to_come_back() {
+    let shell = shell::<Table>();
+    shell.feed.publish(table(None, &users(1), NOW), NOW).unwrap();
+    let mut running = Vec::new();
+    for _ in 0..MAX_STREAMS {
+        let response =
+            router(Arc::clone(&shell)).oneshot(request("GET", "/user-segments", Body::empty())).await.unwrap();
+        assert_eq!(response.status(), 200);
+        running.push(response);
+    }
+    let refused = get(&shell, "/user-segments").await;
+    assert_eq!(refused.status, 503);
+    // A lookup is small, so it is answered whole and needs no stream.
+    let lookup = send(&shell, request("POST", "/user-segments", "{\"user_id\":1}")).await;
+    assert_eq!(lookup.lines().len(), 1);
+
+    for response in running {
+        to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    }
+    assert_eq!(get(&shell, "/user-segments").await.status, 200);
+}

@@ -1,0 +1,149 @@
+//! Handing rows to the Batchers. In scope: which Batcher gets which rows, and what to do when one cannot take them.
+
+use collector_core::append::{self, Append, Line, Taken};
+use collector_core::collected::{Collected, CollectedRow};
+use collector_core::ledger::{Ledger, minute_s};
+use collector_core::region;
+use js_sys::{Function, Reflect, Uint8Array};
+use wasm_bindgen::{JsCast, JsValue};
+use worker::{Env, Error, Method, ObjectNamespace, Request, RequestInit, Result, Stub, console_error};
+
+use crate::clock;
+use crate::config::{Config, Endpoint};
+
+/// A frame is closed at this size: well below what one may have, since a row is far smaller than the difference.
+const FRAME_BYTES: usize = 400_000;
+
+/// What a Batcher said.
+enum Said {
+    Taken(Vec<Taken>),
+    /// It did not take them: somebody else may.
+    Refused,
+    /// It may have taken them: only the same Batcher knows the ids if they come again.
+    Unknown,
+}
+
+/// Makes every row durable and notes on the receipts what became of it.
+pub(crate) async fn append(env: &Env, config: &Config, collected: &mut Collected) {
+    let counts = std::mem::take(&mut collected.counts);
+    let groups = group(config, &collected.rows);
+    if groups.is_empty() {
+        count_only(env, config, &counts).await;
+        return;
+    }
+    let mut counts = Some(counts);
+    for positions in groups {
+        let rows: Vec<&CollectedRow> = positions.iter().filter_map(|position| collected.rows.get(*position)).collect();
+        match send_somewhere(env, config, &rows, counts.take().unwrap_or_default()).await {
+            Said::Taken(answers) => collected.settle(&positions, &answers),
+            Said::Refused | Said::Unknown => collected.refuse(&positions),
+        }
+    }
+}
+
+/// Rows that go into one frame: same region, same shard.
+fn group(config: &Config, rows: &[CollectedRow]) -> Vec<Vec<usize>> {
+    let mut groups: Vec<((Option<u8>, u32), usize, Vec<usize>)> = Vec::new();
+    for (position, row) in rows.iter().enumerate() {
+        let home = row.regions.first().copied();
+        let shard = home.and_then(|home| config.regions.get(home)).map_or(0, |region| region::shard(row.visitor_id, region));
+        let key = (home, shard);
+        match groups.iter_mut().find(|(own, bytes, _)| *own == key && bytes + row.line.len() < FRAME_BYTES) {
+            Some((_, bytes, positions)) => {
+                *bytes += row.line.len();
+                positions.push(position);
+            }
+            None => groups.push((key, row.line.len(), vec![position])),
+        }
+    }
+    groups.into_iter().map(|(_, _, positions)| positions).collect()
+}
+
+/// The home shard, else the next shard there, else the other permitted regions: but only after a definite no.
+async fn send_somewhere(env: &Env, config: &Config, rows: &[&CollectedRow], counts: Ledger) -> Said {
+    let Some(first) = rows.first() else { return Said::Refused };
+    let frame = match encode(rows, counts) {
+        Ok(frame) => frame,
+        Err(error) => {
+            console_error!("expected to encode a frame, found {error}");
+            return Said::Refused;
+        }
+    };
+    for position in &first.regions {
+        let Some(region) = config.regions.get(*position) else { continue };
+        let Some(endpoint) = config.endpoint(&region.name) else { continue };
+        let home = region::shard(first.visitor_id, region);
+        let shards = if region.shards > 1 { vec![home, (home + 1) % region.shards] } else { vec![home] };
+        for shard in shards {
+            match send(env, endpoint, shard, &frame, rows.len()).await {
+                Ok(Said::Refused) => {}
+                Ok(said) => return said,
+                Err(error) => {
+                    console_error!("batcher {}-{shard:02}: {error}", region.name);
+                    return Said::Unknown;
+                }
+            }
+        }
+    }
+    Said::Refused
+}
+
+/// Outcomes of a beacon without any row are counted too; if that fails, nothing that was acknowledged is lost.
+async fn count_only(env: &Env, config: &Config, counts: &Ledger) {
+    let Some(endpoint) = config.endpoints().first().filter(|_| !counts.is_empty()) else { return };
+    let Ok(frame) = encode(&[], counts.clone()) else { return };
+    if let Err(error) = send(env, endpoint, 0, &frame, 0).await {
+        console_error!("expected to count outcomes, found {error}");
+    }
+}
+
+fn encode(rows: &[&CollectedRow], counts: Ledger) -> std::result::Result<Vec<u8>, append::FrameError> {
+    let lines = rows.iter().map(|row| Line {
+        event_id: row.event_id,
+        site_id: row.site.id.as_str().into(),
+        outcome: row.outcome,
+        json: row.line.as_slice().into(),
+    });
+    append::encode(&Append { minute_s: minute_s(clock::now_ms()), counts, lines: lines.collect() })
+}
+
+async fn send(env: &Env, endpoint: &Endpoint, shard: u32, frame: &[u8], lines: usize) -> Result<Said> {
+    let mut init = RequestInit::new();
+    init.with_method(Method::Post).with_body(Some(Uint8Array::from(frame).into()));
+    let request = Request::new_with_init(&format!("https://batcher/append?region={}", endpoint.name), &init)?;
+    match batcher(env, endpoint, shard)?.fetch_with_request(request).await {
+        Ok(mut response) if response.status_code() == 200 => {
+            let answer = response.bytes().await?;
+            append::decode_answer(&answer, lines).map(Said::Taken).map_err(|error| Error::RustError(error.to_string()))
+        }
+        Ok(_) => Ok(Said::Refused),
+        Err(error) if is_overloaded(&error) => Ok(Said::Refused),
+        Err(error) => Err(error),
+    }
+}
+
+/// An overloaded object has not run the request at all.
+fn is_overloaded(error: &Error) -> bool {
+    let Error::UnknownJsError { original, .. } = error else { return false };
+    Reflect::get(original, &JsValue::from_str("overloaded")).is_ok_and(|value| value.is_truthy())
+}
+
+/// The Batcher of a region's shard.
+pub(crate) fn batcher(env: &Env, endpoint: &Endpoint, shard: u32) -> Result<Stub> {
+    let mut namespace = env.durable_object("BATCHER")?;
+    if let Some(jurisdiction) = &endpoint.jurisdiction {
+        namespace = within(&namespace, jurisdiction)?;
+    }
+    let name = region::batcher_name(&endpoint.region(), shard);
+    match &endpoint.location_hint {
+        Some(hint) => namespace.get_by_name_with_location_hint(&name, hint),
+        None => namespace.get_by_name(&name),
+    }
+}
+
+/// The namespace whose objects stay within a jurisdiction; the `worker` crate has no binding for it.
+fn within(namespace: &ObjectNamespace, jurisdiction: &str) -> Result<ObjectNamespace> {
+    let method: Function = Reflect::get(namespace.as_ref(), &JsValue::from_str("jurisdiction"))?.dyn_into()?;
+    let restricted = method.call1(namespace.as_ref(), &JsValue::from_str(jurisdiction))?;
+    Ok(restricted.unchecked_into())
+}

@@ -1,0 +1,258 @@
+//! One Batcher's state and its group commit. In scope: taking frames, answering when they are durable, keeping the alarm set.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use collector_core::append::{self, Append, Taken};
+use collector_core::insert::{MAX_BATCH_BYTES, Table};
+use collector_core::ledger::Ledger;
+use collector_core::outcome::Outcome;
+use collector_core::recent::RecentIds;
+use serde_json::json;
+use uuid::Uuid;
+use worker::{Delay, Env, Error, Response, Result, State, console_error};
+
+use super::store::{BLOB_BYTES_MAX, Commit, Open, Store};
+use super::window::Window;
+use crate::clock;
+
+/// How long a window stays open for others to join.
+const WINDOW: Duration = Duration::from_millis(20);
+/// How old rows may get before they are sent.
+pub(super) const FLUSH_MS: i64 = 1_000;
+/// How old counted outcomes may get before they are sent: they are few, and each insert makes a part.
+pub(super) const OUTCOMES_FLUSH_MS: i64 = 5_000;
+/// An alarm that should have fired this long ago is lost.
+const ALARM_LOST_MS: i64 = 60_000;
+/// More than this waiting, and appends are refused: loudly, while there is still room. A Durable Object holds 10 GB.
+const BACKLOG_BYTES_MAX: i64 = 4 << 30;
+
+/// One Batcher.
+pub(crate) struct Shard {
+    pub(super) state: State,
+    pub(super) env: Env,
+    pub(super) memory: RefCell<Memory>,
+}
+
+/// What is lost with the isolate, and read again from the store.
+#[derive(Default)]
+pub(super) struct Memory {
+    pub(super) store: Option<Rc<Store>>,
+    pub(super) region: String,
+    /// The open segment of events, with what was counted in it.
+    pub(super) events: Option<Open>,
+    pub(super) counts: Ledger,
+    /// The open segment of outcomes.
+    pub(super) outcomes: Option<Open>,
+    /// Bytes that wait in frozen segments.
+    pub(super) frozen_bytes: i64,
+    window: Window,
+    recent: RecentIds,
+    /// When the alarm will fire.
+    pub(super) alarm_at_ms: Option<i64>,
+    pub(super) backoff: collector_core::retry::Backoff,
+    /// Until then the region is left alone after a failure.
+    pub(super) not_before_ms: i64,
+}
+
+impl Shard {
+    pub(crate) fn new(state: State, env: Env) -> Self {
+        Self { state, env, memory: RefCell::default() }
+    }
+
+    /// Opens the store once per life of the object, and remembers what it holds.
+    pub(super) fn open(&self, region: &str) -> Result<Rc<Store>> {
+        if let Some(store) = self.memory.borrow().store.clone() {
+            return Ok(store);
+        }
+        let store = Rc::new(Store::new(self.state.storage().sql())?);
+        let mut memory = Memory { region: store.meta("region")?.unwrap_or_default(), ..Memory::default() };
+        if memory.region.is_empty() && !region.is_empty() {
+            store.set_meta("region", region)?;
+            region.clone_into(&mut memory.region);
+        }
+        memory.events = store.open_segment(Table::Events)?;
+        memory.outcomes = store.open_segment(Table::Outcomes)?;
+        if let Some(open) = memory.events {
+            memory.counts = read_counts(&store, open.segment)?;
+        }
+        memory.frozen_bytes = store.batches()?.iter().map(|batch| batch.bytes).sum();
+        let now_ms = clock::now_ms();
+        for ids in store.waiting_ids()? {
+            for id in ids.chunks_exact(16).filter_map(|bytes| Uuid::from_slice(bytes).ok()) {
+                memory.recent.insert(id, now_ms);
+            }
+        }
+        memory.store = Some(store.clone());
+        *self.memory.borrow_mut() = memory;
+        Ok(store)
+    }
+
+    /// Takes a frame: answers when it is durable, or 503 if it was not taken.
+    pub(crate) async fn append(self: &Rc<Self>, region: &str, frame: &[u8]) -> Result<Response> {
+        self.open(region)?;
+        if self.backlog_bytes() > BACKLOG_BYTES_MAX {
+            return Response::error("too much is waiting", 503);
+        }
+        let append = append::decode(frame).map_err(|error| Error::RustError(error.to_string()))?;
+        if self.memory.borrow().window.would_overflow(&append, BLOB_BYTES_MAX) {
+            self.commit();
+        }
+        let (answers, is_first) = self.join_window(&append);
+        let durable = self.memory.borrow_mut().window.wait();
+        if is_first {
+            let shard = Rc::clone(self);
+            // Not a part of this request: the others must not wait in vain if its sender leaves.
+            self.state.wait_until(async move {
+                Delay::from(WINDOW).await;
+                shard.commit();
+                shard.arm().await;
+            });
+        }
+        match durable.await {
+            Ok(true) => Response::from_bytes(append::encode_answer(&answers)),
+            _ => Response::error("the write failed", 503),
+        }
+    }
+
+    /// Adds a frame to the window; says what became of each line, and whether the window was opened by it.
+    fn join_window(&self, append: &Append<'_>) -> (Vec<Taken>, bool) {
+        let memory = &mut *self.memory.borrow_mut();
+        let is_first = memory.window.is_empty();
+        memory.window.counts.merge(&append.counts);
+        let now_ms = clock::now_ms();
+        let mut answers = Vec::with_capacity(append.lines.len());
+        for line in &append.lines {
+            let is_new = memory.recent.insert(line.event_id, now_ms);
+            let (taken, outcome) = if is_new { (Taken::Accepted, line.outcome) } else { (Taken::Duplicate, Outcome::Duplicate) };
+            memory.window.counts.add(append.minute_s, &line.site_id, outcome, 1);
+            if is_new {
+                memory.window.push(line.event_id, &line.json);
+            }
+            answers.push(taken);
+        }
+        (answers, is_first)
+    }
+
+    /// Closes the window: one durable row, then every answer.
+    fn commit(&self) {
+        let window = self.memory.borrow_mut().window.take();
+        if window.is_empty() {
+            return;
+        }
+        let result = self.write(&window);
+        if let Err(error) = &result {
+            console_error!("batcher: expected to write a window, found {error}");
+            let mut memory = self.memory.borrow_mut();
+            for id in &window.ids {
+                memory.recent.remove(id);
+            }
+        }
+        window.answer(result.is_ok());
+    }
+
+    fn write(&self, window: &Window) -> Result<()> {
+        let mut memory = self.memory.borrow_mut();
+        let store = memory.store.clone().ok_or_else(|| Error::RustError("expected an open store".to_owned()))?;
+        let open = match memory.events {
+            Some(open) => open,
+            None => store.create_segment(Table::Events, clock::now_ms())?,
+        };
+        let rows = i64::try_from(window.ids.len()).unwrap_or(i64::MAX);
+        store.append(
+            open.segment,
+            Commit {
+                rows,
+                ids: window.ids.iter().flat_map(|id| *id.as_bytes()).collect(),
+                counts: encode_counts(&window.counts)?,
+                lines: window.lines.clone(),
+            },
+        )?;
+        let bytes = i64::try_from(window.lines.len()).unwrap_or(i64::MAX);
+        let open = Open { rows: open.rows + rows, bytes: open.bytes + bytes, ..open };
+        memory.events = Some(open);
+        memory.counts.merge(&window.counts);
+        drop(memory);
+        if usize::try_from(open.bytes).unwrap_or(usize::MAX) >= MAX_BATCH_BYTES {
+            self.freeze_events()?;
+        }
+        Ok(())
+    }
+
+    fn backlog_bytes(&self) -> i64 {
+        let memory = self.memory.borrow();
+        memory.frozen_bytes + memory.events.map_or(0, |open| open.bytes)
+    }
+
+    /// Sets the alarm for whatever waits, if it is not set early enough already.
+    pub(super) async fn arm(&self) {
+        let now_ms = clock::now_ms();
+        let Some(due_ms) = self.due_at_ms(now_ms) else { return };
+        let set = self.memory.borrow().alarm_at_ms.filter(|at_ms| *at_ms > now_ms - ALARM_LOST_MS);
+        if set.is_some_and(|at_ms| at_ms <= due_ms) {
+            return;
+        }
+        self.memory.borrow_mut().alarm_at_ms = Some(due_ms);
+        if let Err(error) = self.state.storage().set_alarm((due_ms - now_ms).max(0)).await {
+            console_error!("batcher: expected to set the alarm, found {error}");
+            self.memory.borrow_mut().alarm_at_ms = None;
+        }
+    }
+
+    /// Sets the alarm after an error of the flush itself.
+    pub(crate) async fn arm_again(&self) {
+        self.memory.borrow_mut().alarm_at_ms = None;
+        if let Err(error) = self.state.storage().set_alarm(FLUSH_MS).await {
+            // The next append or the sweep sets it.
+            console_error!("batcher: expected to set the alarm again, found {error}");
+        }
+    }
+
+    /// When there is next something to do.
+    fn due_at_ms(&self, now_ms: i64) -> Option<i64> {
+        let memory = self.memory.borrow();
+        let events = memory.events.map(|open| open.since_ms + FLUSH_MS);
+        let outcomes = memory.outcomes.map(|open| open.since_ms + OUTCOMES_FLUSH_MS);
+        let frozen = memory.store.as_ref().and_then(|store| store.next_attempt_at_ms().ok().flatten());
+        let due = [events, outcomes, frozen].into_iter().flatten().min()?;
+        // While the region is left alone nothing is sent, and freezing can wait.
+        Some(due.max(memory.not_before_ms).max(now_ms))
+    }
+
+    /// The state for `/readyz` and the sweep, which also sets a lost alarm.
+    pub(crate) async fn state(&self, region: &str) -> Result<Response> {
+        let store = self.open(region)?;
+        self.arm().await;
+        let memory = self.memory.borrow();
+        let open: Vec<Open> = memory.events.into_iter().collect();
+        let backlog = store.backlog(&open)?;
+        let batches = store.batches()?;
+        let age_ms = backlog.oldest_at_ms.map_or(0, |at_ms| clock::now_ms().saturating_sub(at_ms));
+        Response::from_json(&json!({
+            "region": memory.region,
+            "is_accepting": backlog.bytes <= BACKLOG_BYTES_MAX,
+            "backlog_rows": backlog.rows,
+            "backlog_bytes": backlog.bytes,
+            "oldest_pending_seconds": age_ms / 1_000,
+            "batches": batches.len(),
+            "waits_for": batches.iter().find_map(|batch| batch.waits_for.clone()),
+        }))
+    }
+}
+
+/// Counts as bytes: a frame without lines.
+pub(super) fn encode_counts(counts: &Ledger) -> Result<Vec<u8>> {
+    let frame = Append { minute_s: 0, counts: counts.clone(), lines: Vec::new() };
+    append::encode(&frame).map_err(|error| Error::RustError(error.to_string()))
+}
+
+fn read_counts(store: &Store, segment: i64) -> Result<Ledger> {
+    let mut counts = Ledger::default();
+    for frame in store.counts(segment)? {
+        if let Ok(append) = append::decode(&frame) {
+            counts.merge(&append.counts);
+        }
+    }
+    Ok(counts)
+}

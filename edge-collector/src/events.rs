@@ -1,0 +1,137 @@
+//! The path of a beacon: read, collect, make durable, answer. In scope: the order of these steps and their I/O.
+//! Out of scope: every rule about events (`collector_core`).
+
+use std::cell::RefCell;
+
+use collector_core::beacon::{Beacon, BeaconError};
+use collector_core::body;
+use collector_core::enrich::visitor::Salts;
+use collector_core::collected::Collected;
+use collector_core::pipeline::{self, Memory, Moment, Surroundings};
+use collector_core::receipt::Reply;
+use collector_core::site::Sites;
+use futures_util::StreamExt;
+use worker::{Env, Request, Response, Result};
+
+use crate::client::Sender;
+use crate::config::Config;
+use crate::{append, asset, clock, http, site_cache};
+
+/// The longest query of the pixel, in bytes.
+const PIXEL_QUERY_BYTES_MAX: usize = 8 * 1024;
+
+thread_local! {
+    /// Parsed user agents and rate limits: bounded, and nothing is lost with them.
+    static MEMORY: RefCell<Memory> = RefCell::new(Memory::default());
+}
+
+/// What `collect` found, or the reply if the body was no beacon at all.
+enum Found {
+    Events(Box<Collected>),
+    Refused(Reply),
+}
+
+/// `POST /v1/events`
+pub(crate) async fn take(mut request: Request, env: &Env, config: &Config) -> Result<Response> {
+    let sender = Sender::of(&request);
+    let is_debug = request.url()?.query_pairs().any(|(name, value)| name == "debug" && value == "1") && http::is_operator(&request, env);
+    let (found, origin) = match read_body(&mut request).await? {
+        Ok(body) => collect(&body, &sender, env, config).await?,
+        Err(error) => (Found::Refused(Reply::from_error(&error)), None),
+    };
+    let mut collected = match found {
+        Found::Refused(reply) => return http::reply(reply, origin.as_deref()),
+        Found::Events(collected) => collected,
+    };
+    append::append(env, config, &mut collected).await;
+    if is_debug {
+        collected.show_rows();
+    }
+    http::reply(Reply::from_receipts(&collected.receipts), origin.as_deref())
+}
+
+/// `POST /v1/validate`: the same answer with the rows that would be written; writes nothing.
+pub(crate) async fn validate(mut request: Request, env: &Env, config: &Config) -> Result<Response> {
+    let sender = Sender::of(&request);
+    let (found, origin) = match read_body(&mut request).await? {
+        Ok(body) => collect(&body, &sender, env, config).await?,
+        Err(error) => (Found::Refused(Reply::from_error(&error)), None),
+    };
+    let reply = match found {
+        Found::Refused(reply) => reply,
+        Found::Events(mut collected) => {
+            collected.show_rows();
+            Reply::from_receipts(&collected.receipts)
+        }
+    };
+    http::reply(reply, origin.as_deref())
+}
+
+/// `GET /v1/pixel.gif`: one event in the query, for pages without scripts; the answer is the pixel whatever becomes of it.
+pub(crate) async fn take_pixel(request: Request, env: &Env, config: &Config) -> Result<Response> {
+    let sender = Sender::of(&request);
+    let url = request.url()?;
+    if url.query().is_some_and(|query| query.len() <= PIXEL_QUERY_BYTES_MAX) {
+        let event: serde_json::Map<_, _> =
+            url.query_pairs().map(|(name, value)| (name.into_owned(), serde_json::Value::from(value.into_owned()))).collect();
+        let body = serde_json::Value::from(event).to_string();
+        if let (Found::Events(mut collected), _) = collect(body.as_bytes(), &sender, env, config).await? {
+            append::append(env, config, &mut collected).await;
+        }
+    }
+    asset::pixel()
+}
+
+/// The body as received, cut off as soon as it is over the limit.
+async fn read_body(request: &mut Request) -> Result<std::result::Result<Vec<u8>, BeaconError>> {
+    let headers = request.headers();
+    let declared_bytes = headers.get("Content-Length")?.and_then(|text| text.parse::<usize>().ok());
+    let encoding = headers.get("Content-Encoding")?;
+    if declared_bytes.is_some_and(|bytes| bytes > body::MAX_BODY_BYTES) {
+        return Ok(Err(BeaconError::BodyTooLarge { limit_bytes: body::MAX_BODY_BYTES }));
+    }
+    let mut bytes = Vec::with_capacity(declared_bytes.unwrap_or(0));
+    // A request without a body has no stream.
+    if request.inner().body().is_some() {
+        let mut stream = request.stream()?;
+        while let Some(chunk) = stream.next().await {
+            bytes.extend_from_slice(&chunk?);
+            if bytes.len() > body::MAX_BODY_BYTES {
+                return Ok(Err(BeaconError::BodyTooLarge { limit_bytes: body::MAX_BODY_BYTES }));
+            }
+        }
+    }
+    Ok(body::decode(&bytes, encoding.as_deref()).map(std::borrow::Cow::into_owned))
+}
+
+/// Parses and collects; also says which origin may read the answer.
+async fn collect(body: &[u8], sender: &Sender, env: &Env, config: &Config) -> Result<(Found, Option<String>)> {
+    let beacon = match Beacon::parse(body) {
+        Ok(beacon) => beacon,
+        Err(error) => return Ok((Found::Refused(Reply::from_error(&error)), None)),
+    };
+    let mut sites = Sites::default();
+    let mut salts = Vec::new();
+    for id in beacon.sites() {
+        let Ok(known) = site_cache::get(env, &id).await else {
+            // Without the settings nothing may be said about the events, least of all "no such site".
+            return Ok((Found::Refused(Reply::unavailable()), None));
+        };
+        salts.extend(known.salts.iter().map(|salt| (salt.day, salt.salt)));
+        if let Some(site) = known.site {
+            sites.insert(site);
+        }
+    }
+    let origin = sender.origin().filter(|origin| sites.iter().any(|site| site.allows_origin(Some(origin)))).map(str::to_owned);
+    salts.sort_unstable();
+    salts.dedup();
+    let mut entropy = [0_u8; 32];
+    if getrandom::fill(&mut entropy).is_err() {
+        return Ok((Found::Refused(Reply::unavailable()), origin));
+    }
+    let moment = Moment { received_at_ms: clock::now_ms(), entropy, salts: Salts::new(salts) };
+    let client = sender.client();
+    let around = Surroundings { sites: &sites, regions: &config.regions, client: &client, moment: &moment };
+    let collected = MEMORY.with_borrow_mut(|memory| pipeline::collect(&beacon, around, memory));
+    Ok((Found::Events(Box::new(collected)), origin))
+}

@@ -1,0 +1,55 @@
+//! Sends an INSERT. In scope: the request, its deadline, reading the answer to its end. Out of scope: what the answer means.
+
+use collector_core::delivery::Delivery;
+use collector_core::insert::Insert;
+use js_sys::Uint8Array;
+use worker::{AbortSignal, Fetch, Headers, Method, Request, RequestInit, Response, Result};
+
+/// How long one attempt may take; after that its outcome is unknown.
+const ATTEMPT_MS_MAX: u32 = 30_000;
+/// How much of ClickHouse's message is kept.
+const MESSAGE_BYTES_MAX: usize = 500;
+
+/// What an attempt brought.
+pub(crate) struct Answer {
+    pub(crate) delivery: Delivery,
+    /// `X-ClickHouse-Exception-Code`
+    pub(crate) code: Option<i32>,
+    /// The start of the answer's body, or of the error.
+    pub(crate) message: String,
+}
+
+/// Sends; every way to fail is an answer too.
+pub(crate) async fn send(insert: Insert) -> Answer {
+    match attempt(insert).await {
+        Ok(answer) => answer,
+        // The runtime does not say how far the request got, so it may have arrived.
+        Err(error) => Answer { delivery: Delivery::without_answer(true), code: None, message: shorten(&error.to_string()) },
+    }
+}
+
+async fn attempt(insert: Insert) -> Result<Answer> {
+    let headers = Headers::new();
+    for (name, value) in &insert.headers {
+        headers.set(name, value)?;
+    }
+    let mut init = RequestInit::new();
+    let body = Uint8Array::from(insert.body.as_slice());
+    init.with_method(Method::Post).with_headers(headers).with_body(Some(body.into()));
+    let request = Request::new_with_init(&insert.url, &init)?;
+    // The signal stays armed until the body is read.
+    let signal = AbortSignal::from(web_sys::AbortSignal::timeout_with_u32(ATTEMPT_MS_MAX));
+    let mut response: Response = Fetch::Request(request).send_with_signal(&signal).await?;
+    let code = response.headers().get("X-ClickHouse-Exception-Code")?.and_then(|text| text.parse().ok());
+    let body = response.bytes().await?;
+    let delivery = Delivery::classify(response.status_code(), code, &body);
+    Ok(Answer { delivery, code, message: shorten(&String::from_utf8_lossy(&body)) })
+}
+
+fn shorten(text: &str) -> String {
+    let mut end = text.len().min(MESSAGE_BYTES_MAX);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default().to_owned()
+}

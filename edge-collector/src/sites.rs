@@ -1,0 +1,60 @@
+//! `PUT|GET|DELETE /v1/sites/<id>` and `GET /v1/sites`: the operator's interface to the Registry.
+
+use collector_core::site::{Site, is_id};
+use serde_json::json;
+use worker::{Env, Method, Request, Response, Result};
+
+use crate::registry::Entry;
+use crate::{http, site_cache};
+
+/// The longest settings, in bytes.
+const SETTINGS_BYTES_MAX: usize = 64 * 1024;
+
+/// Answers the operator; nobody else.
+pub(crate) async fn answer(request: Request, method: Method, env: &Env, path: &str) -> Result<Response> {
+    if !http::is_operator(&request, env) {
+        return refuse(401, "expected Authorization: Bearer <admin token>");
+    }
+    let id = path.strip_prefix("/v1/sites").unwrap_or("").trim_start_matches('/');
+    match (method, id) {
+        (Method::Get, "") => site_cache::ask(env, Method::Get, "/", None).await,
+        _ if !is_id(id) => refuse(400, "expected a site id of 1 to 64 lower-case letters, digits, - or _ in the path"),
+        (Method::Put, _) => put(request, env, id).await,
+        (Method::Delete, _) => {
+            site_cache::ask(env, Method::Delete, &format!("/sites/{id}"), None).await?;
+            site_cache::forget(id);
+            Ok(Response::empty()?.with_status(204))
+        }
+        _ => get(env, id).await,
+    }
+}
+
+async fn put(mut request: Request, env: &Env, id: &str) -> Result<Response> {
+    let text = request.text().await?;
+    if text.len() > SETTINGS_BYTES_MAX {
+        return refuse(413, "expected settings of at most 65536 bytes");
+    }
+    match Site::parse(&text) {
+        Err(error) => refuse(400, &error.to_string()),
+        Ok(site) if site.id != id => refuse(400, &format!("expected {id:?} in id as in the path, found {:?}", site.id)),
+        Ok(site) => {
+            let settings = serde_json::to_string(&site)?;
+            site_cache::ask(env, Method::Put, &format!("/sites/{id}"), Some(&settings)).await?;
+            site_cache::forget(id);
+            Response::from_json(&site)
+        }
+    }
+}
+
+async fn get(env: &Env, id: &str) -> Result<Response> {
+    let entry: Entry = site_cache::ask(env, Method::Get, &format!("/sites/{id}"), None).await?.json().await?;
+    match entry.settings.map(|text| Site::parse(&text)) {
+        None => refuse(404, "no site has this id"),
+        Some(Ok(site)) => Response::from_json(&site),
+        Some(Err(error)) => refuse(500, &format!("the stored settings are not valid: {error}")),
+    }
+}
+
+fn refuse(status: u16, error: &str) -> Result<Response> {
+    Ok(Response::from_json(&json!({ "error": error }))?.with_status(status))
+}

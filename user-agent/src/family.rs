@@ -1,0 +1,109 @@
+//! Browser, operating system and device as uap-core names them.
+//!
+//! In scope: the first pattern of each list that matches, and the answer that its templates spell. Out of scope: the
+//! patterns themselves (`data/`, made by `cargo xtask update-data`) and anything that uap-core does not know (`device`).
+
+mod answer;
+#[cfg(any(test, feature = "compile"))]
+pub mod compile;
+
+use std::ops::Range;
+
+use crate::pattern::{Captures, PatternSet, Scratch};
+use answer::Answers;
+
+/// What uap-core calls a family that it does not know.
+pub(crate) const OTHER: &str = "Other";
+
+/// A family and its version parts joined by dots.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Versioned {
+    pub(crate) family: String,
+    pub(crate) version: String,
+}
+
+/// A device family with the brand and model that sold it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Device {
+    pub(crate) family: String,
+    pub(crate) brand: String,
+    pub(crate) model: String,
+}
+
+/// The three lists of uap-core in one pattern set.
+#[derive(Clone, Debug)]
+pub(crate) struct Families<'t> {
+    patterns: PatternSet<'t>,
+    answers: Answers<'t>,
+}
+
+impl Families<'static> {
+    /// The lists that ship with this crate.
+    pub(crate) fn shipped() -> Self {
+        Self::new(include_bytes!("../data/uap_patterns.bin"), include_bytes!("../data/uap_answers.bin"))
+    }
+}
+
+impl<'t> Families<'t> {
+    pub(crate) fn new(patterns: &'t [u8], answers: &'t [u8]) -> Self {
+        Self { patterns: PatternSet::new(patterns), answers: Answers::new(answers) }
+    }
+
+    /// Finds the patterns that can match; the three questions below are about the same text.
+    pub(crate) fn scan(&self, text: &str, scratch: &mut Scratch) {
+        self.patterns.scan(text, scratch);
+    }
+
+    pub(crate) fn browser(&self, text: &str, scratch: &mut Scratch) -> Versioned {
+        self.versioned(text, self.answers.browsers(), scratch, 3)
+    }
+
+    pub(crate) fn os(&self, text: &str, scratch: &mut Scratch) -> Versioned {
+        self.versioned(text, self.answers.systems(), scratch, 4)
+    }
+
+    pub(crate) fn device(&self, text: &str, scratch: &mut Scratch) -> Device {
+        let found = self.patterns.find_map(text, self.answers.devices(), scratch, |pattern, groups| {
+            Some(Device {
+                family: self.family(pattern, text, groups)?,
+                brand: self.answers.spell(pattern, 1, text, groups).unwrap_or_default(),
+                model: self.answers.spell(pattern, 2, text, groups).unwrap_or_else(|| groups.group(text, 1).to_owned()),
+            })
+        });
+        found.unwrap_or_else(|| Device { family: OTHER.to_owned(), brand: String::new(), model: String::new() })
+    }
+
+    fn versioned(&self, text: &str, list: Range<usize>, scratch: &mut Scratch, parts: usize) -> Versioned {
+        let found = self.patterns.find_map(text, list, scratch, |pattern, groups| {
+            let family = self.family(pattern, text, groups)?;
+            Some(Versioned { family, version: self.version(pattern, text, groups, parts) })
+        });
+        found.unwrap_or_else(|| Versioned { family: OTHER.to_owned(), version: String::new() })
+    }
+
+    /// The family; a pattern that names none does not count as a match.
+    fn family(&self, pattern: usize, text: &str, groups: &Captures) -> Option<String> {
+        self.answers
+            .spell(pattern, 0, text, groups)
+            .or_else(|| Some(groups.group(text, 1)).filter(|family| !family.is_empty()).map(str::to_owned))
+    }
+
+    /// Version parts: a template where there is one, else the group behind the family's.
+    fn version(&self, pattern: usize, text: &str, groups: &Captures, parts: usize) -> String {
+        let mut version = String::new();
+        for part in 1..=parts {
+            let before = version.len();
+            if before > 0 {
+                version.push('.');
+            }
+            let start = version.len();
+            if !self.answers.spell_into(pattern, part, text, groups, &mut version) {
+                version.push_str(groups.group(text, part + 1));
+            }
+            if version.len() == start {
+                version.truncate(before);
+            }
+        }
+        version
+    }
+}

@@ -1,0 +1,209 @@
+//! Strings that a text must hold for a pattern to match.
+//!
+//! In scope: from an expression to clauses, each a set of atoms of which every match holds one (the method of RE2's
+//! `FilteredRE2`), and choosing the few clauses that rule out most user agents.
+
+use std::collections::BTreeSet;
+
+use regex_syntax::hir::{Class, Hir, HirKind};
+
+use super::super::program::GRAM_BYTES;
+
+/// A clause: every match holds at least one of these strings, in lower case.
+pub(super) type Clause = BTreeSet<Vec<u8>>;
+
+/// Strings that an exact set may hold when a product of two sets makes it.
+const PRODUCT_MAX: usize = 64;
+/// Strings that an exact set may hold when a long list of alternatives makes it.
+const EXACT_MAX: usize = 512;
+/// Bytes of the longest string kept exact.
+const ATOM_BYTES_MAX: usize = 32;
+/// Letters of the largest class that is spelled out.
+const CLASS_LETTERS_MAX: usize = 4;
+/// Clauses kept per pattern.
+const CLAUSES_MAX: usize = 3;
+/// A clause with an atom at least this long that no common user agent holds needs no second one.
+const RARE_ATOM_BYTES: usize = 4;
+
+/// Shapes of user agents that are common today: an atom that occurs in them rules out little.
+const COMMON: [&str; 12] = [
+    "mozilla/5.0 (windows nt 10.0; win64; x64) applewebkit/537.36 (khtml, like gecko) chrome/138.0.0.0 safari/537.36",
+    "mozilla/5.0 (windows nt 10.0; win64; x64) applewebkit/537.36 (khtml, like gecko) chrome/138.0.0.0 safari/537.36 edg/138.0.0.0",
+    "mozilla/5.0 (macintosh; intel mac os x 10_15_7) applewebkit/537.36 (khtml, like gecko) chrome/138.0.0.0 safari/537.36",
+    "mozilla/5.0 (macintosh; intel mac os x 10_15_7) applewebkit/605.1.15 (khtml, like gecko) version/18.5 safari/605.1.15",
+    "mozilla/5.0 (iphone; cpu iphone os 18_5 like mac os x) applewebkit/605.1.15 (khtml, like gecko) version/18.5 mobile/15e148 safari/604.1",
+    "mozilla/5.0 (iphone; cpu iphone os 18_5 like mac os x) applewebkit/605.1.15 (khtml, like gecko) mobile/15e148 instagram",
+    "mozilla/5.0 (linux; android 10; k) applewebkit/537.36 (khtml, like gecko) chrome/138.0.0.0 mobile safari/537.36",
+    "mozilla/5.0 (linux; android 14; sm-s918b) applewebkit/537.36 (khtml, like gecko) samsungbrowser/27.0 chrome/125.0.0.0 mobile safari/537.36",
+    "mozilla/5.0 (linux; android 13; 2201117tg build/tp1a.220624.014; wv) applewebkit/537.36 (khtml, like gecko) version/4.0 chrome/138.0.7204.63 mobile safari/537.36",
+    "mozilla/5.0 (windows nt 10.0; win64; x64; rv:140.0) gecko/20100101 firefox/140.0",
+    "mozilla/5.0 (x11; linux x86_64) applewebkit/537.36 (khtml, like gecko) chrome/138.0.0.0 safari/537.36",
+    "mozilla/5.0 (android 14; mobile; rv:140.0) gecko/140.0 firefox/140.0",
+];
+
+/// What is known of the strings that an expression matches.
+struct Known {
+    /// All of them, when they are few.
+    exact: Option<Clause>,
+    clauses: Vec<Clause>,
+}
+
+impl Known {
+    fn nothing() -> Self {
+        Self { exact: None, clauses: Vec::new() }
+    }
+
+    fn exactly(exact: Clause) -> Self {
+        Self { exact: Some(exact), clauses: Vec::new() }
+    }
+
+    /// The best clause, with the exact strings counted as one.
+    fn best(self) -> Option<Clause> {
+        let exact = self.exact.filter(is_usable);
+        self.clauses.into_iter().chain(exact).min_by(|left, right| cost(left).total_cmp(&cost(right)))
+    }
+}
+
+/// The clauses to keep for a pattern; none if any text may match it.
+pub(super) fn clauses(expression: &Hir) -> Vec<Clause> {
+    let known = know(expression);
+    let mut clauses: Vec<Clause> = known.clauses.into_iter().chain(known.exact.filter(is_usable)).map(without_redundant).collect();
+    clauses.sort_by(|left, right| cost(left).total_cmp(&cost(right)));
+    clauses.dedup();
+    let mut kept: Vec<Clause> = Vec::new();
+    for clause in clauses {
+        if kept.len() == CLAUSES_MAX || kept.first().is_some_and(is_rare) {
+            break;
+        }
+        if kept.is_empty() || frequency(&clause) < 1.0 {
+            kept.push(clause);
+        }
+    }
+    kept
+}
+
+/// Where in an atom its least common gram begins.
+pub(super) fn gram_offset(atom: &[u8]) -> usize {
+    let count = |gram: &[u8]| COMMON.iter().map(|text| text.as_bytes().windows(GRAM_BYTES).filter(|window| *window == gram).count()).sum::<usize>();
+    atom.windows(GRAM_BYTES).enumerate().min_by_key(|(_, gram)| count(gram)).map_or(0, |(offset, _)| offset)
+}
+
+fn know(expression: &Hir) -> Known {
+    match expression.kind() {
+        HirKind::Empty | HirKind::Look(_) => Known::exactly(Clause::from([Vec::new()])),
+        HirKind::Literal(literal) => Known::exactly(Clause::from([literal.0.to_ascii_lowercase()])),
+        HirKind::Class(class) => letters(class).map_or_else(Known::nothing, Known::exactly),
+        HirKind::Capture(capture) => know(&capture.sub),
+        HirKind::Repetition(repetition) => {
+            let sub = know(&repetition.sub);
+            match (repetition.min, repetition.max, sub.exact) {
+                (0, Some(1), Some(mut exact)) => {
+                    exact.insert(Vec::new());
+                    Known::exactly(exact)
+                }
+                (0, ..) => Known::nothing(),
+                (_, _, Some(exact)) => Known { exact: None, clauses: Some(exact).filter(is_usable).into_iter().collect() },
+                (_, _, None) => Known { exact: None, clauses: sub.clauses },
+            }
+        }
+        HirKind::Concat(parts) => know_concat(parts),
+        HirKind::Alternation(branches) => know_alternation(branches),
+    }
+}
+
+fn know_concat(parts: &[Hir]) -> Known {
+    let mut clauses = Vec::new();
+    let mut run = Clause::from([Vec::new()]);
+    let mut is_exact = true;
+    for part in parts {
+        let known = know(part);
+        clauses.extend(known.clauses);
+        let (next, joined) = match known.exact {
+            Some(exact) => product(run, exact),
+            None => (Clause::from([Vec::new()]), Err(run)),
+        };
+        run = match joined {
+            Ok(joined) => joined,
+            Err(ended) => {
+                is_exact = false;
+                clauses.extend(Some(ended).filter(is_usable));
+                next
+            }
+        };
+    }
+    if is_exact {
+        return Known { exact: Some(run), clauses };
+    }
+    clauses.extend(Some(run).filter(is_usable));
+    Known { exact: None, clauses }
+}
+
+/// Every string of `left` followed by every one of `right`, or `left` back (and `right` to go on with) if they are too many.
+fn product(left: Clause, right: Clause) -> (Clause, Result<Clause, Clause>) {
+    let count = left.len() * right.len();
+    let limit = if left.len() == 1 || right.len() == 1 { EXACT_MAX } else { PRODUCT_MAX };
+    let longest = |clause: &Clause| clause.iter().map(Vec::len).max().unwrap_or_default();
+    if count > limit || longest(&left) + longest(&right) > ATOM_BYTES_MAX {
+        return (right, Err(left));
+    }
+    let joined = left.iter().flat_map(|head| right.iter().map(move |tail| [head.as_slice(), tail].concat())).collect();
+    (right, Ok(joined))
+}
+
+fn know_alternation(branches: &[Hir]) -> Known {
+    let known: Vec<Known> = branches.iter().map(know).collect();
+    if known.iter().all(|branch| branch.exact.is_some()) {
+        let union: Clause = known.iter().filter_map(|branch| branch.exact.clone()).flatten().collect();
+        if union.len() <= EXACT_MAX {
+            return Known::exactly(union);
+        }
+    }
+    let union: Option<Vec<Clause>> = known.into_iter().map(Known::best).collect();
+    Known { exact: None, clauses: union.map(|clauses| clauses.into_iter().flatten().collect()).into_iter().collect() }
+}
+
+/// The members of a small class, in lower case.
+fn letters(class: &Class) -> Option<Clause> {
+    let bytes: BTreeSet<u8> = match class {
+        Class::Bytes(class) => class.iter().flat_map(|range| range.start()..=range.end()).collect(),
+        Class::Unicode(class) => {
+            let mut bytes = BTreeSet::new();
+            for range in class.iter() {
+                bytes.extend(u8::try_from(range.start()).ok()?..=u8::try_from(range.end()).ok()?);
+            }
+            bytes
+        }
+    };
+    let letters: Clause = bytes.iter().map(|byte| vec![byte.to_ascii_lowercase()]).collect();
+    (bytes.iter().all(u8::is_ascii) && letters.len() <= CLASS_LETTERS_MAX).then_some(letters)
+}
+
+fn is_usable(clause: &Clause) -> bool {
+    clause.iter().all(|atom| atom.len() >= GRAM_BYTES)
+}
+
+fn is_rare(clause: &Clause) -> bool {
+    frequency(clause) == 0.0 && clause.iter().all(|atom| atom.len() >= RARE_ATOM_BYTES)
+}
+
+/// The share of common user agents that hold one of the atoms.
+fn frequency(clause: &Clause) -> f64 {
+    let held = COMMON.iter().filter(|text| clause.iter().any(|atom| holds(text.as_bytes(), atom))).count();
+    f64::from(u32::try_from(held).unwrap_or(u32::MAX)) / 12.0
+}
+
+/// What is better avoided: common atoms first, then short ones.
+fn cost(clause: &Clause) -> f64 {
+    let shortest = clause.iter().map(Vec::len).min().unwrap_or_default().min(ATOM_BYTES_MAX);
+    frequency(clause) + 0.2 / f64::from(u32::try_from(shortest.max(1)).unwrap_or(1))
+}
+
+/// Without the atoms that hold another atom: they add nothing.
+fn without_redundant(clause: Clause) -> Clause {
+    let is_needed = |atom: &&Vec<u8>| !clause.iter().any(|other| other.len() < atom.len() && holds(atom, other));
+    clause.iter().filter(is_needed).cloned().collect()
+}
+
+fn holds(text: &[u8], atom: &[u8]) -> bool {
+    text.windows(atom.len().max(1)).any(|window| window == atom)
+}

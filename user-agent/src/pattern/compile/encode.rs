@@ -1,0 +1,119 @@
+//! From instructions to bytes.
+
+use std::collections::BTreeMap;
+
+use regex_syntax::hir::Look;
+
+use super::super::program::{
+    BYTE, CLASS, CLASS_BYTES, END, FAIL, JUMP, LITERAL, LITERAL_ANY_CASE, MATCH, NO_CLASS, NOT_WORD_BOUNDARY, RUN, RUN_ALL,
+    RUN_LAZY, SAVE, SPLIT, SPLIT_JUMP, START, SWITCH, WORD_BOUNDARY,
+};
+use super::emit::{Characters, Label, Op, Program};
+use super::set::Error;
+
+/// The classes of a set, each stored once.
+#[derive(Debug, Default)]
+pub(super) struct Classes {
+    numbers: BTreeMap<Characters, u8>,
+    bytes: Vec<u8>,
+}
+
+impl Classes {
+    pub(super) fn number(&mut self, class: Characters) -> Result<u8, Error> {
+        if let Some(number) = self.numbers.get(&class) {
+            return Ok(*number);
+        }
+        let number = u8::try_from(self.numbers.len()).ok().filter(|number| *number != NO_CLASS).ok_or(Error::TooManyClasses)?;
+        self.bytes.extend(class.ascii.to_le_bytes());
+        self.bytes.push(u8::from(class.others));
+        self.numbers.insert(class, number);
+        Ok(number)
+    }
+
+    /// The number of a class, [`NO_CLASS`] for one that excludes nothing.
+    pub(super) fn number_or_none(&mut self, class: Option<Characters>) -> Result<u8, Error> {
+        class.map_or(Ok(NO_CLASS), |class| self.number(class))
+    }
+
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        debug_assert_eq!(self.bytes.len(), self.numbers.len() * CLASS_BYTES, "expected {CLASS_BYTES} bytes per class");
+        self.bytes
+    }
+}
+
+/// The bytes of a program.
+pub(super) fn encode(program: &Program, classes: &mut Classes) -> Result<Vec<u8>, Error> {
+    let mut offsets = Vec::with_capacity(program.ops.len() + 1);
+    let mut offset = 0;
+    for op in &program.ops {
+        offsets.push(offset);
+        offset += length(op);
+    }
+    offsets.push(offset);
+    let target = |label: Label| -> Result<[u8; 2], Error> {
+        let offset = offsets.get(program.index(label)).copied().unwrap_or(usize::MAX);
+        u16::try_from(offset).map(u16::to_le_bytes).map_err(|_| Error::ProgramTooLong { found: offset })
+    };
+    let mut bytes = Vec::with_capacity(offset);
+    for op in &program.ops {
+        match op {
+            Op::Literal(literal) if literal.len() == 1 => bytes.extend([BYTE, literal[0]]),
+            Op::Literal(literal) => encode_literal(&mut bytes, LITERAL, literal)?,
+            Op::LiteralAnyCase(literal) => encode_literal(&mut bytes, LITERAL_ANY_CASE, literal)?,
+            Op::Class(class) => bytes.extend([CLASS, classes.number(*class)?]),
+            Op::Run { class, min, max, is_lazy, follow, takes_all } => {
+                let opcode = match (takes_all, is_lazy) {
+                    (true, _) => RUN_ALL,
+                    (false, true) => RUN_LAZY,
+                    (false, false) => RUN,
+                };
+                bytes.extend([opcode, classes.number(*class)?, *min, *max, classes.number_or_none(*follow)?]);
+            }
+            Op::Split(label) => bytes.extend([[SPLIT].as_slice(), &target(*label)?].concat()),
+            Op::SplitJump(label) => bytes.extend([[SPLIT_JUMP].as_slice(), &target(*label)?].concat()),
+            Op::Jump(label) => bytes.extend([[JUMP].as_slice(), &target(*label)?].concat()),
+            Op::Save(slot) => bytes.extend([SAVE, *slot]),
+            Op::Look(look) => bytes.push(encode_look(*look)?),
+            Op::Switch { otherwise, cases } => {
+                bytes.extend([SWITCH, u8::try_from(cases.len()).unwrap_or(u8::MAX)]);
+                bytes.extend(target(*otherwise)?);
+                bytes.extend(cases.iter().map(|(byte, _)| byte));
+                for (_, label) in cases {
+                    bytes.extend(target(*label)?);
+                }
+            }
+            Op::Match => bytes.push(MATCH),
+            Op::Fail => bytes.push(FAIL),
+        }
+    }
+    Ok(bytes)
+}
+
+fn length(op: &Op) -> usize {
+    match op {
+        Op::Literal(literal) if literal.len() == 1 => 2,
+        Op::Literal(literal) | Op::LiteralAnyCase(literal) => 2 + literal.len(),
+        Op::Class(_) | Op::Save(_) => 2,
+        Op::Run { .. } => 5,
+        Op::Split(_) | Op::SplitJump(_) | Op::Jump(_) => 3,
+        Op::Look(_) | Op::Match | Op::Fail => 1,
+        Op::Switch { cases, .. } => 4 + 3 * cases.len(),
+    }
+}
+
+fn encode_literal(bytes: &mut Vec<u8>, opcode: u8, literal: &[u8]) -> Result<(), Error> {
+    let length = u8::try_from(literal.len()).map_err(|_| Error::LiteralTooLong { found: literal.len() })?;
+    bytes.extend([opcode, length]);
+    bytes.extend(literal);
+    Ok(())
+}
+
+fn encode_look(look: Look) -> Result<u8, Error> {
+    match look {
+        Look::Start => Ok(START),
+        Look::End => Ok(END),
+        Look::WordAscii => Ok(WORD_BOUNDARY),
+        Look::WordAsciiNegate => Ok(NOT_WORD_BOUNDARY),
+        other => Err(Error::Look { found: format!("{other:?}") }),
+    }
+}
