@@ -1,1 +1,88 @@
-fn main() {}
+//! Native events per second of the whole pipeline on one core: body in, rows and reply out.
+//!
+//! `cargo bench -p collector-core`. The counter column of the output is items (events) per second.
+
+use std::sync::Arc;
+
+use collector_core::append::{self, Append, Line};
+use collector_core::beacon::Beacon;
+use collector_core::body;
+use collector_core::client::Client;
+use collector_core::enrich::visitor::Salts;
+use collector_core::insert::compress;
+use collector_core::ledger::{Ledger, minute_s};
+use collector_core::pipeline::{Memory, Moment, Surroundings, collect};
+use collector_core::region::Regions;
+use collector_core::site::{Site, Sites};
+use divan::Bencher;
+use divan::counter::ItemsCount;
+
+/// One event of about 1 KB, as the tracker sends it.
+const EVENT: &str = r#"{"event_id":"01980a4e-7f3a-7cde-8a1b-2f3c4d5e6f70","event_type":"product_view","occurred_at":1763660000000,"page_url":"https://shop.example/p/17?utm_source=google&utm_medium=cpc&utm_campaign=autumn-2025&gclid=EAIaIQobChMI","page_title":"Gold ring with sapphire, 585 - Shop","referrer":"https://www.google.com/search?q=gold+ring","page_id":"k3f9x2m1","seq":3,"session_id":"01980a4e-1111-7222-8333-444455556666","user_id":42,"product_id":17,"order_id":null,"quantity":1,"revenue":"129.00","currency":"EUR","engaged_ms":8200,"scroll_pct":60,"screen":"1920x1080","viewport":"1200x900","language":"de-DE","timezone":"Europe/Berlin","properties":{"plan":"pro","category":"rings","material":"gold","stone":"sapphire","price_group":"b","variant":"54","listing":"autumn/new","position":"4","experiment":"checkout-2:b","consent":"analytics","theme":"dark","stock":true,"rating":4.5,"reviews":182}}"#;
+
+const USER_AGENT: &str =
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36";
+
+fn main() {
+    divan::main();
+}
+
+fn beacon(events: usize) -> String {
+    format!(
+        r#"{{"site":"demo","sent_at":1763660000123,"tracker":"landfall-js/1.0.0","events":[{}]}}"#,
+        vec![EVENT; events].join(",")
+    )
+}
+
+fn client() -> Client<'static> {
+    Client {
+        ip: "203.0.113.77".parse().ok(),
+        country: Some("DE"),
+        continent: Some("EU"),
+        city: Some("Berlin"),
+        latitude: Some(52.5),
+        longitude: Some(13.4),
+        is_https: true,
+        user_agent: Some(USER_AGENT),
+        ch_brands: Some("\"Chromium\";v=\"142\", \"Google Chrome\";v=\"142\", \"Not_A Brand\";v=\"99\""),
+        ch_platform: Some("\"Windows\""),
+        accept_language: Some("de-DE,de;q=0.9"),
+        sec_fetch_mode: Some("no-cors"),
+        origin: Some("https://shop.example"),
+        ..Client::default()
+    }
+}
+
+#[divan::bench(args = [1, 10, 50])]
+fn pipeline(bencher: Bencher<'_, '_>, events: usize) {
+    let mut sites = Sites::default();
+    sites.insert(Arc::new(Site::new("demo", &["shop.example"]).expect("the settings are valid")));
+    let regions = Regions::parse(r#"[{"name":"eu"},{"name":"us"}]"#).expect("the regions are valid");
+    let (client, bytes) = (client(), beacon(events).into_bytes());
+    let moment =
+        Moment { received_at_ms: 1_763_660_000_200, entropy: [7; 32], salts: Salts::new(vec![(20_412, [1; 16])]) };
+    let mut memory = Memory::default();
+    bencher.counter(ItemsCount::new(events)).bench_local(|| {
+        let body = body::decode(&bytes, None).expect("the body is plain");
+        let beacon = Beacon::parse(&body).expect("the beacon is valid");
+        let around = Surroundings { sites: &sites, regions: &regions, client: &client, moment: &moment };
+        let collected = collect(&beacon, around, &mut memory);
+        assert_eq!(collected.rows.len(), events, "every event of the bench is valid");
+        let lines = collected.rows.iter().map(|row| Line {
+            event_id: row.event_id,
+            site_id: row.site.id.as_str().into(),
+            outcome: row.outcome,
+            json: row.line.as_slice().into(),
+        });
+        let append =
+            Append { minute_s: minute_s(moment.received_at_ms), counts: Ledger::default(), lines: lines.collect() };
+        (append::encode(&append).expect("the frame is within its limits"), collected.reply())
+    });
+}
+
+/// Gzip of the lines of a batch, which the Batcher pays once per row.
+#[divan::bench(args = [100, 1_000])]
+fn compress_lines(bencher: Bencher<'_, '_>, lines: usize) {
+    let line = EVENT.as_bytes();
+    bencher.counter(ItemsCount::new(lines)).bench_local(|| compress(std::iter::repeat_n(line, lines)));
+}

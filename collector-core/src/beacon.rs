@@ -193,10 +193,10 @@ impl<'b, 'a> WireEvent<'b, 'a> {
     }
 
     /// Names and JSON texts of the fields that the collector does not know: the event's own, then the envelope's that it does not repeat.
-    pub fn unknown(&self) -> impl Iterator<Item = (&'b str, &'a str)> {
+    pub fn unknown(&self) -> impl Iterator<Item = (&'b Cow<'a, str>, &'a str)> {
         let own = self.fields;
         let inherited = self.envelope.unknown.iter().filter(|(name, _)| !own.has_unknown(name));
-        own.unknown.iter().chain(inherited).map(|(name, value)| (name.as_ref(), *value))
+        own.unknown.iter().chain(inherited).map(|(name, value)| (name, *value))
     }
 
     /// The JSON pointer of a known field, for receipts.
@@ -274,7 +274,8 @@ mod tests {
         assert_eq!(events[0].get(Field::UserId), Some("8"));
         assert_eq!(events[1].get(Field::UserId), Some("7"));
         assert_eq!(events[1].pointer(Field::UserId), "/user_id");
-        assert_eq!(events[0].unknown().collect::<Vec<_>>(), [("x", "3"), ("y", "2")]);
+        let unknown: Vec<_> = events[0].unknown().map(|(name, value)| (name.as_ref(), value)).collect();
+        assert_eq!(unknown, [("x", "3"), ("y", "2")]);
         assert_eq!(beacon.sites(), ["a", "b"]);
     }
 

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use crate::beacon::WireEvent;
+use crate::beacon::{WireEvent, push_pointer_token};
 use crate::field::Field;
 use crate::money::Money;
 use crate::outcome::InvalidReason;
@@ -46,7 +46,8 @@ pub(crate) fn check<'a>(
         if unknown == UnknownFields::Strict {
             return Err(wire.invalid(Field::Items, InvalidReason::UnknownField));
         }
-        properties.add(Cow::Borrowed("items"), value, &wire.pointer(Field::Items))?;
+        let added = properties.add(Cow::Borrowed("items"), value);
+        added.map_err(|reason| wire.invalid(Field::Items, reason))?;
         return Ok(Vec::new());
     }
     let objects = wire::objects(value).ok_or_else(|| wire.invalid(Field::Items, InvalidReason::WrongType))?;
@@ -87,12 +88,13 @@ fn check_rest<'a>(item: &Fields<'a>, unknown: UnknownFields, pointer: &str) -> R
     let misplaced = item.present().filter(|(field, _)| !matches!(field, Field::ProductId | Field::Quantity));
     let misplaced = misplaced.map(|(field, value)| (Cow::Borrowed(field.name()), value));
     for (name, value) in item.unknown.iter().map(|(name, value)| (name.clone(), *value)).chain(misplaced) {
-        let mut field = pointer.to_owned();
-        crate::beacon::push_pointer_token(&mut field, &name);
-        if unknown == UnknownFields::Strict && name != UNIT_PRICE {
-            return Err(Invalid { reason: InvalidReason::UnknownField, field });
-        }
-        properties.add(name, value, &field)?;
+        let is_refused = unknown == UnknownFields::Strict && name != UNIT_PRICE;
+        let added = if is_refused { Err(InvalidReason::UnknownField) } else { properties.add(name.clone(), value) };
+        added.map_err(|reason| {
+            let mut field = pointer.to_owned();
+            push_pointer_token(&mut field, &name);
+            Invalid { reason, field }
+        })?;
     }
     Ok(properties)
 }

@@ -60,9 +60,9 @@ pub struct Surroundings<'s> {
 pub fn collect(beacon: &Beacon<'_>, around: Surroundings<'_>, memory: &mut Memory) -> Collected {
     let mut collected = Collected::default();
     let minute = minute_s(around.moment.received_at_ms);
-    let mut sender = None;
+    let mut found = Found::default();
     for (index, wire) in beacon.events().enumerate() {
-        let receipt = match collect_event(&wire, index, around, &mut sender, memory, &mut collected.rows) {
+        let receipt = match collect_event(&wire, index, around, &mut found, memory, &mut collected.rows) {
             Ok(receipt) => receipt,
             Err(stop) => {
                 let site = wire.site().and_then(|id| around.sites.get(&id));
@@ -80,7 +80,7 @@ fn collect_event(
     wire: &WireEvent<'_, '_>,
     index: usize,
     around: Surroundings<'_>,
-    sender: &mut Option<Sender>,
+    found: &mut Found,
     memory: &mut Memory,
     rows: &mut Vec<CollectedRow>,
 ) -> Result<Receipt, Stop> {
@@ -90,11 +90,11 @@ fn collect_event(
     check_limits(site, client, moment, &mut memory.limiter)?;
     let event = Event::check(wire, site)?;
     let anonymised = check_privacy(site, client)?;
-    let visitor_id = visitor::visitor_id(site, client, &moment.salts, time::utc_day(moment.received_at_ms));
-    check_sample(site, visitor_id)?;
-    let sender = sender.get_or_insert_with(|| Sender::parse(client, &mut memory.parser));
+    let visit = Visit::find(&mut found.visit, site, around);
+    check_sample(site, visit.visitor_id)?;
+    let sender = found.sender.get_or_insert_with(|| Sender::parse(client, &mut memory.parser));
     let verdict = filter::judge_event(&event, &sender.signals).apply(site.bots)?;
-    let order = check_regions(site, client, around.regions)?;
+    let home = check_home(&visit.regions, around.regions)?;
     let outcome = decide(&verdict, anonymised);
     let facts = Facts {
         event_id: event.event_id.unwrap_or_else(|| mint_id(moment, index)),
@@ -102,10 +102,10 @@ fn collect_event(
         client,
         agent: &sender.agent,
         received_at_ms: moment.received_at_ms,
-        visitor_id: if anonymised.is_some() { 0 } else { visitor_id },
+        visitor_id: if anonymised.is_some() { 0 } else { visit.visitor_id },
         is_anonymous: anonymised.is_some(),
         verdict,
-        collector_region: order.first().and_then(|at| around.regions.get(*at)).map_or("", |region| &region.name),
+        collector_region: home,
     };
     let event_id = Some(facts.event_id);
     for line in enrich(event, &facts) {
@@ -113,8 +113,8 @@ fn collect_event(
             receipt: index,
             event_id: line.event_id,
             site: Arc::clone(site),
-            visitor_id,
-            regions: order.clone(),
+            visitor_id: visit.visitor_id,
+            regions: visit.regions.clone(),
             outcome,
             line: line.json,
         });
@@ -146,7 +146,35 @@ impl From<LimitReason> for Stop {
     }
 }
 
-/// What is known of the sender: the same for all events of a beacon, so found once, when the first event needs it.
+/// What is the same for all events of a beacon, found once, when the first event needs it.
+#[derive(Default)]
+struct Found {
+    sender: Option<Sender>,
+    visit: Option<Visit>,
+}
+
+/// The sender on one site.
+struct Visit {
+    site: Arc<Site>,
+    visitor_id: u64,
+    regions: RegionOrder,
+}
+
+impl Visit {
+    /// The visit to a site; a beacon for several sites finds it again at each change.
+    fn find<'f>(slot: &'f mut Option<Self>, site: &Arc<Site>, around: Surroundings<'_>) -> &'f Self {
+        if slot.as_ref().is_some_and(|visit| !Arc::ptr_eq(&visit.site, site)) {
+            *slot = None;
+        }
+        slot.get_or_insert_with(|| {
+            let day = time::utc_day(around.moment.received_at_ms);
+            let visitor_id = visitor::visitor_id(site, around.client, &around.moment.salts, day);
+            Self { site: Arc::clone(site), visitor_id, regions: around.regions.order(site, around.client) }
+        })
+    }
+}
+
+/// What the sender's browser says about itself.
 struct Sender {
     agent: user_agent::Agent,
     signals: Vec<Signal>,
@@ -219,10 +247,11 @@ fn check_sample(site: &Site, visitor_id: u64) -> Result<(), FilterReason> {
     if visitor::is_sampled(site, visitor_id) { Ok(()) } else { Err(FilterReason::Sampled) }
 }
 
-/// A site that permits none of the installed regions is a mistake of the operator: the sender keeps its events until it is mended.
-fn check_regions(site: &Site, client: &Client<'_>, regions: &Regions) -> Result<RegionOrder, LimitReason> {
-    let order = regions.order(site, client);
-    if order.is_empty() { Err(LimitReason::Unavailable) } else { Ok(order) }
+/// The name of the first region. A site that permits none of the installed regions is a mistake of the operator: the sender keeps its events
+/// until it is mended.
+fn check_home<'s>(order: &RegionOrder, regions: &'s Regions) -> Result<&'s str, LimitReason> {
+    let home = order.first().and_then(|at| regions.get(*at));
+    home.map(|region| region.name.as_str()).ok_or(LimitReason::Unavailable)
 }
 
 fn decide(verdict: &Verdict, anonymised: Option<AnonymisedReason>) -> Outcome {

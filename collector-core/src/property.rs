@@ -41,57 +41,60 @@ impl<'a> Properties<'a> {
     pub(crate) fn check(event: &WireEvent<'_, 'a>, unknown: UnknownFields) -> Result<Self, Invalid> {
         let mut properties = Self::default();
         if let Some(value) = event.get(Field::Properties) {
-            let pointer = event.pointer(Field::Properties);
             let members =
                 wire::members(value).ok_or_else(|| event.invalid(Field::Properties, InvalidReason::WrongType))?;
-            properties.flatten("", members, 1, &pointer)?;
+            properties.flatten("", members, 1).map_err(|error| Invalid {
+                reason: error.reason,
+                field: format!("{}{}", event.pointer(Field::Properties), error.field),
+            })?;
         }
         if let Some(value) = event.get(Field::Viewport) {
-            properties.add(Cow::Borrowed("viewport"), value, &event.pointer(Field::Viewport))?;
+            let added = properties.add(Cow::Borrowed("viewport"), value);
+            added.map_err(|reason| event.invalid(Field::Viewport, reason))?;
         }
         for (name, value) in event.unknown() {
-            let pointer = event.unknown_pointer(name);
-            if unknown == UnknownFields::Strict {
-                return Err(Invalid { reason: InvalidReason::UnknownField, field: pointer });
-            }
-            properties.add(Cow::Owned(name.to_owned()), value, &pointer)?;
+            let added = match unknown {
+                UnknownFields::Strict => Err(InvalidReason::UnknownField),
+                UnknownFields::Lenient => properties.add(name.clone(), value),
+            };
+            added.map_err(|reason| Invalid { reason, field: event.unknown_pointer(name) })?;
         }
         Ok(properties)
     }
 
     /// Adds one value with the client's name, within the limits. The first of a name stays.
-    pub(crate) fn add(&mut self, name: Cow<'a, str>, value: &'a str, pointer: &str) -> Result<(), Invalid> {
-        let fail = |reason| Err(Invalid { reason, field: pointer.to_owned() });
+    pub(crate) fn add(&mut self, name: Cow<'a, str>, value: &'a str) -> Result<(), InvalidReason> {
         let name = if RESERVED.contains(&name.as_ref()) { Cow::Owned(format!("client.{name}")) } else { name };
-        if name.len() > MAX_KEY_BYTES {
-            return fail(InvalidReason::TooLong);
-        }
         let value = wire::string(value).unwrap_or(Cow::Borrowed(value));
-        if value.len() > MAX_VALUE_BYTES {
-            return fail(InvalidReason::TooLong);
+        if name.len() > MAX_KEY_BYTES || value.len() > MAX_VALUE_BYTES {
+            return Err(InvalidReason::TooLong);
         }
         if self.get(&name).is_some() {
             return Ok(());
         }
         if self.entries.len() >= MAX_PROPERTIES {
-            return fail(InvalidReason::TooManyProperties);
+            return Err(InvalidReason::TooManyProperties);
         }
         self.entries.push((name, value));
         Ok(())
     }
 
-    fn flatten(&mut self, prefix: &str, members: Members<'a>, depth: usize, pointer: &str) -> Result<(), Invalid> {
+    /// Adds the members of an object. The pointer of an error is relative to the object: it is only built when there is one.
+    fn flatten(&mut self, prefix: &str, members: Members<'a>, depth: usize) -> Result<(), Invalid> {
         if members.is_cut {
-            return Err(Invalid { reason: InvalidReason::TooManyProperties, field: pointer.to_owned() });
+            return Err(Invalid { reason: InvalidReason::TooManyProperties, field: String::new() });
         }
-        for (name, value) in members.list {
-            let mut member_pointer = pointer.to_owned();
-            push_pointer_token(&mut member_pointer, &name);
-            let name = if prefix.is_empty() { name } else { Cow::Owned(format!("{prefix}.{name}")) };
-            match wire::members(value).filter(|inner| depth < MAX_DEPTH && !inner.list.is_empty()) {
-                Some(inner) => self.flatten(&name, inner, depth + 1, &member_pointer)?,
-                None => self.add(name, value, &member_pointer)?,
-            }
+        for (member, value) in members.list {
+            let name = if prefix.is_empty() { member.clone() } else { Cow::Owned(format!("{prefix}.{member}")) };
+            let added = match wire::members(value).filter(|inner| depth < MAX_DEPTH && !inner.list.is_empty()) {
+                Some(inner) => self.flatten(&name, inner, depth + 1),
+                None => self.add(name, value).map_err(|reason| Invalid { reason, field: String::new() }),
+            };
+            added.map_err(|error| {
+                let mut field = String::new();
+                push_pointer_token(&mut field, &member);
+                Invalid { reason: error.reason, field: field + &error.field }
+            })?;
         }
         Ok(())
     }

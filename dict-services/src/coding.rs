@@ -157,8 +157,10 @@ mod tests {
         for coding in [Coding::Identity, Coding::Gzip, Coding::Zstd] {
             let mut encoder = Encoder::new(coding).unwrap();
             let mut coded = Vec::new();
-            for piece in ["first ", "second ", "third"] {
-                encoder.write(piece.as_bytes().to_vec()).unwrap();
+            for pieces in [["fir", "st "], ["sec", "ond "], ["", "third"]] {
+                for piece in pieces {
+                    encoder.write(piece.as_bytes().to_vec()).unwrap();
+                }
                 coded.extend(encoder.take());
             }
             coded.extend(encoder.finish().unwrap());

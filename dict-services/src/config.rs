@@ -27,7 +27,7 @@ Examples:
 #[command(version, after_help = SECRETS)]
 pub struct Cli {
     /// How log lines look, on standard error
-    #[arg(long, env = "LOG_FORMAT", value_enum, default_value = "text", global = true)]
+    #[arg(long, env = "FEED_LOG_FORMAT", value_enum, default_value = "text", global = true)]
     pub log_format: LogFormat,
     /// Which feed to serve.
     #[command(subcommand)]
@@ -58,10 +58,10 @@ pub enum Service {
 #[derive(Debug, Args)]
 pub struct ServeArgs {
     /// Address to listen on; port 0 takes a free one and logs it
-    #[arg(long, env = "LISTEN", value_name = "ADDRESS:PORT")]
+    #[arg(long, env = "FEED_LISTEN", value_name = "ADDRESS:PORT")]
     pub listen: SocketAddr,
     /// Folder for the last good snapshot
-    #[arg(long, env = "DATA_DIR", value_name = "DIR")]
+    #[arg(long, env = "FEED_DATA_DIR", value_name = "DIR")]
     pub data_dir: PathBuf,
     /// Serve anybody when there are no tokens, instead of refusing to start
     #[arg(long)]
@@ -81,13 +81,13 @@ pub struct UserSegmentsArgs {
     #[arg(long, env = "CLICKHOUSE_USER", value_name = "USER", default_value = "reader")]
     pub clickhouse_user: String,
     /// Only events of this site: user ids of different sites are different people
-    #[arg(long, env = "SITE", value_name = "SITE")]
+    #[arg(long, env = "FEED_SITE", value_name = "SITE")]
     pub site: Option<String>,
     /// Seconds from one refresh to the next
-    #[arg(long, env = "REFRESH_INTERVAL_S", value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=MAX_REFRESH_S))]
+    #[arg(long, env = "FEED_REFRESH_INTERVAL_S", value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=MAX_REFRESH_S))]
     pub refresh_interval_s: u64,
     /// Refuse a refresh in which more than this share of the users vanished
-    #[arg(long, env = "MAX_SHRINK_PERCENT", value_name = "PERCENT", default_value_t = 50, value_parser = clap::value_parser!(u8).range(0..=100))]
+    #[arg(long, env = "FEED_MAX_SHRINK_PERCENT", value_name = "PERCENT", default_value_t = 50, value_parser = clap::value_parser!(u8).range(0..=100))]
     pub max_shrink_percent: u8,
 }
 

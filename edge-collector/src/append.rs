@@ -32,7 +32,7 @@ pub(crate) async fn append(env: &Env, config: &Config, collected: &mut Collected
         return;
     }
     let mut counts = Some(counts);
-    for positions in groups {
+    for Group { positions, .. } in groups {
         let rows: Vec<&CollectedRow> = positions.iter().filter_map(|position| collected.rows.get(*position)).collect();
         match send_somewhere(env, config, &rows, counts.take().unwrap_or_default()).await {
             Said::Taken(answers) => collected.settle(&positions, &answers),
@@ -41,22 +41,31 @@ pub(crate) async fn append(env: &Env, config: &Config, collected: &mut Collected
     }
 }
 
-/// Rows that go into one frame: same region, same shard.
-fn group(config: &Config, rows: &[CollectedRow]) -> Vec<Vec<usize>> {
-    let mut groups: Vec<((Option<u8>, u32), usize, Vec<usize>)> = Vec::new();
+/// Rows that go into one frame.
+struct Group {
+    home: Option<u8>,
+    shard: u32,
+    bytes: usize,
+    positions: Vec<usize>,
+}
+
+/// Rows of the same region and shard together, as many as a frame holds.
+fn group(config: &Config, rows: &[CollectedRow]) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
     for (position, row) in rows.iter().enumerate() {
         let home = row.regions.first().copied();
         let shard = home.and_then(|home| config.regions.get(home)).map_or(0, |region| region::shard(row.visitor_id, region));
-        let key = (home, shard);
-        match groups.iter_mut().find(|(own, bytes, _)| *own == key && bytes + row.line.len() < FRAME_BYTES) {
-            Some((_, bytes, positions)) => {
-                *bytes += row.line.len();
-                positions.push(position);
+        let bytes = row.line.len();
+        let is_open = |group: &&mut Group| group.home == home && group.shard == shard && group.bytes + bytes < FRAME_BYTES;
+        match groups.iter_mut().find(is_open) {
+            Some(group) => {
+                group.bytes += bytes;
+                group.positions.push(position);
             }
-            None => groups.push((key, row.line.len(), vec![position])),
+            None => groups.push(Group { home, shard, bytes, positions: vec![position] }),
         }
     }
-    groups.into_iter().map(|(_, _, positions)| positions).collect()
+    groups
 }
 
 /// The home shard, else the next shard there, else the other permitted regions: but only after a definite no.

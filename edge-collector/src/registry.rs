@@ -70,8 +70,9 @@ impl Registry {
     fn entry(&self, id: &str) -> Result<Response> {
         let sql = self.sql()?;
         let settings = match stored(&sql, id)? {
-            Some(settings) => settings,
-            None => self.bootstrap_site(id).map(|site| site.to_string()),
+            Stored::Settings(settings) => Some(settings),
+            Stored::Deleted => None,
+            Stored::Never => self.bootstrap_site(id).map(|site| site.to_string()),
         };
         Response::from_json(&Entry { settings, salts: salts(&sql, clock::now_ms())? })
     }
@@ -121,14 +122,21 @@ impl Registry {
     }
 }
 
-/// `None`: never stored. `Some(None)`: deleted.
-fn stored(sql: &SqlStorage, id: &str) -> Result<Option<Option<String>>> {
+/// What the storage knows of a site.
+enum Stored {
+    Settings(String),
+    Deleted,
+    Never,
+}
+
+fn stored(sql: &SqlStorage, id: &str) -> Result<Stored> {
     let cursor = sql.exec("SELECT settings FROM sites WHERE id = ?", vec![Value::String(id.to_owned())])?;
     let row = cursor.raw().next().transpose()?;
-    Ok(row.map(|row| match row.into_iter().next() {
-        Some(Value::String(settings)) => Some(settings),
-        _ => None,
-    }))
+    Ok(match row.map(|row| row.into_iter().next()) {
+        Some(Some(Value::String(settings))) => Stored::Settings(settings),
+        Some(_) => Stored::Deleted,
+        None => Stored::Never,
+    })
 }
 
 /// Today's and yesterday's salts; today's is made when it is first asked for, and everything older is deleted then.

@@ -111,9 +111,7 @@ fn measure(rest: &str) -> Result<(Kind, usize), &'static str> {
     match first {
         '\'' => quoted_length(rest, b'\'').map(|length| (Kind::Quoted, length)).ok_or("a string"),
         '"' | '`' => quoted_length(rest, first as u8).map(|length| (Kind::Quoted, length)).ok_or("a quoted identifier"),
-        '/' if rest.starts_with("/*") => {
-            rest[2..].find("*/").map(|end| (Kind::Blank, end + 4)).ok_or("a comment")
-        }
+        '/' if rest.starts_with("/*") => rest[2..].find("*/").map(|end| (Kind::Blank, end + 4)).ok_or("a comment"),
         '-' if rest.starts_with("--") => Ok((Kind::Blank, line_length(rest))),
         '#' if rest.starts_with("# ") || rest.starts_with("#!") => Ok((Kind::Blank, line_length(rest))),
         '$' => match heredoc_tag(rest) {
@@ -176,17 +174,21 @@ mod tests {
 
     #[test]
     fn an_open_quote_or_comment_is_an_error_with_its_line() {
-        for (sql, what) in [("\n 'a\n\\'", "a string"), ("\n /* a\n", "a comment"), ("\n`a", "a quoted identifier"), ("\n$x$ a $", "a heredoc")] {
+        for (sql, what) in [
+            ("\n 'a\n\\'", "a string"),
+            ("\n /* a\n", "a comment"),
+            ("\n`a", "a quoted identifier"),
+            ("\n$x$ a $", "a heredoc"),
+        ] {
             assert_eq!(split(sql), Err(Unterminated { what, line: 2 }), "in {sql:?}");
         }
     }
 
     #[test]
     fn lists_split_at_outer_commas() {
-        assert_eq!(split_list("a Decimal(18, 4), b String DEFAULT ',', c f(g(1, 2), 3)").unwrap(), [
-            "a Decimal(18, 4)",
-            "b String DEFAULT ','",
-            "c f(g(1, 2), 3)"
-        ]);
+        assert_eq!(
+            split_list("a Decimal(18, 4), b String DEFAULT ',', c f(g(1, 2), 3)").unwrap(),
+            ["a Decimal(18, 4)", "b String DEFAULT ','", "c f(g(1, 2), 3)"]
+        );
     }
 }

@@ -16,7 +16,10 @@ pub fn listen() {
                 std::process::exit(130);
             }
         };
-        ctrlc::set_handler(handler).expect("the only handler of this process");
+        if let Err(error) = ctrlc::set_handler(handler) {
+            // Ctrl-C then ends the process at once; what runs in the background is found by `cargo xtask down`.
+            eprintln!("expected to listen for Ctrl-C, found: {error}");
+        }
     });
 }
 

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 /// The root of the clone.
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is one folder below the root").to_path_buf()
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.parent().unwrap_or(own).to_path_buf()
 }
 
 /// Cargo's target folder: `CARGO_TARGET_DIR`, else `target/`.

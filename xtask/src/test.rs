@@ -7,6 +7,7 @@ use anyhow::Result;
 use crate::{build, paths, stack, step, tool};
 
 const UNIT_MINUTES_MAX: u64 = 30;
+const NODE_MINUTES_MAX: u64 = 10;
 const E2E_MINUTES_MAX: u64 = 30;
 
 /// Unit and property tests, the beacon's tests, then the tests against the real stack. `filter` selects among the last.
@@ -25,9 +26,23 @@ fn unit() -> Result<()> {
     let mut cargo = Command::new("cargo");
     cargo.args(["test", "--workspace", "--exclude", "e2e", "--exclude", "edge-collector", "--locked"]).current_dir(paths::root());
     step::run_loud("unit and property tests", &mut cargo, UNIT_MINUTES_MAX)?;
+    node_tests("the beacon script's tests", "beacon/test")?;
+    node_tests("the beacon script in Chromium", "tests/browser")
+}
+
+/// Node's own runner on the test files of a folder; not every version takes the folder itself.
+fn node_tests(title: &str, folder: &str) -> Result<()> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(paths::root().join(folder))? {
+        let path = entry?.path();
+        if path.to_string_lossy().ends_with(".test.mjs") {
+            files.push(path);
+        }
+    }
+    files.sort();
     let mut node = Command::new("node");
-    node.args(["--test", "beacon/test/"]).current_dir(paths::root());
-    step::run_loud("the beacon script's tests", &mut node, 10)
+    node.arg("--test").args(files).current_dir(paths::root()).env("CHROMIUM_BIN", tool::chromium()?);
+    step::run_loud(title, &mut node, NODE_MINUTES_MAX)
 }
 
 /// The tests' stacks live below one folder, so that whatever a killed run leaves is found and stopped.

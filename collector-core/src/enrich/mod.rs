@@ -14,6 +14,8 @@ use std::borrow::Cow;
 use uuid::{Builder, Uuid};
 
 use crate::client::Client;
+use crate::enrich::page::Campaign;
+use crate::enrich::time::Corrected;
 use crate::event::Event;
 use crate::filter::{self, Verdict};
 use crate::item::Item;
@@ -60,15 +62,43 @@ pub struct Line {
 
 /// Turns an event into its row, and a purchase also into one row per item.
 pub fn enrich(mut event: Event<'_>, facts: &Facts<'_>) -> Vec<Line> {
-    let (site, client) = (facts.site, facts.client);
     let time = time::correct(event.occurred_at_ms, event.sent_at_ms, facts.received_at_ms);
     let items = std::mem::take(&mut event.items);
     mark_properties(&mut event, facts, time.clamped);
-    let page_url = page::clean_url(&event.page_url, site);
-    let referrer = page::clean_url(&event.referrer, site);
-    let referrer_host = channel::referrer_host(&referrer, site);
-    let campaign = Url::parse(&page_url).map(|url| page::Campaign::parse(&url)).unwrap_or_default();
-    let row = Row {
+    let page_url = page::clean_url(&event.page_url, facts.site);
+    let referrer = page::clean_url(&event.referrer, facts.site);
+    let row = new_row(&event, facts, time, &Source::find(&page_url, &referrer, facts.site));
+    let mut lines = Vec::with_capacity(1 + items.len());
+    lines.push(line(&row));
+    lines.extend(items.into_iter().enumerate().map(|(index, item)| item_line(&row, index, item)));
+    lines
+}
+
+/// The page and how the visitor came to it.
+#[derive(Debug)]
+struct Source<'a> {
+    page_url: &'a str,
+    referrer: &'a str,
+    referrer_host: Cow<'a, str>,
+    campaign: Campaign<'a>,
+    channel: &'static str,
+}
+
+impl<'a> Source<'a> {
+    fn find(page_url: &'a str, referrer: &'a str, site: &Site) -> Self {
+        let referrer_host = channel::referrer_host(referrer, site);
+        let campaign = Url::parse(page_url).map(|url| Campaign::parse(&url));
+        // An event without a page, such as a backend's refund, came by no channel.
+        let channel = campaign.as_ref().map_or("", |campaign| channel::channel(campaign, referrer, &referrer_host));
+        Self { page_url, referrer, referrer_host, campaign: campaign.unwrap_or_default(), channel }
+    }
+}
+
+/// The row of an event: one line per column, in the order of the table.
+fn new_row<'a>(event: &'a Event<'_>, facts: &'a Facts<'_>, time: Corrected, source: &Source<'a>) -> Row<'a> {
+    let (site, client, agent) = (facts.site, facts.client, facts.agent);
+    let campaign = source.campaign.clone();
+    Row {
         event_id: facts.event_id,
         site_id: &site.id,
         event_type: &event.event_type,
@@ -77,15 +107,15 @@ pub fn enrich(mut event: Event<'_>, facts: &Facts<'_>) -> Vec<Line> {
         skew_ms: time.skew_ms,
         visitor_id: facts.visitor_id,
         user_id: if facts.is_anonymous { 0 } else { visitor::user_id(&event.user, site) },
-        session_id: session_id(&event, facts),
+        session_id: session_id(event, facts),
         page_id: &event.page_id,
         seq: event.seq,
-        page_path: page::path(&page_url),
+        page_url: source.page_url,
+        page_path: page::path(source.page_url),
         page_title: mask::mask(Cow::Borrowed(&event.page_title)),
-        channel: channel::channel(&campaign, &referrer, &referrer_host),
-        page_url: Cow::Borrowed(&page_url),
-        referrer: Cow::Borrowed(&referrer),
-        referrer_host: Cow::Borrowed(&referrer_host),
+        referrer: source.referrer,
+        referrer_host: source.referrer_host.clone(),
+        channel: source.channel,
         utm_source: campaign.source,
         utm_medium: campaign.medium,
         utm_campaign: campaign.campaign,
@@ -95,15 +125,15 @@ pub fn enrich(mut event: Event<'_>, facts: &Facts<'_>) -> Vec<Line> {
         region: client.region.filter(|_| !facts.is_anonymous).unwrap_or(""),
         city: client.city.filter(|_| !facts.is_anonymous).unwrap_or(""),
         asn: client.asn.unwrap_or(0),
-        timezone: Cow::Borrowed(first_of(&event.timezone, client.timezone.unwrap_or(""))),
-        language: Cow::Borrowed(first_of(&event.language, language(client))),
+        timezone: first_of(&event.timezone, client.timezone.unwrap_or("")),
+        language: first_of(&event.language, language(client)),
         device_type: device_type(facts),
-        browser: &facts.agent.browser,
-        os: &facts.agent.os,
-        browser_version: &facts.agent.browser_version,
-        os_version: &facts.agent.os_version,
-        device_brand: &facts.agent.device_brand,
-        device_model: &facts.agent.device_model,
+        browser: &agent.browser,
+        os: &agent.os,
+        browser_version: &agent.browser_version,
+        os_version: &agent.os_version,
+        device_brand: &agent.device_brand,
+        device_model: &agent.device_model,
         screen_width: event.screen.0,
         screen_height: event.screen.1,
         product_id: event.product_id,
@@ -113,23 +143,20 @@ pub fn enrich(mut event: Event<'_>, facts: &Facts<'_>) -> Vec<Line> {
         currency: &event.currency,
         engaged_ms: event.engaged_ms,
         scroll_pct: event.scroll_pct,
-        properties: event.properties.clone(),
+        properties: &event.properties,
         is_bot: facts.verdict.flag.is_some(),
-        bot_signals: facts.verdict.signals.clone(),
+        bot_signals: &facts.verdict.signals,
         rules_version: filter::RULES_VERSION,
         ip_address: visitor::stored_ip(client.ip, if facts.is_anonymous { IpMode::Drop } else { site.privacy.ip }),
         user_agent: if facts.is_anonymous { "" } else { client.user_agent() },
         collector_region: facts.collector_region,
         colo: client.colo.unwrap_or(""),
         tracker: &event.tracker,
-    };
-    std::iter::once(line(&row))
-        .chain(items.into_iter().enumerate().map(|(index, item)| item_line(&row, index, item)))
-        .collect()
+    }
 }
 
 /// Bytes a line is likely to need: all column names, and a few hundred bytes of values.
-const LINE_CAPACITY_BYTES: usize = 1_536;
+const LINE_CAPACITY_BYTES: usize = 2_560;
 
 fn line(row: &Row<'_>) -> Line {
     let mut json = Vec::with_capacity(LINE_CAPACITY_BYTES);
@@ -139,13 +166,14 @@ fn line(row: &Row<'_>) -> Line {
 
 /// An item's row is the purchase's row with the item's own product, amount and properties.
 fn item_line(purchase: &Row<'_>, index: usize, item: Item<'_>) -> Line {
+    let properties = mask_properties(item.properties);
     let row = Row {
         event_id: item_id(purchase.event_id, index),
         event_type: ITEM_EVENT_TYPE,
         product_id: Some(item.product_id),
         quantity: item.quantity,
         revenue: item.revenue,
-        properties: mask_properties(item.properties),
+        properties: &properties,
         ..purchase.clone()
     };
     line(&row)

@@ -118,3 +118,71 @@ impl<'a> Succession<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Succession, TOMBSTONE_S};
+    use crate::{
+        entries::{Entries, PENDING},
+        segment::{
+            rule::{self, ANONYMOUS, Verdict},
+            table::Table,
+        },
+    };
+
+    const NOW: u32 = 1_763_660_000;
+    const LOYAL: Verdict = Verdict { segment_id: 2, score_ppm: 1, confidence_ppm: 1 };
+
+    fn next(previous: &Table, users: &[u64], now: u32) -> (Table, bool) {
+        let mut succession = Succession::new(Some(previous), rule::segments(), now);
+        for user_id in users {
+            succession.push(*user_id, LOYAL).unwrap();
+        }
+        let (mut table, is_changed) = succession.finish();
+        table.stamp(now);
+        (table, is_changed)
+    }
+
+    #[test]
+    fn a_deleted_user_is_kept_for_a_while() {
+        let (first, _) = next(&Table::default(), &[1, 2], NOW);
+        let (second, is_changed) = next(&first, &[2], NOW + 1);
+        assert!(is_changed);
+        assert!(second.get(1).unwrap().is_deleted);
+        assert_eq!(second.live_users(), 2);
+        let (third, is_changed) = next(&second, &[2], NOW + 1 + TOMBSTONE_S);
+        assert!(!is_changed);
+        assert_eq!(third, second);
+        let (fourth, is_changed) = next(&third, &[2], NOW + 2 + TOMBSTONE_S);
+        assert!(is_changed);
+        assert_eq!(fourth.len(), 2);
+    }
+
+    #[test]
+    fn a_user_who_comes_back_counts_as_changed() {
+        let (first, _) = next(&Table::default(), &[1], NOW);
+        let (gone, _) = next(&first, &[], NOW + 1);
+        let (back, is_changed) = next(&gone, &[1], NOW + 2);
+        assert!(is_changed);
+        assert_eq!(back.get(1).unwrap().updated_at, NOW + 2);
+        assert!(!back.get(1).unwrap().is_deleted);
+    }
+
+    #[test]
+    fn user_0_is_there_when_nobody_else_is() {
+        let (table, is_changed) = Succession::new(None, rule::segments(), NOW).finish();
+        assert!(is_changed);
+        assert!(table.check().is_ok());
+        let entry = table.get(0).unwrap();
+        assert_eq!((entry.user_id, entry.segment_id, entry.updated_at), (0, ANONYMOUS.segment_id, PENDING));
+    }
+
+    #[test]
+    fn users_out_of_order_are_refused() {
+        let mut succession = Succession::new(None, rule::segments(), NOW);
+        assert!(succession.push(0, LOYAL).is_err());
+        assert!(succession.push(5, LOYAL).is_ok());
+        assert!(succession.push(5, LOYAL).is_err());
+        assert!(succession.push(4, LOYAL).is_err());
+    }
+}

@@ -5,6 +5,7 @@
 mod convergence;
 mod protocol;
 mod restart;
+mod shutdown;
 mod stream;
 
 use std::sync::Arc;

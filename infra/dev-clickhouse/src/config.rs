@@ -1,21 +1,11 @@
-//! The data directory and the configuration generated in it.
+//! The generated configuration.
 //!
-//! In scope: the main config and users files, links to the shared `config.d` and `users.d`, the engine's command line. Out of scope:
-//! everything that is the same on a production server (`infra/clickhouse`).
-//!
-//! ```text
-//! <data>/lock            held while a server runs here
-//! <data>/stop            FIFO, see `stop`
-//! <data>/etc/config.xml  generated at every start; ClickHouse merges etc/config.d/*.xml into it
-//! <data>/etc/users.xml   generated at every start; ClickHouse merges etc/users.d/*.xml into it
-//! <data>/store/          the engine's own files
-//! ```
+//! In scope: the texts of the main config and users files, the variables that must be set. Out of scope: everything that is the same on a
+//! production server (`infra/clickhouse`), where the files go (`directory`).
 
 use std::fmt::Write as _;
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::io;
-use std::net::Ipv4Addr;
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -32,7 +22,7 @@ const MARK_CACHE_BYTES: u64 = 256 << 20;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
-    #[error("cannot use {path}: {source}")]
+    #[error("cannot use {path}")]
     Io { path: PathBuf, source: io::Error },
     #[error("expected a free data directory, found a server running on {0}")]
     InUse(PathBuf),
@@ -71,76 +61,7 @@ fn to_hex(bytes: &[u8]) -> String {
     })
 }
 
-/// A data directory that belongs to this process as long as the value lives.
-pub(crate) struct DataDirectory {
-    path: PathBuf,
-    /// The lock is the operating system's: it ends with the process, however that ends, so no lock is ever stale.
-    _lock: File,
-}
-
-impl DataDirectory {
-    pub(crate) fn open(path: &Path) -> Result<Self, ConfigError> {
-        fs::create_dir_all(path).map_err(io_error(path))?;
-        let path = path.canonicalize().map_err(io_error(path))?;
-        let lock = File::create(path.join("lock")).map_err(io_error(&path))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(ConfigError::InUse(path)),
-            Err(TryLockError::Error(source)) => return Err(ConfigError::Io { path, source }),
-        }
-        if path.to_str().is_none() {
-            return Err(ConfigError::PathEncoding(path));
-        }
-        Ok(Self { path, _lock: lock })
-    }
-
-    pub(crate) fn fifo(&self) -> PathBuf {
-        self.path.join("stop")
-    }
-
-    /// Writes etc/ anew. `shared` is `infra/clickhouse`.
-    pub(crate) fn write_config(&self, shared: &Path, supervisor: &Supervisor, memory_mib: u32) -> Result<(), ConfigError> {
-        let admin = admin_password_sha256()?;
-        let etc = self.path.join("etc");
-        fs::create_dir_all(&etc).map_err(io_error(&etc))?;
-        for directory in ["config.d", "users.d"] {
-            let target = shared.join(directory).canonicalize();
-            let target = target.map_err(|_| ConfigError::NoConfig(shared.to_owned(), directory))?;
-            check_variables(&target)?;
-            let link = etc.join(directory);
-            if link.is_symlink() {
-                fs::remove_file(&link).map_err(io_error(&link))?;
-            }
-            symlink(&target, &link).map_err(io_error(&link))?;
-        }
-        write(&etc.join("config.xml"), &main_config(memory_mib))?;
-        write(&etc.join("users.xml"), &users_config(&admin, supervisor))
-    }
-
-    /// The command line: open both ports, wait for the FIFO to end, close both ports.
-    pub(crate) fn engine_arguments(&self, listen: Ipv4Addr, http_port: u16, tcp_port: u16) -> Vec<String> {
-        let fifo = self.fifo();
-        let fifo = fifo.to_string_lossy().replace('\\', r"\\").replace('\'', r"\'");
-        let statements = format!(
-            "SYSTEM START LISTEN HTTP; SYSTEM START LISTEN TCP; \
-             SELECT * FROM file('{fifo}', 'LineAsString', 'line String') FORMAT Null SETTINGS storage_file_read_method = 'read'; \
-             SYSTEM STOP LISTEN HTTP; SYSTEM STOP LISTEN TCP"
-        );
-        let path = self.path.to_string_lossy();
-        vec![
-            "clickhouse".to_owned(),
-            format!("--config-file={path}/etc/config.xml"),
-            format!("--path={path}/store"),
-            format!("--listen_host={listen}"),
-            format!("--http_port={http_port}"),
-            format!("--tcp_port={tcp_port}"),
-            "--query".to_owned(),
-            statements,
-        ]
-    }
-}
-
-fn main_config(memory_mib: u32) -> String {
+pub(crate) fn main_config(memory_mib: u32) -> String {
     let memory_bytes = u64::from(memory_mib) * BYTES_PER_MIB;
     format!(
         "<clickhouse>\n    <users_config>users.xml</users_config>\n    <max_server_memory_usage>{memory_bytes}</max_server_memory_usage>\n    \
@@ -148,7 +69,7 @@ fn main_config(memory_mib: u32) -> String {
     )
 }
 
-fn users_config(admin_sha256: &str, supervisor: &Supervisor) -> String {
+pub(crate) fn users_config(admin_sha256: &str, supervisor: &Supervisor) -> String {
     let name = Supervisor::NAME;
     let sha256 = supervisor.password_sha256();
     format!(
@@ -194,7 +115,7 @@ fn users_config(admin_sha256: &str, supervisor: &Supervisor) -> String {
     )
 }
 
-fn admin_password_sha256() -> Result<String, ConfigError> {
+pub(crate) fn admin_password_sha256() -> Result<String, ConfigError> {
     let hash = std::env::var(ADMIN_PASSWORD_SHA256).map_err(|_| ConfigError::AdminPassword("it unset"))?;
     if hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Ok(hash);
@@ -203,7 +124,7 @@ fn admin_password_sha256() -> Result<String, ConfigError> {
 }
 
 /// The engine's own message for a missing variable names neither file nor variable well.
-fn check_variables(directory: &Path) -> Result<(), ConfigError> {
+pub(crate) fn check_variables(directory: &Path) -> Result<(), ConfigError> {
     for entry in fs::read_dir(directory).map_err(io_error(directory))? {
         let file = entry.map_err(io_error(directory))?.path();
         if file.extension().is_none_or(|extension| extension != "xml") {
@@ -222,11 +143,7 @@ fn from_env_names(xml: &str) -> impl Iterator<Item = &str> {
     xml.split("from_env=\"").skip(1).filter_map(|rest| rest.split('"').next())
 }
 
-fn write(path: &Path, text: &str) -> Result<(), ConfigError> {
-    fs::write(path, text).map_err(io_error(path))
-}
-
-fn io_error(path: &Path) -> impl FnOnce(io::Error) -> ConfigError {
+pub(crate) fn io_error(path: &Path) -> impl FnOnce(io::Error) -> ConfigError {
     let path = path.to_owned();
     move |source| ConfigError::Io { path, source }
 }
@@ -239,23 +156,5 @@ mod tests {
     fn from_env_names_are_found_in_order() {
         let xml = r#"<a from_env="ONE"/><b><c x="1" from_env="TWO"/></b><d>from_env</d>"#;
         assert_eq!(from_env_names(xml).collect::<Vec<_>>(), ["ONE", "TWO"]);
-    }
-
-    #[test]
-    fn a_data_directory_has_one_owner_and_is_free_after_it() {
-        let parent = tempfile::tempdir().unwrap();
-        let path = parent.path().join("data");
-        let first = DataDirectory::open(&path).unwrap();
-        assert!(matches!(DataDirectory::open(&path), Err(ConfigError::InUse(_))));
-        drop(first);
-        assert!(DataDirectory::open(&path).is_ok());
-    }
-
-    #[test]
-    fn quotes_in_the_path_do_not_end_the_sql_string() {
-        let parent = tempfile::tempdir().unwrap();
-        let data = DataDirectory::open(&parent.path().join("it's")).unwrap();
-        let arguments = data.engine_arguments(Ipv4Addr::LOCALHOST, 1, 2);
-        assert!(arguments[7].contains(r"/it\'s/stop', 'LineAsString'"), "found {}", arguments[7]);
     }
 }

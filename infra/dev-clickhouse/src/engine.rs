@@ -17,11 +17,11 @@ type SetSignalHandlers = unsafe extern "C" fn(c_int);
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EngineError {
-    #[error("cannot load {path}: {source}; `npm ci` installs it as node_modules/@chdb/lib-linux-x64-gnu/libchdb.so")]
+    #[error("cannot load {path} (`npm ci` installs it as node_modules/@chdb/lib-linux-x64-gnu/libchdb.so)")]
     Load { path: PathBuf, source: libloading::Error },
-    #[error("expected libchdb 26.7 or later, found a library without a needed function: {0}")]
-    Symbol(libloading::Error),
-    #[error("expected arguments without a zero byte, found one: {0}")]
+    #[error("expected libchdb 26.7 or later, found a library without a needed function")]
+    Symbol(#[source] libloading::Error),
+    #[error("expected arguments without a zero byte, found one")]
     Argument(#[from] NulError),
     #[error("expected the engine to run until a signal, found it ended: {0}")]
     Ended(String),

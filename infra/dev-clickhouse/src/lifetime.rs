@@ -26,7 +26,11 @@ struct Plan {
 /// Parses --lifetime-scale.
 pub(crate) fn parse_scale(text: &str) -> Result<f64, String> {
     let scale = text.parse().map_err(|_| format!("expected a number, found {text}"))?;
-    if scale > 0.0 && scale <= 1000.0 { Ok(scale) } else { Err(format!("expected more than 0 and at most 1000, found {text}")) }
+    if scale > 0.0 && scale <= 1000.0 {
+        Ok(scale)
+    } else {
+        Err(format!("expected more than 0 and at most 1000, found {text}"))
+    }
 }
 
 impl Schedule {
@@ -35,13 +39,21 @@ impl Schedule {
     }
 
     /// The dictionaries of `listed` that are due at `now`; new ones get their first plan. `random` yields numbers in [0, 1).
-    pub(crate) fn due<'a>(&mut self, listed: &'a [Dictionary], now: Instant, random: &mut impl FnMut() -> f64) -> Vec<&'a Dictionary> {
+    pub(crate) fn due<'a>(
+        &mut self,
+        listed: &'a [Dictionary],
+        now: Instant,
+        random: &mut impl FnMut() -> f64,
+    ) -> Vec<&'a Dictionary> {
         let names: Vec<String> = listed.iter().map(Dictionary::quoted_name).collect();
         self.plans.retain(|name, _| names.contains(name));
         let mut due = Vec::new();
         for (dictionary, name) in listed.iter().zip(names) {
             let scale = self.scale;
-            let plan = self.plans.entry(name).or_insert_with(|| Plan { due: first(dictionary, scale, now, random), failures: 0 });
+            let plan = self
+                .plans
+                .entry(name)
+                .or_insert_with(|| Plan { due: first(dictionary, scale, now, random), failures: 0 });
             if plan.due.is_some_and(|at| at <= now) {
                 due.push(dictionary);
             }
@@ -109,10 +121,11 @@ mod tests {
 
     #[test]
     fn a_dictionary_that_a_query_loaded_is_due_a_lifetime_after_that() {
-        let (start, dictionary) = (Instant::now(), dictionary(100, 100, Some(40)));
+        let (start, dictionary) = (Instant::now(), dictionary(100, 100, Some(41)));
         let mut schedule = Schedule::new(1.0);
-        assert!(!is_due(&mut schedule, &dictionary, start + Duration::from_secs(59)));
-        assert!(is_due(&mut schedule, &dictionary, start + Duration::from_secs(60)));
+        assert!(!is_due(&mut schedule, &dictionary, start));
+        assert!(!is_due(&mut schedule, &dictionary, start + Duration::from_secs(58)));
+        assert!(is_due(&mut schedule, &dictionary, start + Duration::from_secs(59)));
     }
 
     #[test]
@@ -121,6 +134,7 @@ mod tests {
         assert_eq!(lifetime(&dictionary(0, 0, None), 1.0, 0.9), None);
         let start = Instant::now();
         let mut schedule = Schedule::new(1.0);
+        assert!(!is_due(&mut schedule, &dictionary(0, 0, Some(5)), start));
         assert!(!is_due(&mut schedule, &dictionary(0, 0, Some(5)), start + Duration::from_secs(1_000_000)));
     }
 

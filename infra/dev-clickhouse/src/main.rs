@@ -7,29 +7,35 @@
 //! at all: stopping on a signal (`stop`), refreshing dictionaries by their LIFETIME (`reload`); system logs and ON CLUSTER do not exist.
 
 mod config;
+mod directory;
 mod engine;
 mod lifetime;
 mod reload;
 mod server;
 mod stop;
 
+use std::error::Error;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::config::{ConfigError, DataDirectory, Supervisor};
+use crate::config::{ConfigError, Supervisor};
+use crate::directory::DataDirectory;
 use crate::engine::{Engine, EngineError};
 use crate::server::{RandomError, Server};
 use crate::stop::StopError;
 
 /// Run ClickHouse from libchdb.so until SIGTERM or Ctrl-C.
 ///
-/// The user `admin` may do everything; SHA-256 of its password comes in LANDFALL_ADMIN_PASSWORD_SHA256. The other variables are those
-/// that the files in --config name with from_env.
+/// The user `admin` may do everything; SHA-256 of its password comes in `LANDFALL_ADMIN_PASSWORD_SHA256`. The other variables are those
+/// that the files in --config name with `from_env`.
 #[derive(Parser, Debug)]
-#[command(version, after_help = "Example:\n  dev-clickhouse --lib node_modules/@chdb/lib-linux-x64-gnu/libchdb.so --data .landfall/clickhouse-eu \\\n    --config infra/clickhouse --http-port 8123 --tcp-port 9000")]
+#[command(
+    version,
+    after_help = "Example:\n  dev-clickhouse --lib node_modules/@chdb/lib-linux-x64-gnu/libchdb.so --data .landfall/clickhouse-eu \\\n    --config infra/clickhouse --http-port 8123 --tcp-port 9000"
+)]
 struct Arguments {
     /// The engine: libchdb.so of the npm package @chdb/lib-linux-x64-gnu
     #[arg(long)]
@@ -59,15 +65,15 @@ struct Arguments {
 
 #[derive(Debug, thiserror::Error)]
 enum RunError {
-    #[error("{0}")]
+    #[error(transparent)]
     Config(#[from] ConfigError),
-    #[error("{0}")]
+    #[error(transparent)]
     Engine(#[from] EngineError),
-    #[error("{0}")]
+    #[error(transparent)]
     Stop(#[from] StopError),
-    #[error("{0}")]
+    #[error(transparent)]
     Random(#[from] RandomError),
-    #[error("cannot listen on {address} ({option}): {source}; is another server running there?")]
+    #[error("cannot listen on {address} ({option}; is another server running there?)")]
     Port { address: SocketAddrV4, option: &'static str, source: std::io::Error },
 }
 
@@ -75,10 +81,21 @@ fn main() -> ExitCode {
     match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("dev-clickhouse: {error}");
+            eprintln!("dev-clickhouse: {}", with_causes(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// The error and what caused it, on one line.
+fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }
 
 /// Prepares everything, then hands this thread to the engine until a signal comes.
@@ -95,7 +112,10 @@ fn run(arguments: &Arguments) -> Result<(), RunError> {
     stop.close_on_signal();
     let server = Server::new(arguments.listen, arguments.http_port, supervisor);
     reload::spawn(server, arguments.lifetime_scale);
-    engine.serve(&data.engine_arguments(arguments.listen, arguments.http_port, arguments.tcp_port), stop::was_requested)?;
+    engine.serve(
+        &data.engine_arguments(arguments.listen, arguments.http_port, arguments.tcp_port),
+        stop::was_requested,
+    )?;
     Ok(())
 }
 

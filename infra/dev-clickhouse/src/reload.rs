@@ -1,7 +1,7 @@
 //! Refreshes dictionaries by their LIFETIME, which the embedded engine does not do itself.
 //!
 //! In scope: the thread that says when the server is ready and then reloads what is due. Out of scope: when that is (`lifetime`).
-//! Each refresh here is a complete load; a clickhouse-server sends update_field instead where a dictionary has it.
+//! Each refresh here is a complete load; a clickhouse-server sends `update_field` instead where a dictionary has it.
 
 use std::thread;
 use std::time::{Duration, Instant};

@@ -21,17 +21,17 @@ const LIST_DICTIONARIES: &str = "SELECT database, name, toUInt32(lifetime_min) A
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ServerError {
-    #[error("{0}")]
+    #[error(transparent)]
     Http(#[from] ureq::Error),
     #[error("{0}")]
     Reply(String),
-    #[error("expected a row of system.dictionaries, found {0}")]
+    #[error("expected a row of system.dictionaries: {0}")]
     Row(#[from] serde_json::Error),
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("no random numbers from the operating system: {0}")]
-pub(crate) struct RandomError(getrandom::Error);
+#[error("no random numbers from the operating system")]
+pub(crate) struct RandomError(#[source] getrandom::Error);
 
 pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N], RandomError> {
     let mut bytes = [0; N];
@@ -54,7 +54,11 @@ impl Dictionary {
     /// The name as SQL.
     pub(crate) fn quoted_name(&self) -> String {
         let quote = |part: &str| format!("`{}`", part.replace('\\', r"\\").replace('`', r"\`"));
-        if self.database.is_empty() { quote(&self.name) } else { format!("{}.{}", quote(&self.database), quote(&self.name)) }
+        if self.database.is_empty() {
+            quote(&self.name)
+        } else {
+            format!("{}.{}", quote(&self.database), quote(&self.name))
+        }
     }
 }
 
@@ -78,7 +82,11 @@ impl Server {
 
     pub(crate) fn is_up(&self) -> bool {
         let ping = self.agent.get(format!("{}ping", self.url));
-        ping.config().timeout_global(Some(Duration::from_secs(REQUEST_LIMIT_S))).build().call().is_ok_and(|reply| reply.status() == 200)
+        ping.config()
+            .timeout_global(Some(Duration::from_secs(REQUEST_LIMIT_S)))
+            .build()
+            .call()
+            .is_ok_and(|reply| reply.status() == 200)
     }
 
     pub(crate) fn dictionaries(&self) -> Result<Vec<Dictionary>, ServerError> {

@@ -15,16 +15,16 @@ use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
 /// The engine waits for running statements when it closes. Longer than this and the process ends as after kill -9, which
-/// MergeTree data survives.
+/// `MergeTree` data survives.
 const STOP_LIMIT_S: u64 = 8;
 
 static REQUESTED: AtomicBool = AtomicBool::new(false);
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StopError {
-    #[error("cannot block signals: {0}")]
-    Signals(Errno),
-    #[error("cannot create {path}: {source}")]
+    #[error("cannot block signals")]
+    Signals(#[source] Errno),
+    #[error("cannot create {path}")]
     Create { path: PathBuf, source: std::io::Error },
 }
 

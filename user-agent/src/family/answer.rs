@@ -74,6 +74,9 @@ impl<'t> Answers<'t> {
     }
 
     fn template(&self, pattern: usize, field: usize) -> Option<&'t [u8]> {
+        if field >= FIELDS {
+            return None;
+        }
         let offset = Some(read(self.offsets, pattern * FIELDS + field)).filter(|offset| *offset != NO_TEMPLATE)?;
         let (length, rest) = self.templates.get(usize::from(offset)..)?.split_first()?;
         rest.get(..usize::from(*length))

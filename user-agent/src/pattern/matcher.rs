@@ -40,9 +40,9 @@ enum Choice {
     /// Continue at `pc` from `position`.
     Branch { pc: u16, position: u16 },
     /// A run gives characters back, down to `least`.
-    Shrink { pc: u16, position: u16, least: u16, follow: u8 },
+    Shrink { pc: u16, position: u16, least: u16, follow: u16 },
     /// A lazy run takes up to `more` characters.
-    Grow { pc: u16, position: u16, more: u16, class: u8, follow: u8 },
+    Grow { pc: u16, position: u16, more: u16, class: u16, follow: u16 },
     /// Undo a saved position.
     Restore { slot: u8, position: u16 },
 }
@@ -240,43 +240,43 @@ impl Search<'_, '_> {
     }
 
     fn character(&self, pc: usize, position: usize) -> Option<(usize, usize)> {
-        let class = self.set.class(self.operand(pc + 1));
-        self.step(class, position).map(|next| (pc + 2, next))
+        let class = self.set.class(self.class_number(pc + 1));
+        self.step(class, position).map(|next| (pc + 3, next))
     }
 
     fn run_all(&mut self, pc: usize, position: usize) -> Option<(usize, usize)> {
-        let class = self.set.class(self.operand(pc + 1));
-        let least = self.advance(class, position, self.operand(pc + 2))?;
-        Some((pc + 5, self.advance_most(class, least, self.spare(pc))))
+        let class = self.set.class(self.class_number(pc + 1));
+        let least = self.advance(class, position, self.operand(pc + 3))?;
+        Some((pc + 7, self.advance_most(class, least, self.spare(pc))))
     }
 
     fn run_greedy(&mut self, pc: usize, position: usize) -> Option<(usize, usize)> {
-        let class = self.set.class(self.operand(pc + 1));
-        let least = self.advance(class, position, self.operand(pc + 2))?;
+        let class = self.set.class(self.class_number(pc + 1));
+        let least = self.advance(class, position, self.operand(pc + 3))?;
         let most = self.advance_most(class, least, self.spare(pc));
-        let follow = self.operand(pc + 4);
+        let follow = self.class_number(pc + 5);
         let position = self.last_fit(most, least, follow)?;
         if position > least {
-            self.choose(Choice::Shrink { pc: narrow(pc + 5), position: narrow(position), least: narrow(least), follow });
+            self.choose(Choice::Shrink { pc: narrow(pc + 7), position: narrow(position), least: narrow(least), follow });
         }
-        Some((pc + 5, position))
+        Some((pc + 7, position))
     }
 
     fn run_lazy(&mut self, pc: usize, position: usize) -> Option<(usize, usize)> {
-        let class = self.operand(pc + 1);
-        let least = self.advance(self.set.class(class), position, self.operand(pc + 2))?;
-        let follow = self.operand(pc + 4);
+        let class = self.class_number(pc + 1);
+        let least = self.advance(self.set.class(class), position, self.operand(pc + 3))?;
+        let follow = self.class_number(pc + 5);
         let more = self.spare(pc);
         if self.fits(follow, least) {
-            self.choose(Choice::Grow { pc: narrow(pc + 5), position: narrow(least), more: narrow(more), class, follow });
-            return Some((pc + 5, least));
+            self.choose(Choice::Grow { pc: narrow(pc + 7), position: narrow(least), more: narrow(more), class, follow });
+            return Some((pc + 7, least));
         }
-        let next = self.grow(narrow(pc + 5), narrow(least), narrow(more), class, follow)?;
-        Some((pc + 5, usize::from(next)))
+        let next = self.grow(narrow(pc + 7), narrow(least), narrow(more), class, follow)?;
+        Some((pc + 7, usize::from(next)))
     }
 
     /// The next shorter run where what follows can fit; leaves the choice of still shorter ones.
-    fn shrink(&mut self, pc: u16, position: u16, least: u16, follow: u8) -> Option<u16> {
+    fn shrink(&mut self, pc: u16, position: u16, least: u16, follow: u16) -> Option<u16> {
         let shorter = self.step_back(usize::from(position));
         let shorter = narrow(self.last_fit(shorter, usize::from(least), follow)?);
         if shorter > least {
@@ -286,7 +286,7 @@ impl Search<'_, '_> {
     }
 
     /// The next longer lazy run where what follows can fit; leaves the choice of still longer ones.
-    fn grow(&mut self, pc: u16, position: u16, more: u16, class: u8, follow: u8) -> Option<u16> {
+    fn grow(&mut self, pc: u16, position: u16, more: u16, class: u16, follow: u16) -> Option<u16> {
         let (mut position, mut more) = (usize::from(position), more);
         loop {
             more = more.checked_sub(1)?;
@@ -358,22 +358,22 @@ impl Search<'_, '_> {
     }
 
     /// The last position from `position` down to `least` where `follow` fits.
-    fn last_fit(&self, mut position: usize, least: usize, follow: u8) -> Option<usize> {
+    fn last_fit(&self, mut position: usize, least: usize, follow: u16) -> Option<usize> {
         while position > least && !self.fits(follow, position) {
             position = self.step_back(position);
         }
         (position >= least && self.fits(follow, position)).then_some(position)
     }
 
-    fn fits(&self, follow: u8, position: usize) -> bool {
+    fn fits(&self, follow: u16, position: usize) -> bool {
         follow == NO_CLASS || self.text.get(position).is_some_and(|byte| has_byte(self.set.class(follow), *byte))
     }
 
     /// How many characters a run may take beyond its least.
     fn spare(&self, pc: usize) -> usize {
-        match self.operand(pc + 3) {
+        match self.operand(pc + 4) {
             NO_MAX => self.text.len(),
-            most => usize::from(most.saturating_sub(self.operand(pc + 2))),
+            most => usize::from(most.saturating_sub(self.operand(pc + 3))),
         }
     }
 
@@ -383,6 +383,10 @@ impl Search<'_, '_> {
 
     fn operand(&self, at: usize) -> u8 {
         self.program.get(at).copied().unwrap_or(super::program::FAIL)
+    }
+
+    fn class_number(&self, at: usize) -> u16 {
+        u16::from_le_bytes([self.operand(at), self.operand(at + 1)])
     }
 
     fn target(&self, at: usize) -> usize {

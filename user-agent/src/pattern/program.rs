@@ -1,7 +1,8 @@
 //! The instructions of a compiled pattern.
 //!
 //! In scope: their byte encoding, shared by the compiler and the matcher. A program is a string of bytes: an opcode, then
-//! its operands; targets are 16-bit little-endian offsets from the program's start.
+//! its operands; classes are 16-bit little-endian
+//! numbers, targets 16-bit little-endian offsets from the program's start.
 
 /// The pattern matches.
 pub(super) const MATCH: u8 = 0;
@@ -41,15 +42,15 @@ pub(super) const SWITCH: u8 = 16;
 pub(super) const FAIL: u8 = 17;
 
 /// A `max` operand without limit.
-pub(super) const NO_MAX: u8 = 255;
+pub(super) const NO_MAX: u8 = u8::MAX;
 /// A class operand that excludes nothing.
-pub(super) const NO_CLASS: u8 = 255;
+pub(super) const NO_CLASS: u16 = u16::MAX;
 
 /// Bytes of one class: a bit per ASCII character, then one byte that is 1 when all other characters belong to it.
 pub(super) const CLASS_BYTES: usize = 17;
 
-/// Bytes of one pattern's record: first class, flags, clauses needed.
-pub(super) const PATTERN_BYTES: usize = 3;
+/// Bytes of one pattern's record: first class (2), flags, clauses needed.
+pub(super) const PATTERN_BYTES: usize = 4;
 /// Pattern flag: matches at the start of the text only.
 pub(super) const FLAG_ANCHORED: u8 = 1;
 

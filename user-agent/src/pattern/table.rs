@@ -42,7 +42,7 @@ pub struct PatternSet<'t> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pattern {
     /// The class of characters that a match can begin with.
-    pub(super) first_class: u8,
+    pub(super) first_class: u16,
     pub(super) flags: u8,
 }
 
@@ -99,16 +99,16 @@ impl<'t> PatternSet<'t> {
     pub(super) fn pattern(&self, pattern: usize) -> Pattern {
         let start = pattern * PATTERN_BYTES;
         let byte = |offset| self.patterns.get(start + offset).copied().unwrap_or_default();
-        Pattern { first_class: byte(0), flags: byte(1) }
+        Pattern { first_class: u16::from_le_bytes([byte(0), byte(1)]), flags: byte(2) }
     }
 
     /// How many clauses of a pattern a text must hold.
     pub(super) fn clauses_needed(&self, pattern: usize) -> u8 {
-        self.patterns.get(pattern * PATTERN_BYTES + 2).copied().unwrap_or_default()
+        self.patterns.get(pattern * PATTERN_BYTES + 3).copied().unwrap_or_default()
     }
 
     /// A class, or the empty class when there is none of that number.
-    pub(super) fn class(&self, class: u8) -> &'t [u8; CLASS_BYTES] {
+    pub(super) fn class(&self, class: u16) -> &'t [u8; CLASS_BYTES] {
         const EMPTY: [u8; CLASS_BYTES] = [0; CLASS_BYTES];
         let start = usize::from(class) * CLASS_BYTES;
         self.classes.get(start..).and_then(|rest| rest.first_chunk()).unwrap_or(&EMPTY)

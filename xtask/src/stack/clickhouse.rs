@@ -5,13 +5,14 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use landfall::migrate::{self, Mode, Target};
 use serde::{Deserialize, Serialize};
 
 use super::layout::{Layout, sha256_hex};
 use super::process;
 use crate::paths;
 
-const QUERY_MAX: Duration = Duration::from_secs(120);
+const QUERY_MAX: Duration = Duration::from_mins(2);
 
 /// One region's ClickHouse, as stack.json names it: the user may do everything.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -77,7 +78,9 @@ fn library() -> Result<PathBuf> {
     path.context("expected the ClickHouse library in node_modules/@chdb (Linux and macOS, x64 and arm64, have one), found none")
 }
 
-/// Applies the schema, as the operator's `landfall migrate` does.
-pub fn migrate(_endpoint: &Endpoint) -> Result<()> {
+/// Applies the schema by the code of the operator's `landfall migrate`.
+pub fn migrate(endpoint: &Endpoint) -> Result<()> {
+    let target = Target { url: endpoint.url.clone(), user: endpoint.user.clone(), password: endpoint.password.clone() };
+    migrate::migrate(&target, Mode::Apply, &mut |_| {}).context("expected the schema to apply")?;
     Ok(())
 }

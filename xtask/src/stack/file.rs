@@ -50,7 +50,7 @@ impl StackFile {
             region: region.clone(),
             url: url(*http),
             tcp_port: *tcp,
-            user: "default".to_owned(),
+            user: "admin".to_owned(),
             password: layout.secrets.clickhouse_admin.clone(),
             pid: None,
         });

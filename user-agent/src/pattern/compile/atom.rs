@@ -5,24 +5,28 @@
 
 use std::collections::BTreeSet;
 
-use regex_syntax::hir::{Class, Hir, HirKind};
+use regex_syntax::hir::{Class, Hir, HirKind, Repetition};
 
 use super::super::program::GRAM_BYTES;
 
 /// A clause: every match holds at least one of these strings, in lower case.
 pub(super) type Clause = BTreeSet<Vec<u8>>;
 
-/// Strings that an exact set may hold when a product of two sets makes it.
+/// Strings that a set may hold when a product of two sets makes it.
 const PRODUCT_MAX: usize = 64;
-/// Strings that an exact set may hold when a long list of alternatives makes it.
+/// Strings that a set may hold when a long list of alternatives makes it.
 const EXACT_MAX: usize = 512;
 /// Bytes of the longest string kept exact.
 const ATOM_BYTES_MAX: usize = 32;
-/// Letters of the largest class that is spelled out.
-const CLASS_LETTERS_MAX: usize = 4;
+/// Members of the largest class that is spelled out as part of longer strings.
+const CLASS_MEMBERS_MAX: usize = 4;
+/// Members of the largest class that ends a string too short to be an atom: the digits.
+const CLASS_PREFIX_MEMBERS_MAX: usize = 10;
+/// Copies of the longest repetition that is spelled out: `; {0,2}`.
+const COPIES_MAX: u32 = 2;
 /// Clauses kept per pattern.
 const CLAUSES_MAX: usize = 3;
-/// A clause with an atom at least this long that no common user agent holds needs no second one.
+/// A clause with atoms at least this long that no common user agent holds needs no second one.
 const RARE_ATOM_BYTES: usize = 4;
 
 /// Shapes of user agents that are common today: an atom that occurs in them rules out little.
@@ -45,22 +49,29 @@ const COMMON: [&str; 12] = [
 struct Known {
     /// All of them, when they are few.
     exact: Option<Clause>,
+    /// What they begin with, when `exact` is not known.
+    prefix: Clause,
     clauses: Vec<Clause>,
 }
 
 impl Known {
     fn nothing() -> Self {
-        Self { exact: None, clauses: Vec::new() }
+        Self { exact: None, prefix: Clause::from([Vec::new()]), clauses: Vec::new() }
     }
 
     fn exactly(exact: Clause) -> Self {
-        Self { exact: Some(exact), clauses: Vec::new() }
+        Self { exact: Some(exact), prefix: Clause::new(), clauses: Vec::new() }
     }
 
     /// The best clause, with the exact strings counted as one.
     fn best(self) -> Option<Clause> {
         let exact = self.exact.filter(is_usable);
         self.clauses.into_iter().chain(exact).min_by(|left, right| cost(left).total_cmp(&cost(right)))
+    }
+
+    /// What the strings begin with.
+    fn beginning(&self) -> &Clause {
+        self.exact.as_ref().unwrap_or(&self.prefix)
     }
 }
 
@@ -92,90 +103,107 @@ fn know(expression: &Hir) -> Known {
     match expression.kind() {
         HirKind::Empty | HirKind::Look(_) => Known::exactly(Clause::from([Vec::new()])),
         HirKind::Literal(literal) => Known::exactly(Clause::from([literal.0.to_ascii_lowercase()])),
-        HirKind::Class(class) => letters(class).map_or_else(Known::nothing, Known::exactly),
+        HirKind::Class(class) => match members(class) {
+            Some(members) if members.len() <= CLASS_MEMBERS_MAX => Known::exactly(members),
+            Some(members) => Known { prefix: members, ..Known::nothing() },
+            None => Known::nothing(),
+        },
         HirKind::Capture(capture) => know(&capture.sub),
-        HirKind::Repetition(repetition) => {
-            let sub = know(&repetition.sub);
-            match (repetition.min, repetition.max, sub.exact) {
-                (0, Some(1), Some(mut exact)) => {
-                    exact.insert(Vec::new());
-                    Known::exactly(exact)
-                }
-                (0, ..) => Known::nothing(),
-                (_, _, Some(exact)) => Known { exact: None, clauses: Some(exact).filter(is_usable).into_iter().collect() },
-                (_, _, None) => Known { exact: None, clauses: sub.clauses },
-            }
-        }
+        HirKind::Repetition(repetition) => know_repetition(repetition),
         HirKind::Concat(parts) => know_concat(parts),
         HirKind::Alternation(branches) => know_alternation(branches),
     }
 }
 
+fn know_repetition(repetition: &Repetition) -> Known {
+    let sub = know(&repetition.sub);
+    match (repetition.min, repetition.max, &sub.exact) {
+        (min, Some(max), Some(exact)) if max <= COPIES_MAX => {
+            let mut all = Clause::new();
+            let mut copies = Clause::from([Vec::new()]);
+            for count in 0..=max {
+                if count >= min {
+                    all.extend(copies.iter().cloned());
+                }
+                copies = copies.iter().flat_map(|head| exact.iter().map(move |tail| [head.as_slice(), tail].concat())).collect();
+            }
+            if all.len() <= PRODUCT_MAX { Known::exactly(all) } else { Known::nothing() }
+        }
+        (0, ..) => Known::nothing(),
+        (.., Some(exact)) => {
+            Known { exact: None, clauses: Some(exact.clone()).filter(is_usable).into_iter().collect(), prefix: exact.clone() }
+        }
+        (.., None) => sub,
+    }
+}
+
 fn know_concat(parts: &[Hir]) -> Known {
-    let mut clauses = Vec::new();
+    let mut found = Known::nothing();
     let mut run = Clause::from([Vec::new()]);
     let mut is_exact = true;
     for part in parts {
         let known = know(part);
-        clauses.extend(known.clauses);
-        let (next, joined) = match known.exact {
-            Some(exact) => product(run, exact),
-            None => (Clause::from([Vec::new()]), Err(run)),
-        };
-        run = match joined {
-            Ok(joined) => joined,
-            Err(ended) => {
-                is_exact = false;
-                clauses.extend(Some(ended).filter(is_usable));
-                next
+        let joined = if known.exact.is_some() || !is_long(&run) { product(&run, known.beginning()) } else { None };
+        let goes_on = joined.is_some() && known.exact.is_some();
+        let ended = joined.unwrap_or_else(|| run.clone());
+        if goes_on {
+            run = ended;
+        } else {
+            if std::mem::take(&mut is_exact) {
+                found.prefix.clone_from(&ended);
             }
-        };
+            found.clauses.extend(Some(ended).filter(is_usable));
+            run = known.exact.clone().unwrap_or_else(|| Clause::from([Vec::new()]));
+        }
+        found.clauses.extend(known.clauses);
     }
     if is_exact {
-        return Known { exact: Some(run), clauses };
+        return Known { exact: Some(run), ..found };
     }
-    clauses.extend(Some(run).filter(is_usable));
-    Known { exact: None, clauses }
+    found.clauses.extend(Some(run).filter(is_usable));
+    found
 }
 
-/// Every string of `left` followed by every one of `right`, or `left` back (and `right` to go on with) if they are too many.
-fn product(left: Clause, right: Clause) -> (Clause, Result<Clause, Clause>) {
-    let count = left.len() * right.len();
+/// Every string of `left` followed by every one of `right`, unless they are too many or too long.
+fn product(left: &Clause, right: &Clause) -> Option<Clause> {
     let limit = if left.len() == 1 || right.len() == 1 { EXACT_MAX } else { PRODUCT_MAX };
     let longest = |clause: &Clause| clause.iter().map(Vec::len).max().unwrap_or_default();
-    if count > limit || longest(&left) + longest(&right) > ATOM_BYTES_MAX {
-        return (right, Err(left));
+    if left.len() * right.len() > limit || longest(left) + longest(right) > ATOM_BYTES_MAX {
+        return None;
     }
-    let joined = left.iter().flat_map(|head| right.iter().map(move |tail| [head.as_slice(), tail].concat())).collect();
-    (right, Ok(joined))
+    Some(left.iter().flat_map(|head| right.iter().map(move |tail| [head.as_slice(), tail].concat())).collect())
 }
 
 fn know_alternation(branches: &[Hir]) -> Known {
     let known: Vec<Known> = branches.iter().map(know).collect();
-    if known.iter().all(|branch| branch.exact.is_some()) {
-        let union: Clause = known.iter().filter_map(|branch| branch.exact.clone()).flatten().collect();
-        if union.len() <= EXACT_MAX {
-            return Known::exactly(union);
-        }
+    let beginnings: Clause = known.iter().flat_map(Known::beginning).cloned().collect();
+    if known.iter().all(|branch| branch.exact.is_some()) && beginnings.len() <= EXACT_MAX {
+        return Known::exactly(beginnings);
     }
+    let prefix = if beginnings.len() <= EXACT_MAX { beginnings } else { Clause::from([Vec::new()]) };
     let union: Option<Vec<Clause>> = known.into_iter().map(Known::best).collect();
-    Known { exact: None, clauses: union.map(|clauses| clauses.into_iter().flatten().collect()).into_iter().collect() }
+    let clauses = union.map(|clauses| clauses.into_iter().flatten().collect()).into_iter().collect();
+    Known { exact: None, prefix, clauses }
 }
 
 /// The members of a small class, in lower case.
-fn letters(class: &Class) -> Option<Clause> {
-    let bytes: BTreeSet<u8> = match class {
-        Class::Bytes(class) => class.iter().flat_map(|range| range.start()..=range.end()).collect(),
-        Class::Unicode(class) => {
-            let mut bytes = BTreeSet::new();
-            for range in class.iter() {
-                bytes.extend(u8::try_from(range.start()).ok()?..=u8::try_from(range.end()).ok()?);
-            }
-            bytes
-        }
+fn members(class: &Class) -> Option<Clause> {
+    let ranges: Vec<(u32, u32)> = match class {
+        Class::Bytes(class) => class.iter().map(|range| (range.start().into(), range.end().into())).collect(),
+        Class::Unicode(class) => class.iter().map(|range| (range.start().into(), range.end().into())).collect(),
     };
-    let letters: Clause = bytes.iter().map(|byte| vec![byte.to_ascii_lowercase()]).collect();
-    (bytes.iter().all(u8::is_ascii) && letters.len() <= CLASS_LETTERS_MAX).then_some(letters)
+    let mut members = Clause::new();
+    for (start, end) in ranges {
+        for member in start..=end.min(0x80) {
+            members.insert(vec![u8::try_from(member).ok().filter(u8::is_ascii)?.to_ascii_lowercase()]);
+        }
+    }
+    (members.len() <= CLASS_PREFIX_MEMBERS_MAX).then_some(members)
+}
+
+/// Whether every string is long enough to be a good atom as it is.
+fn is_long(clause: &Clause) -> bool {
+    clause.iter().all(|atom| atom.len() >= RARE_ATOM_BYTES)
 }
 
 fn is_usable(clause: &Clause) -> bool {
@@ -183,7 +211,7 @@ fn is_usable(clause: &Clause) -> bool {
 }
 
 fn is_rare(clause: &Clause) -> bool {
-    frequency(clause) == 0.0 && clause.iter().all(|atom| atom.len() >= RARE_ATOM_BYTES)
+    frequency(clause) == 0.0 && is_long(clause)
 }
 
 /// The share of common user agents that hold one of the atoms.

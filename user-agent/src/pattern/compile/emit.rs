@@ -191,7 +191,8 @@ impl Program {
         const MOST: u32 = NO_MAX as u32 - 1;
         let (mut min, mut max) = (repetition.min, repetition.max);
         loop {
-            let (part_min, part_max) = (min.min(MOST), max.map(|max| max.min(MOST)));
+            let part_min = min.min(MOST);
+            let part_max = if min > MOST { Some(MOST) } else { max.map(|max| max.min(MOST)) };
             self.ops.push(Op::Run {
                 class,
                 min: u8::try_from(part_min).unwrap_or(NO_MAX),
@@ -202,7 +203,7 @@ impl Program {
             });
             min -= part_min;
             max = max.map(|max| max - max.min(MOST));
-            if min == 0 && max.is_none_or(|max| max == 0) {
+            if min == 0 && max.is_none_or(|rest| rest == 0) {
                 return;
             }
         }

@@ -14,16 +14,16 @@ use super::set::Error;
 /// The classes of a set, each stored once.
 #[derive(Debug, Default)]
 pub(super) struct Classes {
-    numbers: BTreeMap<Characters, u8>,
+    numbers: BTreeMap<Characters, u16>,
     bytes: Vec<u8>,
 }
 
 impl Classes {
-    pub(super) fn number(&mut self, class: Characters) -> Result<u8, Error> {
+    pub(super) fn number(&mut self, class: Characters) -> Result<u16, Error> {
         if let Some(number) = self.numbers.get(&class) {
             return Ok(*number);
         }
-        let number = u8::try_from(self.numbers.len()).ok().filter(|number| *number != NO_CLASS).ok_or(Error::TooManyClasses)?;
+        let number = u16::try_from(self.numbers.len()).ok().filter(|number| *number != NO_CLASS).ok_or(Error::TooManyClasses)?;
         self.bytes.extend(class.ascii.to_le_bytes());
         self.bytes.push(u8::from(class.others));
         self.numbers.insert(class, number);
@@ -31,7 +31,7 @@ impl Classes {
     }
 
     /// The number of a class, [`NO_CLASS`] for one that excludes nothing.
-    pub(super) fn number_or_none(&mut self, class: Option<Characters>) -> Result<u8, Error> {
+    pub(super) fn number_or_none(&mut self, class: Option<Characters>) -> Result<u16, Error> {
         class.map_or(Ok(NO_CLASS), |class| self.number(class))
     }
 
@@ -60,14 +60,20 @@ pub(super) fn encode(program: &Program, classes: &mut Classes) -> Result<Vec<u8>
             Op::Literal(literal) if literal.len() == 1 => bytes.extend([BYTE, literal[0]]),
             Op::Literal(literal) => encode_literal(&mut bytes, LITERAL, literal)?,
             Op::LiteralAnyCase(literal) => encode_literal(&mut bytes, LITERAL_ANY_CASE, literal)?,
-            Op::Class(class) => bytes.extend([CLASS, classes.number(*class)?]),
+            Op::Class(class) => {
+                bytes.push(CLASS);
+                bytes.extend(classes.number(*class)?.to_le_bytes());
+            }
             Op::Run { class, min, max, is_lazy, follow, takes_all } => {
                 let opcode = match (takes_all, is_lazy) {
                     (true, _) => RUN_ALL,
                     (false, true) => RUN_LAZY,
                     (false, false) => RUN,
                 };
-                bytes.extend([opcode, classes.number(*class)?, *min, *max, classes.number_or_none(*follow)?]);
+                bytes.push(opcode);
+                bytes.extend(classes.number(*class)?.to_le_bytes());
+                bytes.extend([*min, *max]);
+                bytes.extend(classes.number_or_none(*follow)?.to_le_bytes());
             }
             Op::Split(label) => bytes.extend([[SPLIT].as_slice(), &target(*label)?].concat()),
             Op::SplitJump(label) => bytes.extend([[SPLIT_JUMP].as_slice(), &target(*label)?].concat()),
@@ -93,9 +99,9 @@ fn length(op: &Op) -> usize {
     match op {
         Op::Literal(literal) if literal.len() == 1 => 2,
         Op::Literal(literal) | Op::LiteralAnyCase(literal) => 2 + literal.len(),
-        Op::Class(_) | Op::Save(_) => 2,
-        Op::Run { .. } => 5,
-        Op::Split(_) | Op::SplitJump(_) | Op::Jump(_) => 3,
+        Op::Save(_) => 2,
+        Op::Run { .. } => 7,
+        Op::Class(_) | Op::Split(_) | Op::SplitJump(_) | Op::Jump(_) => 3,
         Op::Look(_) | Op::Match | Op::Fail => 1,
         Op::Switch { cases, .. } => 4 + 3 * cases.len(),
     }

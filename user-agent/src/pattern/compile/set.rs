@@ -60,8 +60,8 @@ pub enum Error {
         /// Its bytes.
         found: usize,
     },
-    /// More classes than a byte can number.
-    #[error("expected at most 255 classes")]
+    /// More classes than 16 bits can number.
+    #[error("expected at most 65,535 classes")]
     TooManyClasses,
     /// Atoms or clauses that 16 bits cannot number.
     #[error("expected a {section} section that 16 bits can address, found {found}")]
@@ -106,7 +106,8 @@ impl Builder {
         let clauses = clauses(&expression);
         self.program_offsets.extend(size(self.programs.len()));
         self.programs.extend(encode(&program, &mut self.classes)?);
-        self.patterns.extend([first, if anchored { FLAG_ANCHORED } else { 0 }, u8::try_from(clauses.len()).unwrap_or(u8::MAX)]);
+        self.patterns.extend(first.to_le_bytes());
+        self.patterns.extend([if anchored { FLAG_ANCHORED } else { 0 }, u8::try_from(clauses.len()).unwrap_or(u8::MAX)]);
         if clauses.is_empty() {
             self.always.push(pattern);
         }
