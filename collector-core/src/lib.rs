@@ -34,6 +34,7 @@ pub mod url;
 
 pub mod filter;
 pub mod limit;
+pub mod session;
 
 pub mod enrich;
 pub mod row;

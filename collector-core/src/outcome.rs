@@ -113,9 +113,9 @@ reasons! {
 reasons! {
     /// Why a stored event carries `is_bot = 1`.
     FlagReason {
-        /// The user agent says that it is a crawler.
+        /// Stored with `is_bot = 1`: the user agent says that it is a crawler.
         Crawler => "crawler",
-        /// Signals of two independent categories say that this is a bot.
+        /// Stored with `is_bot = 1`: signals of two independent categories say that this is a bot.
         Automation => "automation",
     }
 }
@@ -123,9 +123,9 @@ reasons! {
 reasons! {
     /// Why an accepted event was stored without identifiers.
     AnonymisedReason {
-        /// The browser sends Global Privacy Control.
+        /// Stored without identifiers: the browser sends Global Privacy Control.
         Gpc => "anonymised_gpc",
-        /// The browser sends Do Not Track.
+        /// Stored without identifiers: the browser sends Do Not Track.
         Dnt => "anonymised_dnt",
     }
 }

@@ -20,6 +20,7 @@ use crate::outcome::{AnonymisedReason, FilterReason, InvalidReason, LimitReason,
 use crate::reader::Invalid;
 use crate::receipt::Receipt;
 use crate::region::{RegionOrder, Regions};
+use crate::session::{Session, Sessions};
 use crate::site::{SignalMode, Site, Sites, Status};
 use crate::wire;
 
@@ -34,13 +35,15 @@ pub struct Moment {
     pub salts: visitor::Salts,
 }
 
-/// What one isolate remembers between beacons. All of it is bounded, and a fresh one gives the same rows.
+/// What one isolate remembers between beacons. All of it is bounded; a fresh one costs accuracy of limits and sessions, nothing else.
 #[derive(Debug, Default)]
 pub struct Memory {
     /// Parser of user agents, with its caches.
     pub parser: user_agent::Parser,
     /// Rate limits.
     pub limiter: Limiter,
+    /// Sessions of visitors.
+    pub sessions: Sessions,
 }
 
 /// Everything around the events of one beacon.
@@ -90,8 +93,8 @@ fn collect_event(
     check_limits(site, client, moment, &mut memory.limiter)?;
     let event = Event::check(wire, site)?;
     let anonymised = check_privacy(site, client)?;
-    let visit = Visit::find(&mut found.visit, site, around);
-    check_sample(site, visit.visitor_id)?;
+    let visit = Visit::find(&mut found.visit, site, around, &mut memory.sessions);
+    check_sample(site, visit.session.visitor_id)?;
     let sender = found.sender.get_or_insert_with(|| Sender::parse(client, &mut memory.parser));
     let verdict = filter::judge_event(&event, &sender.signals).apply(site.bots)?;
     let home = check_home(&visit.regions, around.regions)?;
@@ -102,7 +105,7 @@ fn collect_event(
         client,
         agent: &sender.agent,
         received_at_ms: moment.received_at_ms,
-        visitor_id: if anonymised.is_some() { 0 } else { visit.visitor_id },
+        session: visit.session,
         is_anonymous: anonymised.is_some(),
         verdict,
         collector_region: home,
@@ -113,7 +116,7 @@ fn collect_event(
             receipt: index,
             event_id: line.event_id,
             site: Arc::clone(site),
-            visitor_id: visit.visitor_id,
+            visitor_id: visit.session.visitor_id,
             regions: visit.regions.clone(),
             outcome,
             line: line.json,
@@ -156,20 +159,27 @@ struct Found {
 /// The sender on one site.
 struct Visit {
     site: Arc<Site>,
-    visitor_id: u64,
+    session: Session,
     regions: RegionOrder,
 }
 
 impl Visit {
     /// The visit to a site; a beacon for several sites finds it again at each change.
-    fn find<'f>(slot: &'f mut Option<Self>, site: &Arc<Site>, around: Surroundings<'_>) -> &'f Self {
+    fn find<'f>(
+        slot: &'f mut Option<Self>,
+        site: &Arc<Site>,
+        around: Surroundings<'_>,
+        sessions: &mut Sessions,
+    ) -> &'f Self {
         if slot.as_ref().is_some_and(|visit| !Arc::ptr_eq(&visit.site, site)) {
             *slot = None;
         }
         slot.get_or_insert_with(|| {
-            let day = time::utc_day(around.moment.received_at_ms);
-            let visitor_id = visitor::visitor_id(site, around.client, &around.moment.salts, day);
-            Self { site: Arc::clone(site), visitor_id, regions: around.regions.order(site, around.client) }
+            let now_ms = around.moment.received_at_ms;
+            let day = time::utc_day(now_ms);
+            let visitor_id = |day| visitor::visitor_id(site, around.client, &around.moment.salts, day);
+            let session = sessions.find(visitor_id(day), visitor_id(day.saturating_sub(1)), now_ms);
+            Self { site: Arc::clone(site), session, regions: around.regions.order(site, around.client) }
         })
     }
 }

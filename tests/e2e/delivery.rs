@@ -39,7 +39,7 @@ fn clickhouse_killed_under_load_loses_and_doubles_nothing(lab: &mut Lab) -> Resu
     // The views hold what the table holds: a retry counted nothing twice.
     for endpoint in &stack.file.clickhouse {
         let table = endpoint.query("SELECT count() FROM ecommerce.events")?;
-        let view = endpoint.query("SELECT sum(events) FROM ecommerce.hourly_events")?;
+        let view = endpoint.query("SELECT sum(event_count) FROM ecommerce.hourly_events")?;
         ensure!(table == view, "{}: expected {table} events in the hourly view, found {view}", endpoint.region);
     }
     Ok(())

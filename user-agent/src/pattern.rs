@@ -11,6 +11,7 @@ mod matcher;
 mod prefilter;
 mod program;
 mod table;
+mod text;
 
 pub use matcher::Captures;
 pub use table::PatternSet;
@@ -20,6 +21,7 @@ use std::ops::Range;
 /// Working memory of a match, reused between strings.
 #[derive(Debug, Default)]
 pub struct Scratch {
+    notes: text::Notes,
     prefilter: prefilter::State,
     matcher: matcher::State,
 }
@@ -41,7 +43,8 @@ impl Scratch {
 impl PatternSet<'_> {
     /// Finds the patterns that can match `text`; [`Self::find_map`] then looks at those only.
     pub fn scan(&self, text: &str, scratch: &mut Scratch) {
-        scratch.prefilter.scan(self, text.as_bytes());
+        scratch.notes.take(text.as_bytes());
+        scratch.prefilter.scan(self, &scratch.notes);
     }
 
     /// The first pattern in `range`, in order, that matches the scanned `text` and that `accept` answers.
@@ -62,8 +65,8 @@ impl PatternSet<'_> {
         None
     }
 
-    /// The groups of one pattern's leftmost match in `text`.
+    /// The groups of one pattern's leftmost match in the scanned `text`.
     pub fn captures(&self, pattern: usize, text: &str, scratch: &mut Scratch) -> Option<Captures> {
-        scratch.matcher.find(self, pattern, text.as_bytes())
+        scratch.matcher.find(self, pattern, text.as_bytes(), &scratch.notes)
     }
 }

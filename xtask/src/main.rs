@@ -102,7 +102,10 @@ fn main() -> ExitCode {
 }
 
 fn run(task: Task) -> Result<()> {
-    interrupt::listen();
+    // The shop is a server of its own: a signal just ends it.
+    if !matches!(task, Task::ServeShop { .. }) {
+        interrupt::listen();
+    }
     match task {
         Task::Demo { place, seconds } => demo::run(&place.options(), seconds),
         Task::Up { place } => {

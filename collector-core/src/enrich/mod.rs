@@ -22,6 +22,7 @@ use crate::item::Item;
 use crate::outcome::FlagReason;
 use crate::property::Properties;
 use crate::row::{Row, Time};
+use crate::session::Session;
 use crate::site::{IpMode, Site};
 use crate::url::Url;
 
@@ -41,8 +42,8 @@ pub struct Facts<'a> {
     pub agent: &'a user_agent::Agent,
     /// The edge clock.
     pub received_at_ms: i64,
-    /// The visitor; 0 if there must be none.
-    pub visitor_id: u64,
+    /// The visitor and the session that the edge knows.
+    pub session: Session,
     /// True if identifiers must not be stored.
     pub is_anonymous: bool,
     /// The verdict.
@@ -105,7 +106,7 @@ fn new_row<'a>(event: &'a Event<'_>, facts: &'a Facts<'_>, time: Corrected, sour
         timestamp: Time(time.timestamp_ms),
         received_at: Time(facts.received_at_ms),
         skew_ms: time.skew_ms,
-        visitor_id: facts.visitor_id,
+        visitor_id: if facts.is_anonymous { 0 } else { facts.session.visitor_id },
         user_id: if facts.is_anonymous { 0 } else { visitor::user_id(&event.user, site) },
         session_id: session_id(event, facts),
         page_id: &event.page_id,
@@ -211,19 +212,16 @@ fn mark_properties(event: &mut Event<'_>, facts: &Facts<'_>, clamped: Option<&'s
     }
 }
 
-/// The tracker's session, else one per visitor and half hour of the edge clock.
+/// The tracker's session, else the edge's own.
 fn session_id<'a>(event: &'a Event<'_>, facts: &Facts<'_>) -> Cow<'a, str> {
-    /// Milliseconds of a derived session.
-    const SESSION_MS: i64 = 30 * 60 * 1_000;
+    let Session { visitor_id, session_id } = facts.session;
     if facts.is_anonymous {
-        return Cow::Borrowed("");
+        Cow::Borrowed("")
+    } else if event.session_id.is_empty() && visitor_id != 0 {
+        Cow::Owned(format!("edge-{session_id:016x}"))
+    } else {
+        Cow::Borrowed(&event.session_id)
     }
-    if !event.session_id.is_empty() || facts.visitor_id == 0 {
-        return Cow::Borrowed(&event.session_id);
-    }
-    let window = facts.received_at_ms.div_euclid(SESSION_MS);
-    let id = visitor::hash(b"landfall session", &[&facts.visitor_id.to_le_bytes(), &window.to_le_bytes()]);
-    Cow::Owned(format!("e{id:016x}"))
 }
 
 /// Upper-case alpha-2; the edge's codes for "unknown" (XX) and Tor (T1) are no countries.

@@ -2,6 +2,8 @@
 //!
 //! Nothing here needs a clock, a network or a random source: the moment and the client are fixtures.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
 mod fixture;
 
 mod outcome;

@@ -163,11 +163,19 @@ fn no_reason_is_without_a_case() {
 }
 
 #[test]
+fn the_documentation_has_the_table_of_the_code() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/OUTCOMES.md");
+    let document = std::fs::read_to_string(path).unwrap();
+    let table = Outcome::markdown_table();
+    assert!(document.contains(&table), "expected this table in collector-core/OUTCOMES.md:\n{table}");
+}
+
+#[test]
 fn bodies_that_cannot_be_read_are_refused() {
     for (bytes, encoding, reason) in [
         (&b"x"[..], Some("br"), "unsupported_encoding"),
         (b"x", Some("gzip"), "corrupt_encoding"),
-        (&[b' '; body::MAX_BODY_BYTES + 1], None, "body_too_large"),
+        (&vec![b' '; body::MAX_BODY_BYTES + 1], None, "body_too_large"),
         (b"\"\xff\"", None, "invalid_utf8"),
     ] {
         let error = body::decode(bytes, encoding).and_then(|body| Beacon::parse(&body).map(|b| b.len())).unwrap_err();

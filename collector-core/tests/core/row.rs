@@ -18,7 +18,7 @@ fn rows(body: &str, sites: &Sites, client: &Client<'_>) -> String {
         for column in COLUMNS {
             let value = &row[*column];
             if !is_default(value) {
-                text.push_str(&format!("{column} {value}\n"));
+                text.extend([*column, " ", &value.to_string(), "\n"]);
             }
         }
         text.push('\n');
@@ -84,8 +84,10 @@ fn a_page_view() {
     timezone "Europe/Berlin"
     language "de-DE"
     device_type "other"
-    browser "Other"
-    os "Other"
+    browser "Chrome"
+    os "Windows"
+    browser_version "142.0.0"
+    os_version "10"
     screen_width 1920
     screen_height 1080
     properties {"viewport":"1200x900"}
@@ -110,8 +112,7 @@ fn a_purchase_with_items() {
     received_at "2025-11-20 17:33:20.123"
     visitor_id 15623511045292552028
     user_id 18446744073709551615
-    session_id "ece384998a02a2e49"
-    channel "Direct"
+    session_id "edge-ce384998a02a2e49"
     country "DE"
     region "Berlin"
     city "Berlin"
@@ -119,8 +120,10 @@ fn a_purchase_with_items() {
     timezone "Europe/Berlin"
     language "de-DE"
     device_type "other"
-    browser "Other"
-    os "Other"
+    browser "Chrome"
+    os "Windows"
+    browser_version "142.0.0"
+    os_version "10"
     order_id "1001"
     revenue 258
     currency "EUR"
@@ -137,8 +140,7 @@ fn a_purchase_with_items() {
     received_at "2025-11-20 17:33:20.123"
     visitor_id 15623511045292552028
     user_id 18446744073709551615
-    session_id "ece384998a02a2e49"
-    channel "Direct"
+    session_id "edge-ce384998a02a2e49"
     country "DE"
     region "Berlin"
     city "Berlin"
@@ -146,8 +148,10 @@ fn a_purchase_with_items() {
     timezone "Europe/Berlin"
     language "de-DE"
     device_type "other"
-    browser "Other"
-    os "Other"
+    browser "Chrome"
+    os "Windows"
+    browser_version "142.0.0"
+    os_version "10"
     product_id 17
     order_id "1001"
     quantity 2
@@ -167,8 +171,7 @@ fn a_purchase_with_items() {
     received_at "2025-11-20 17:33:20.123"
     visitor_id 15623511045292552028
     user_id 18446744073709551615
-    session_id "ece384998a02a2e49"
-    channel "Direct"
+    session_id "edge-ce384998a02a2e49"
     country "DE"
     region "Berlin"
     city "Berlin"
@@ -176,8 +179,10 @@ fn a_purchase_with_items() {
     timezone "Europe/Berlin"
     language "de-DE"
     device_type "other"
-    browser "Other"
-    os "Other"
+    browser "Chrome"
+    os "Windows"
+    browser_version "142.0.0"
+    os_version "10"
     product_id 18
     order_id "1001"
     quantity 1
@@ -202,8 +207,7 @@ fn a_custom_event_with_nested_properties() {
     timestamp "2025-11-20 17:33:20.123"
     received_at "2025-11-20 17:33:20.123"
     visitor_id 15623511045292552028
-    session_id "ece384998a02a2e49"
-    channel "Direct"
+    session_id "edge-ce384998a02a2e49"
     country "DE"
     region "Berlin"
     city "Berlin"
@@ -211,8 +215,10 @@ fn a_custom_event_with_nested_properties() {
     timezone "Europe/Berlin"
     language "de-DE"
     device_type "other"
-    browser "Other"
-    os "Other"
+    browser "Chrome"
+    os "Windows"
+    browser_version "142.0.0"
+    os_version "10"
     properties {"mail":"[email]","plan":"pro","score.parts":"[1,2]","score.total":"0.30000000000000004"}
     rules_version "2026-11-20"
     ip_address "::ffff:203.0.113.0"
@@ -233,7 +239,7 @@ fn a_crawler() {
     timestamp "2025-11-20 17:33:20.123"
     received_at "2025-11-20 17:33:20.123"
     visitor_id 7006915834867756575
-    session_id "ef5cb7af8a669c59d"
+    session_id "edge-f5cb7af8a669c59d"
     page_url "https://shop.example/"
     page_path "/"
     channel "Direct"
@@ -243,8 +249,11 @@ fn a_crawler() {
     asn 3320
     timezone "Europe/Berlin"
     device_type "bot"
-    browser "Other"
+    browser "Googlebot"
     os "Other"
+    browser_version "2.1"
+    device_brand "Spider"
+    device_model "Desktop"
     is_bot 1
     bot_signals ["ua:crawler:other","header:no_accept_language"]
     rules_version "2026-11-20"
@@ -274,8 +283,10 @@ fn a_visitor_with_global_privacy_control() {
     timezone "Europe/Berlin"
     language "de-DE"
     device_type "other"
-    browser "Other"
-    os "Other"
+    browser "Chrome"
+    os "Windows"
+    browser_version "142.0.0"
+    os_version "10"
     rules_version "2026-11-20"
     collector_region "eu"
     colo "TXL"
@@ -293,8 +304,7 @@ fn a_clock_that_is_years_behind() {
     received_at "2025-11-20 17:33:20.123"
     skew_ms 2147483647
     visitor_id 15623511045292552028
-    session_id "ece384998a02a2e49"
-    channel "Direct"
+    session_id "edge-ce384998a02a2e49"
     country "DE"
     region "Berlin"
     city "Berlin"
@@ -302,8 +312,10 @@ fn a_clock_that_is_years_behind() {
     timezone "Europe/Berlin"
     language "de-DE"
     device_type "other"
-    browser "Other"
-    os "Other"
+    browser "Chrome"
+    os "Windows"
+    browser_version "142.0.0"
+    os_version "10"
     rules_version "2026-11-20"
     ip_address "::ffff:203.0.113.0"
     user_agent "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
@@ -322,8 +334,7 @@ fn an_event_older_than_a_month() {
     timestamp "2025-11-20 17:33:20.123"
     received_at "2025-11-20 17:33:20.123"
     visitor_id 15623511045292552028
-    session_id "ece384998a02a2e49"
-    channel "Direct"
+    session_id "edge-ce384998a02a2e49"
     country "DE"
     region "Berlin"
     city "Berlin"
@@ -331,8 +342,10 @@ fn an_event_older_than_a_month() {
     timezone "Europe/Berlin"
     language "de-DE"
     device_type "other"
-    browser "Other"
-    os "Other"
+    browser "Chrome"
+    os "Windows"
+    browser_version "142.0.0"
+    os_version "10"
     properties {"clamped":"past"}
     rules_version "2026-11-20"
     ip_address "::ffff:203.0.113.0"
@@ -354,8 +367,7 @@ fn a_text_user_id_on_a_sampled_site_that_keeps_addresses() {
     received_at "2025-11-20 17:33:20.123"
     visitor_id 15623511045292552028
     user_id 12473235832906816528
-    session_id "ece384998a02a2e49"
-    channel "Direct"
+    session_id "edge-ce384998a02a2e49"
     country "DE"
     region "Berlin"
     city "Berlin"
@@ -363,8 +375,10 @@ fn a_text_user_id_on_a_sampled_site_that_keeps_addresses() {
     timezone "Europe/Berlin"
     language "de-DE"
     device_type "other"
-    browser "Other"
-    os "Other"
+    browser "Chrome"
+    os "Windows"
+    browser_version "142.0.0"
+    os_version "10"
     properties {"sampling_rate":"0.999","user_key":"ann@mail.example"}
     rules_version "2026-11-20"
     ip_address "::ffff:203.0.113.77"
@@ -385,8 +399,7 @@ fn a_backend_without_any_browser() {
     timestamp "2025-11-20 17:33:20.123"
     received_at "2025-11-20 17:33:20.123"
     visitor_id 13240195414122533400
-    session_id "e9a770d9a46399327"
-    channel "Direct"
+    session_id "edge-9a770d9a46399327"
     device_type "other"
     browser "Other"
     os "Other"
@@ -411,9 +424,8 @@ fn text_of_every_kind() {
     timestamp "2025-11-20 17:33:20.123"
     received_at "2025-11-20 17:33:20.123"
     visitor_id 15623511045292552028
-    session_id "ece384998a02a2e49"
+    session_id "edge-ce384998a02a2e49"
     page_title "\"quoted\" \\ \n\t\u0000\u001f/😀� ü "
-    channel "Direct"
     country "DE"
     region "Berlin"
     city "Berlin"
@@ -421,8 +433,10 @@ fn text_of_every_kind() {
     timezone "Europe/Berlin"
     language "de-DE"
     device_type "other"
-    browser "Other"
-    os "Other"
+    browser "Chrome"
+    os "Windows"
+    browser_version "142.0.0"
+    os_version "10"
     properties {"k\"\n":"v"}
     rules_version "2026-11-20"
     ip_address "::ffff:203.0.113.0"

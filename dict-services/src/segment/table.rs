@@ -277,3 +277,45 @@ fn write_share(ppm: u32, out: &mut Vec<u8>) {
         unit /= 10;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Entry, PPM, Segment, Table};
+    use crate::entries::Entries;
+
+    const ENTRY: Entry =
+        Entry { user_id: 7, segment_id: 1, score_ppm: 0, confidence_ppm: 0, updated_at: 0, is_deleted: false };
+
+    fn table(name: &str, entries: &[Entry]) -> Table {
+        let mut table = Table::with_capacity(vec![Segment { id: 1, name: name.to_owned() }], entries.len());
+        for entry in entries {
+            table.push(*entry);
+        }
+        table
+    }
+
+    #[test]
+    fn a_table_that_would_mislead_a_dictionary_is_refused() {
+        assert!(table("loyal", &[ENTRY]).check().is_ok());
+        let refusal = |table: Table| table.check().unwrap_err().field;
+        assert_eq!(refusal(table("loyal", &[])), "user_id");
+        assert_eq!(refusal(table("loyal", &[ENTRY, ENTRY])), "user_id");
+        assert_eq!(refusal(table("loyal", &[ENTRY, Entry { user_id: 6, ..ENTRY }])), "user_id");
+        assert_eq!(refusal(table("loyal", &[Entry { segment_id: 2, ..ENTRY }])), "segment_id");
+        assert_eq!(refusal(table("loyal", &[Entry { score_ppm: PPM + 1, ..ENTRY }])), "score");
+        assert_eq!(refusal(table("loyal", &[Entry { confidence_ppm: PPM + 1, ..ENTRY }])), "confidence");
+        for name in ["", "say \"hi\"", "a\\b", "two\nlines", "é"] {
+            assert_eq!(refusal(table(name, &[ENTRY])), "segment_name", "{name:?}");
+        }
+    }
+
+    #[test]
+    fn shares_are_exact_decimals() {
+        for (ppm, expected) in [(0, 0.0), (1, 0.000_001), (250_000, 0.25), (PPM - 1, 0.999_999), (PPM, 1.0)] {
+            let mut line = Vec::new();
+            table("loyal", &[Entry { score_ppm: ppm, ..ENTRY }]).write_entry(0, &mut line);
+            let line: serde_json::Value = serde_json::from_slice(&line).unwrap();
+            assert_eq!(line["score"].as_f64(), Some(expected));
+        }
+    }
+}

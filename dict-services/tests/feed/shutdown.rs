@@ -49,6 +49,10 @@ async fn a_running_response_is_finished() {
     let running = start(DEADLINE).await;
     let mut stream = ask(running.address).await;
     running.stop.send(()).unwrap();
+    // Far less than the body, so the response is still running; far more than a service that does not wait would live.
+    let mut part = vec![0; 4 * 1024 * 1024];
+    tokio::time::timeout(DEADLINE, stream.read_exact(&mut part)).await.unwrap().unwrap();
+    assert!(!running.server.is_finished(), "the process would end here and break the response");
     let mut body = Vec::new();
     tokio::time::timeout(DEADLINE, stream.read_to_end(&mut body)).await.unwrap().unwrap();
     assert!(body.ends_with(b"}\n\r\n0\r\n\r\n"), "the terminating chunk is there");

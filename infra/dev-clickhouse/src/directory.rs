@@ -16,6 +16,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use crate::config::{self, ConfigError, Supervisor, io_error};
+use crate::retry;
 
 /// A data directory that belongs to this process as long as the value lives.
 pub(crate) struct DataDirectory {
@@ -29,7 +30,7 @@ impl DataDirectory {
         fs::create_dir_all(path).map_err(io_error(path))?;
         let path = path.canonicalize().map_err(io_error(path))?;
         let lock = File::create(path.join("lock")).map_err(io_error(&path))?;
-        match lock.try_lock() {
+        match retry::until_free(|| lock.try_lock()) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(ConfigError::InUse(path)),
             Err(TryLockError::Error(source)) => return Err(ConfigError::Io { path, source }),

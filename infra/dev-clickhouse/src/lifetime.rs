@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use crate::server::Dictionary;
 
 /// A clickhouse-server waits up to ten minutes after repeated failures; in development a feed comes back sooner.
-const BACKOFF_LIMIT_S: f64 = 30.0;
-/// 2^5 s is above the limit already.
-const BACKOFF_DOUBLINGS_MAX: i32 = 5;
+const BACKOFF_LIMIT_S: f64 = 10.0;
+/// 2^4 s is above the limit already.
+const BACKOFF_DOUBLINGS_MAX: i32 = 4;
 
 /// The most recent plan for every dictionary, by its quoted name.
 pub(crate) struct Schedule {
@@ -63,11 +63,11 @@ impl Schedule {
 
     /// Plans the next reload of `dictionary` after one that ended at `now`.
     pub(crate) fn record(&mut self, dictionary: &Dictionary, is_loaded: bool, now: Instant, random: f64) {
-        let Some(plan) = self.plans.get_mut(&dictionary.quoted_name()) else { return };
+        let name = dictionary.quoted_name();
         if is_loaded {
-            plan.failures = 0;
-            plan.due = lifetime(dictionary, self.scale, random).and_then(|wait| now.checked_add(wait));
-        } else {
+            // The next listing makes the plan: a dictionary that was never loaded is listed without its LIFETIME.
+            self.plans.remove(&name);
+        } else if let Some(plan) = self.plans.get_mut(&name) {
             plan.due = now.checked_add(backoff(plan.failures, random));
             plan.failures = plan.failures.saturating_add(1);
         }
@@ -90,7 +90,7 @@ fn lifetime(dictionary: &Dictionary, scale: f64, random: f64) -> Option<Duration
     Some(Duration::from_secs_f64((min + (max - min).max(0.0) * random) * scale))
 }
 
-/// 1, 2, 4 ... 30 seconds, of which a random half is waited, so that several servers do not ask a feed in step.
+/// 1, 2, 4, 8, 10 seconds, of which a random half is waited, so that several servers do not ask a feed in step.
 fn backoff(failures: i32, random: f64) -> Duration {
     let ceiling_s = 2_f64.powi(failures.min(BACKOFF_DOUBLINGS_MAX)).min(BACKOFF_LIMIT_S);
     Duration::from_secs_f64(ceiling_s * (0.5 + random / 2.0))
@@ -111,12 +111,15 @@ mod tests {
 
     #[test]
     fn a_new_dictionary_is_loaded_at_once_and_again_within_its_lifetime() {
-        let (start, dictionary) = (Instant::now(), dictionary(300, 600, None));
+        let start = Instant::now();
         let mut schedule = Schedule::new(1.0);
-        assert!(is_due(&mut schedule, &dictionary, start));
-        schedule.record(&dictionary, true, start, 0.5);
-        assert!(!is_due(&mut schedule, &dictionary, start + Duration::from_secs(449)));
-        assert!(is_due(&mut schedule, &dictionary, start + Duration::from_secs(450)));
+        let unloaded = dictionary(0, 0, None);
+        assert!(is_due(&mut schedule, &unloaded, start));
+        schedule.record(&unloaded, true, start, 0.5);
+        let loaded = dictionary(300, 600, Some(0));
+        assert!(!is_due(&mut schedule, &loaded, start));
+        assert!(!is_due(&mut schedule, &loaded, start + Duration::from_secs(449)));
+        assert!(is_due(&mut schedule, &loaded, start + Duration::from_secs(450)));
     }
 
     #[test]
@@ -147,7 +150,7 @@ mod tests {
         assert!(!is_due(&mut schedule, &dictionary, start + Duration::from_millis(499)));
         assert!(is_due(&mut schedule, &dictionary, start + Duration::from_millis(500)));
         assert_eq!(backoff(3, 0.0), Duration::from_secs(4));
-        assert_eq!(backoff(i32::MAX, 0.999_999), Duration::from_secs_f64(30.0 * 0.999_999_5));
+        assert_eq!(backoff(i32::MAX, 0.999_999), Duration::from_secs_f64(10.0 * 0.999_999_5));
     }
 
     #[test]

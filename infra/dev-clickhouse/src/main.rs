@@ -11,6 +11,7 @@ mod directory;
 mod engine;
 mod lifetime;
 mod reload;
+mod retry;
 mod server;
 mod stop;
 
@@ -122,5 +123,9 @@ fn run(arguments: &Arguments) -> Result<(), RunError> {
 /// The engine reports a taken port only in its log; this says it plainly.
 fn check_port(listen: Ipv4Addr, port: u16, option: &'static str) -> Result<(), RunError> {
     let address = SocketAddrV4::new(listen, port);
-    TcpListener::bind(address).map(drop).map_err(|source| RunError::Port { address, option, source })
+    retry::until_free(|| TcpListener::bind(address)).map(drop).map_err(|source| RunError::Port {
+        address,
+        option,
+        source,
+    })
 }

@@ -4,12 +4,14 @@
 //! Out of scope: what follows (the engine's command line closes the ports).
 
 use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+use nix::fcntl::OFlag;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
@@ -17,6 +19,8 @@ use nix::unistd::mkfifo;
 /// The engine waits for running statements when it closes. Longer than this and the process ends as after kill -9, which
 /// `MergeTree` data survives.
 const STOP_LIMIT_S: u64 = 8;
+/// How often a late reader is looked for.
+const CLOSE_POLL_MS: u64 = 50;
 
 static REQUESTED: AtomicBool = AtomicBool::new(false);
 
@@ -48,6 +52,7 @@ fn signals() -> SigSet {
 
 /// The writing end of the FIFO that the engine reads.
 pub(crate) struct Fifo {
+    path: PathBuf,
     writer: File,
 }
 
@@ -61,7 +66,7 @@ impl Fifo {
         mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR).map_err(|errno| failed(errno.into()))?;
         // Read and write: opening for writing alone would wait for the reader.
         let writer = OpenOptions::new().read(true).write(true).open(path).map_err(failed)?;
-        Ok(Self { writer })
+        Ok(Self { path: path.to_owned(), writer })
     }
 
     /// Waits for a signal in a thread of its own.
@@ -70,10 +75,20 @@ impl Fifo {
             let signal = signals().wait();
             REQUESTED.store(true, Ordering::SeqCst);
             eprintln!("dev-clickhouse: stopping on {}", signal.map_or("an error of sigwait", Signal::as_str));
-            drop(self.writer);
-            thread::sleep(Duration::from_secs(STOP_LIMIT_S));
+            self.close_for(Duration::from_secs(STOP_LIMIT_S));
             eprintln!("dev-clickhouse: still running {STOP_LIMIT_S} s after the signal; ending at once");
             std::process::exit(1);
         });
+    }
+
+    /// Closes the FIFO for a reader that is there and for one that only comes now: the engine may still be starting, and opening
+    /// a FIFO without a writer would wait for ever. Without a reader, opening it this way fails at once.
+    fn close_for(self, duration: Duration) {
+        drop(self.writer);
+        let deadline = Instant::now() + duration;
+        while Instant::now() < deadline {
+            drop(OpenOptions::new().write(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(&self.path));
+            thread::sleep(Duration::from_millis(CLOSE_POLL_MS));
+        }
     }
 }

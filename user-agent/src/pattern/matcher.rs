@@ -5,15 +5,16 @@
 //! tried, so that no state is tried twice. Characters are ASCII or "other": classes hold all others or none.
 
 use super::program::{
-    BYTE, CLASS, CLASS_BYTES, END, FLAG_ANCHORED, GROUPS_MAX, JUMP, LITERAL, LITERAL_ANY_CASE, MATCH, NO_CLASS, NO_MAX,
+    ANY, BYTE, CLASS, CLASS_BYTES, END, FLAG_ANCHORED, GROUPS_MAX, JUMP, LITERAL, LITERAL_ANY_CASE, MATCH, NO_CLASS, NO_MAX,
     NOT_WORD_BOUNDARY, RUN, RUN_ALL, RUN_LAZY, SAVE, SPLIT, SPLIT_JUMP, START, SWITCH, WORD_BOUNDARY,
 };
-use super::table::{PatternSet, read_u16};
+use super::table::{Pattern, PatternSet, read_u16};
+use super::text::{Notes, TEXT_BYTES_MAX};
 
 /// Steps of one pattern on one text before states are remembered; ordinary user agents take a few hundred.
 const STEPS_MAX: usize = 4096;
-/// Texts up to this length are matched; longer ones match nothing.
-const TEXT_BYTES_MAX: usize = 4096;
+/// Bytes of a run that count as one step.
+const STEP_BYTES: usize = 8;
 const UNSET: u16 = u16::MAX;
 
 /// Where the groups of a match lie.
@@ -55,43 +56,47 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn find(&mut self, set: &PatternSet<'_>, pattern: usize, text: &[u8]) -> Option<Captures> {
+    /// The groups of the leftmost match in `text`, which `notes` are about.
+    pub(super) fn find(&mut self, set: &PatternSet<'_>, pattern: usize, text: &[u8], notes: &Notes) -> Option<Captures> {
         if text.len() > TEXT_BYTES_MAX {
             return None;
         }
         let record = set.pattern(pattern);
-        let program = set.program(pattern);
         let mut search = Search {
             set,
-            program,
+            program: set.program(pattern),
             text,
+            is_plain: notes.is_plain,
             slots: [UNSET; GROUPS_MAX * 2],
             steps_left: STEPS_MAX,
             remembers: false,
             tried: &mut self.tried,
             choices: &mut self.choices,
         };
-        let first = (record.first_class != NO_CLASS).then(|| set.class(record.first_class));
         let last_start = if record.flags & FLAG_ANCHORED == 0 { text.len() } else { 0 };
         let mut start = 0;
-        while start <= last_start {
-            if let Some(class) = first {
-                match text.get(start..).and_then(|rest| rest.iter().position(|byte| has_byte(class, *byte))) {
-                    Some(skipped) => start += skipped,
-                    None => return None,
-                }
-                if start > last_start {
-                    return None;
-                }
-            }
+        loop {
+            start = next_start(set, record, text, notes, start).filter(|start| *start <= last_start)?;
             match search.run(start) {
                 Verdict::Match => return Some(Captures { slots: search.slots }),
                 Verdict::NoMatch => start += 1,
                 Verdict::OutOfSteps => search.start_remembering(),
             }
         }
-        None
     }
+}
+
+/// The first position at or after `from` where a match can begin.
+fn next_start(set: &PatternSet<'_>, record: Pattern, text: &[u8], notes: &Notes, from: usize) -> Option<usize> {
+    if record.first_byte != 0 {
+        return notes.find(record.first_byte, from);
+    }
+    if record.first_class == NO_CLASS {
+        return Some(from);
+    }
+    let class = set.class(record.first_class);
+    let skipped = text.get(from..)?.iter().position(|byte| has_byte(class, *byte))?;
+    Some(from + skipped)
 }
 
 #[derive(PartialEq, Eq)]
@@ -106,6 +111,7 @@ struct Search<'a, 't> {
     set: &'a PatternSet<'t>,
     program: &'t [u8],
     text: &'a [u8],
+    is_plain: bool,
     slots: [u16; GROUPS_MAX * 2],
     steps_left: usize,
     remembers: bool,
@@ -240,39 +246,39 @@ impl Search<'_, '_> {
     }
 
     fn character(&self, pc: usize, position: usize) -> Option<(usize, usize)> {
-        let class = self.set.class(self.class_number(pc + 1));
+        let class = self.set.class(self.wide_operand(pc + 1));
         self.step(class, position).map(|next| (pc + 3, next))
     }
 
     fn run_all(&mut self, pc: usize, position: usize) -> Option<(usize, usize)> {
-        let class = self.set.class(self.class_number(pc + 1));
-        let least = self.advance(class, position, self.operand(pc + 3))?;
-        Some((pc + 7, self.advance_most(class, least, self.spare(pc))))
+        let class = self.wide_operand(pc + 1);
+        let least = self.advance(self.set.class(class), position, self.operand(pc + 3))?;
+        Some((pc + 8, self.advance_most(class, least, self.spare(pc))))
     }
 
     fn run_greedy(&mut self, pc: usize, position: usize) -> Option<(usize, usize)> {
-        let class = self.set.class(self.class_number(pc + 1));
-        let least = self.advance(class, position, self.operand(pc + 3))?;
+        let class = self.wide_operand(pc + 1);
+        let least = self.advance(self.set.class(class), position, self.operand(pc + 3))?;
         let most = self.advance_most(class, least, self.spare(pc));
-        let follow = self.class_number(pc + 5);
+        let follow = self.wide_operand(pc + 6);
         let position = self.last_fit(most, least, follow)?;
         if position > least {
-            self.choose(Choice::Shrink { pc: narrow(pc + 7), position: narrow(position), least: narrow(least), follow });
+            self.choose(Choice::Shrink { pc: narrow(pc + 8), position: narrow(position), least: narrow(least), follow });
         }
-        Some((pc + 7, position))
+        Some((pc + 8, position))
     }
 
     fn run_lazy(&mut self, pc: usize, position: usize) -> Option<(usize, usize)> {
-        let class = self.class_number(pc + 1);
+        let class = self.wide_operand(pc + 1);
         let least = self.advance(self.set.class(class), position, self.operand(pc + 3))?;
-        let follow = self.class_number(pc + 5);
+        let follow = self.wide_operand(pc + 6);
         let more = self.spare(pc);
         if self.fits(follow, least) {
-            self.choose(Choice::Grow { pc: narrow(pc + 7), position: narrow(least), more: narrow(more), class, follow });
-            return Some((pc + 7, least));
+            self.choose(Choice::Grow { pc: narrow(pc + 8), position: narrow(least), more: narrow(more), class, follow });
+            return Some((pc + 8, least));
         }
-        let next = self.grow(narrow(pc + 7), narrow(least), narrow(more), class, follow)?;
-        Some((pc + 7, usize::from(next)))
+        let next = self.grow(narrow(pc + 8), narrow(least), narrow(more), class, follow)?;
+        Some((pc + 8, usize::from(next)))
     }
 
     /// The next shorter run where what follows can fit; leaves the choice of still shorter ones.
@@ -330,6 +336,9 @@ impl Search<'_, '_> {
     /// The position before the character that ends at `position`.
     fn step_back(&self, position: usize) -> usize {
         let mut before = position.saturating_sub(1);
+        if self.is_plain {
+            return before;
+        }
         while before > 0 && self.text.get(before).is_some_and(|byte| byte & 0xC0 == 0x80) {
             before -= 1;
         }
@@ -345,20 +354,38 @@ impl Search<'_, '_> {
     }
 
     /// The position behind as many characters of a class as there are, up to `count`.
-    fn advance_most(&mut self, class: &[u8; CLASS_BYTES], mut position: usize, count: usize) -> usize {
-        let start = position;
-        for _ in 0..count {
-            match self.step(class, position) {
-                Some(next) => position = next,
-                None => break,
+    fn advance_most(&mut self, class: u16, position: usize, count: usize) -> usize {
+        if class == ANY && self.is_plain {
+            return position.saturating_add(count).min(self.text.len());
+        }
+        let bytes = self.set.class(class);
+        let mut end = position;
+        if self.is_plain {
+            let run = self.text.get(position..).unwrap_or_default().iter().take(count);
+            end += run.take_while(|byte| has_byte(bytes, **byte)).count();
+        } else {
+            for _ in 0..count {
+                match self.step(bytes, end) {
+                    Some(next) => end = next,
+                    None => break,
+                }
             }
         }
-        self.steps_left = self.steps_left.saturating_sub((position - start) / 8);
-        position
+        self.steps_left = self.steps_left.saturating_sub((end - position) / STEP_BYTES);
+        end
     }
 
     /// The last position from `position` down to `least` where `follow` fits.
     fn last_fit(&self, mut position: usize, least: usize, follow: u16) -> Option<usize> {
+        if follow == NO_CLASS {
+            return (position >= least).then_some(position);
+        }
+        if self.is_plain {
+            let class = self.set.class(follow);
+            let end = position.saturating_add(1).min(self.text.len());
+            let found = self.text.get(least..end)?.iter().rposition(|byte| has_byte(class, *byte))?;
+            return Some(least + found);
+        }
         while position > least && !self.fits(follow, position) {
             position = self.step_back(position);
         }
@@ -371,9 +398,9 @@ impl Search<'_, '_> {
 
     /// How many characters a run may take beyond its least.
     fn spare(&self, pc: usize) -> usize {
-        match self.operand(pc + 4) {
+        match self.wide_operand(pc + 4) {
             NO_MAX => self.text.len(),
-            most => usize::from(most.saturating_sub(self.operand(pc + 3))),
+            most => usize::from(most.saturating_sub(self.operand(pc + 3).into())),
         }
     }
 
@@ -385,7 +412,7 @@ impl Search<'_, '_> {
         self.program.get(at).copied().unwrap_or(super::program::FAIL)
     }
 
-    fn class_number(&self, at: usize) -> u16 {
+    fn wide_operand(&self, at: usize) -> u16 {
         u16::from_le_bytes([self.operand(at), self.operand(at + 1)])
     }
 

@@ -6,12 +6,11 @@
 
 use super::program::{GRAM_BYTES, bucket};
 use super::table::{PatternSet, read_u16};
+use super::text::Notes;
 
 /// What one pass found.
 #[derive(Debug, Default)]
 pub(super) struct State {
-    /// The text in lower case: atoms ignore case.
-    lower: Vec<u8>,
     /// One bit per clause.
     clauses_held: Vec<u64>,
     /// Clauses held, per pattern.
@@ -21,16 +20,15 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn scan(&mut self, set: &PatternSet<'_>, text: &[u8]) {
-        self.reset(set, text);
+    pub(super) fn scan(&mut self, set: &PatternSet<'_>, notes: &Notes) {
+        self.reset(set);
         let mut gram = 0_u32;
-        for position in 0..self.lower.len() {
-            gram = (gram << 8) & 0x00FF_FFFF | u32::from(self.lower.get(position).copied().unwrap_or_default());
-            let index = bucket(gram);
-            let (first, end) = (read_u16(set.buckets, index), read_u16(set.buckets, index + 1));
+        for (end, byte) in (1..).zip(&notes.folded) {
+            gram = (gram << 8) & 0x00FF_FFFF | u32::from(*byte);
+            let (first, last) = set.bucket(bucket(gram));
             // The gram that ends here began two bytes ago; before that there is none.
-            if first < end && position + 1 >= GRAM_BYTES {
-                self.hold_atoms(set, first..end, position + 1 - GRAM_BYTES);
+            if first < last && end >= GRAM_BYTES {
+                self.hold_atoms(set, &notes.folded, first..last, end - GRAM_BYTES);
             }
         }
     }
@@ -46,9 +44,7 @@ impl State {
         Some(index * 64 + word.trailing_zeros() as usize)
     }
 
-    fn reset(&mut self, set: &PatternSet<'_>, text: &[u8]) {
-        self.lower.clear();
-        self.lower.extend(text.iter().map(u8::to_ascii_lowercase));
+    fn reset(&mut self, set: &PatternSet<'_>) {
         self.clauses_held.clear();
         self.clauses_held.resize((set.clause_patterns.len() / 2).div_ceil(64), 0);
         self.held.clear();
@@ -58,10 +54,10 @@ impl State {
     }
 
     /// Compares the atoms of one bucket with the text around a gram that begins at `gram_start`.
-    fn hold_atoms(&mut self, set: &PatternSet<'_>, atoms: std::ops::Range<usize>, gram_start: usize) {
+    fn hold_atoms(&mut self, set: &PatternSet<'_>, folded: &[u8], atoms: std::ops::Range<usize>, gram_start: usize) {
         for atom in atoms.filter_map(|atom| set.atom(atom)) {
             let Some(start) = gram_start.checked_sub(atom.gram_offset) else { continue };
-            if self.lower.get(start..).is_some_and(|rest| rest.starts_with(atom.bytes)) {
+            if folded.get(start..).is_some_and(|rest| rest.starts_with(atom.bytes)) {
                 for index in atom.clauses {
                     self.hold_clause(set, read_u16(set.clause_lists, index));
                 }

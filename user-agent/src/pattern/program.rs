@@ -14,7 +14,7 @@ pub(super) const LITERAL: u8 = 2;
 pub(super) const LITERAL_ANY_CASE: u8 = 3;
 /// `class`: one character of the class.
 pub(super) const CLASS: u8 = 4;
-/// `class, min, max, follow`: as many characters as possible; then fewer, where `follow` (a class, or [`NO_CLASS`]) fits.
+/// `class, min, max (2), follow`: as many characters as possible; then fewer, where `follow` (a class, or [`NO_CLASS`]) fits.
 pub(super) const RUN: u8 = 5;
 /// As [`RUN`], preferring few characters.
 pub(super) const RUN_LAZY: u8 = 6;
@@ -42,23 +42,26 @@ pub(super) const SWITCH: u8 = 16;
 pub(super) const FAIL: u8 = 17;
 
 /// A `max` operand without limit.
-pub(super) const NO_MAX: u8 = u8::MAX;
+pub(super) const NO_MAX: u16 = u16::MAX;
 /// A class operand that excludes nothing.
 pub(super) const NO_CLASS: u16 = u16::MAX;
+
+/// The class of `.`, everything but a line feed.
+pub(super) const ANY: u16 = 0;
 
 /// Bytes of one class: a bit per ASCII character, then one byte that is 1 when all other characters belong to it.
 pub(super) const CLASS_BYTES: usize = 17;
 
-/// Bytes of one pattern's record: first class (2), flags, clauses needed.
-pub(super) const PATTERN_BYTES: usize = 4;
+/// Bytes of one pattern's record: first class (2), first byte, flags, clauses needed.
+pub(super) const PATTERN_BYTES: usize = 5;
 /// Pattern flag: matches at the start of the text only.
 pub(super) const FLAG_ANCHORED: u8 = 1;
 
 /// Groups that answers may refer to: `$1` to `$9`.
 pub(super) const GROUPS_MAX: usize = 9;
 
-/// Bits of a gram's hash: 8,192 buckets, about half of them used by the largest set.
-pub(super) const BUCKET_BITS: u32 = 13;
+/// Bits of a gram's hash: 16,384 buckets, about a quarter of them used by the largest set.
+pub(super) const BUCKET_BITS: u32 = 14;
 /// Bytes of a gram, which every atom holds at least one of.
 pub(super) const GRAM_BYTES: usize = 3;
 /// Bytes of one atom's record: string offset (2), length, gram offset, first clause (2).
@@ -68,4 +71,12 @@ pub(super) const ATOM_BYTES: usize = 6;
 pub(super) fn bucket(gram: u32) -> usize {
     // Fibonacci hashing: the multiplier is 2^32 / golden ratio.
     (gram.wrapping_mul(0x9E37_79B1) >> (32 - BUCKET_BITS)) as usize
+}
+
+/// A byte as the prefilter sees it: in lower case, and none where names differ in spelling only (`Galaxy Tab`, `galaxy_tab`).
+pub(super) fn folded(byte: u8) -> Option<u8> {
+    match byte {
+        b' ' | b'\t'..=b'\r' | b'-' | b'_' => None,
+        _ => Some(byte.to_ascii_lowercase()),
+    }
 }

@@ -31,7 +31,7 @@ pub struct PatternSet<'t> {
     patterns: &'t [u8],
     /// One 64-bit word per 64 patterns: those that any text may match.
     pub(super) always: &'t [u8],
-    pub(super) buckets: &'t [u8],
+    buckets: &'t [u8],
     pub(super) atoms: &'t [u8],
     atom_strings: &'t [u8],
     pub(super) clause_lists: &'t [u8],
@@ -43,6 +43,8 @@ pub struct PatternSet<'t> {
 pub(super) struct Pattern {
     /// The class of characters that a match can begin with.
     pub(super) first_class: u16,
+    /// The only character that a match can begin with, or 0.
+    pub(super) first_byte: u8,
     pub(super) flags: u8,
 }
 
@@ -99,12 +101,12 @@ impl<'t> PatternSet<'t> {
     pub(super) fn pattern(&self, pattern: usize) -> Pattern {
         let start = pattern * PATTERN_BYTES;
         let byte = |offset| self.patterns.get(start + offset).copied().unwrap_or_default();
-        Pattern { first_class: u16::from_le_bytes([byte(0), byte(1)]), flags: byte(2) }
+        Pattern { first_class: u16::from_le_bytes([byte(0), byte(1)]), first_byte: byte(2), flags: byte(3) }
     }
 
     /// How many clauses of a pattern a text must hold.
     pub(super) fn clauses_needed(&self, pattern: usize) -> u8 {
-        self.patterns.get(pattern * PATTERN_BYTES + 3).copied().unwrap_or_default()
+        self.patterns.get(pattern * PATTERN_BYTES + 4).copied().unwrap_or_default()
     }
 
     /// A class, or the empty class when there is none of that number.
@@ -112,6 +114,13 @@ impl<'t> PatternSet<'t> {
         const EMPTY: [u8; CLASS_BYTES] = [0; CLASS_BYTES];
         let start = usize::from(class) * CLASS_BYTES;
         self.classes.get(start..).and_then(|rest| rest.first_chunk()).unwrap_or(&EMPTY)
+    }
+
+    /// The atoms of a bucket, as the first and the one behind the last.
+    pub(super) fn bucket(&self, bucket: usize) -> (usize, usize) {
+        let pair: Option<&[u8; 4]> = self.buckets.get(bucket * 2..).and_then(|rest| rest.first_chunk());
+        let [first_low, first_high, last_low, last_high] = *pair.unwrap_or(&[0; 4]);
+        (u16::from_le_bytes([first_low, first_high]).into(), u16::from_le_bytes([last_low, last_high]).into())
     }
 
     pub(super) fn atom(&self, atom: usize) -> Option<Atom<'t>> {

@@ -43,7 +43,12 @@ pub fn start(dir: &Path, name: &str, command: &mut Command) -> Result<u32> {
 pub fn is_ours(pid: Option<u32>, dir: &Path) -> bool {
     let Some(pid) = pid else { return false };
     reap(pid);
-    command_line(pid).is_some_and(|line| line.contains(&*dir.to_string_lossy()))
+    match command_line(pid) {
+        None => false,
+        // For a moment after its start a process has no command line yet.
+        Some(line) if line.is_empty() => !is_zombie(pid),
+        Some(line) => line.contains(&*dir.to_string_lossy()),
+    }
 }
 
 /// Stops a process of the stack cleanly and waits until it is gone.
@@ -87,6 +92,18 @@ fn reap(pid: u32) {
 fn command_line(pid: u32) -> Option<String> {
     let bytes = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     Some(String::from_utf8_lossy(&bytes).replace('\0', " "))
+}
+
+#[cfg(target_os = "linux")]
+fn is_zombie(pid: u32) -> bool {
+    // "pid (name) state ...", and the name may hold anything.
+    std::fs::read_to_string(format!("/proc/{pid}/stat"))
+        .map_or(true, |stat| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z')))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_zombie(_pid: u32) -> bool {
+    true
 }
 
 #[cfg(not(target_os = "linux"))]

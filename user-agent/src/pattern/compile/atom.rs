@@ -7,21 +7,21 @@ use std::collections::BTreeSet;
 
 use regex_syntax::hir::{Class, Hir, HirKind, Repetition};
 
-use super::super::program::GRAM_BYTES;
+use super::super::program::{GRAM_BYTES, folded};
 
 /// A clause: every match holds at least one of these strings, in lower case.
 pub(super) type Clause = BTreeSet<Vec<u8>>;
 
 /// Strings that a set may hold when a product of two sets makes it.
-const PRODUCT_MAX: usize = 64;
+const PRODUCT_MAX: usize = 128;
 /// Strings that a set may hold when a long list of alternatives makes it.
 const EXACT_MAX: usize = 512;
 /// Bytes of the longest string kept exact.
 const ATOM_BYTES_MAX: usize = 32;
 /// Members of the largest class that is spelled out as part of longer strings.
 const CLASS_MEMBERS_MAX: usize = 4;
-/// Members of the largest class that ends a string too short to be an atom: the digits.
-const CLASS_PREFIX_MEMBERS_MAX: usize = 10;
+/// Members of the largest class that ends a string too short to be an atom: the letters.
+const CLASS_PREFIX_MEMBERS_MAX: usize = 26;
 /// Copies of the longest repetition that is spelled out: `; {0,2}`.
 const COPIES_MAX: u32 = 2;
 /// Clauses kept per pattern.
@@ -93,16 +93,21 @@ pub(super) fn clauses(expression: &Hir) -> Vec<Clause> {
     kept
 }
 
+/// Bytes of a literal as the prefilter sees them.
+fn fold(literal: &[u8]) -> Vec<u8> {
+    literal.iter().copied().filter_map(folded).collect()
+}
+
 /// Where in an atom its least common gram begins.
 pub(super) fn gram_offset(atom: &[u8]) -> usize {
-    let count = |gram: &[u8]| COMMON.iter().map(|text| text.as_bytes().windows(GRAM_BYTES).filter(|window| *window == gram).count()).sum::<usize>();
+    let count = |gram: &[u8]| COMMON.iter().map(|text| fold(text.as_bytes()).windows(GRAM_BYTES).filter(|window| *window == gram).count()).sum::<usize>();
     atom.windows(GRAM_BYTES).enumerate().min_by_key(|(_, gram)| count(gram)).map_or(0, |(offset, _)| offset)
 }
 
 fn know(expression: &Hir) -> Known {
     match expression.kind() {
         HirKind::Empty | HirKind::Look(_) => Known::exactly(Clause::from([Vec::new()])),
-        HirKind::Literal(literal) => Known::exactly(Clause::from([literal.0.to_ascii_lowercase()])),
+        HirKind::Literal(literal) => Known::exactly(Clause::from([fold(&literal.0)])),
         HirKind::Class(class) => match members(class) {
             Some(members) if members.len() <= CLASS_MEMBERS_MAX => Known::exactly(members),
             Some(members) => Known { prefix: members, ..Known::nothing() },
@@ -143,7 +148,7 @@ fn know_concat(parts: &[Hir]) -> Known {
     let mut is_exact = true;
     for part in parts {
         let known = know(part);
-        let joined = if known.exact.is_some() || !is_long(&run) { product(&run, known.beginning()) } else { None };
+        let joined = if known.exact.is_some() { product(&run, known.beginning()) } else { lengthened(&run, known.beginning()) };
         let goes_on = joined.is_some() && known.exact.is_some();
         let ended = joined.unwrap_or_else(|| run.clone());
         if goes_on {
@@ -174,6 +179,12 @@ fn product(left: &Clause, right: &Clause) -> Option<Clause> {
     Some(left.iter().flat_map(|head| right.iter().map(move |tail| [head.as_slice(), tail].concat())).collect())
 }
 
+/// As [`product`], where nothing can be appended to the result: strings that are long enough stay as they are.
+fn lengthened(left: &Clause, right: &Clause) -> Option<Clause> {
+    let (long, short): (Clause, Clause) = left.iter().cloned().partition(|atom| atom.len() >= RARE_ATOM_BYTES);
+    product(&short, right).map(|joined| joined.into_iter().chain(long).collect())
+}
+
 fn know_alternation(branches: &[Hir]) -> Known {
     let known: Vec<Known> = branches.iter().map(know).collect();
     let beginnings: Clause = known.iter().flat_map(Known::beginning).cloned().collect();
@@ -195,7 +206,7 @@ fn members(class: &Class) -> Option<Clause> {
     let mut members = Clause::new();
     for (start, end) in ranges {
         for member in start..=end.min(0x80) {
-            members.insert(vec![u8::try_from(member).ok().filter(u8::is_ascii)?.to_ascii_lowercase()]);
+            members.insert(fold(&[u8::try_from(member).ok().filter(u8::is_ascii)?]));
         }
     }
     (members.len() <= CLASS_PREFIX_MEMBERS_MAX).then_some(members)
@@ -216,7 +227,7 @@ fn is_rare(clause: &Clause) -> bool {
 
 /// The share of common user agents that hold one of the atoms.
 fn frequency(clause: &Clause) -> f64 {
-    let held = COMMON.iter().filter(|text| clause.iter().any(|atom| holds(text.as_bytes(), atom))).count();
+    let held = COMMON.iter().filter(|text| clause.iter().any(|atom| holds(&fold(text.as_bytes()), atom))).count();
     f64::from(u32::try_from(held).unwrap_or(u32::MAX)) / 12.0
 }
 

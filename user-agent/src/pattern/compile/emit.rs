@@ -30,6 +30,17 @@ impl Characters {
         self.ascii & other.ascii == 0 && !(self.others && other.others)
     }
 
+    /// What `.` matches.
+    pub(super) fn any() -> Self {
+        Self { ascii: !(1 << b'\n'), others: true }
+    }
+
+    /// The character, if there is only one.
+    pub(super) fn only(self) -> Option<u8> {
+        let is_one = self.ascii.is_power_of_two() && !self.others;
+        is_one.then(|| u8::try_from(self.ascii.trailing_zeros()).unwrap_or_default())
+    }
+
     fn has(self, byte: u8) -> bool {
         self.ascii >> byte & 1 == 1
     }
@@ -44,7 +55,7 @@ pub(super) enum Op {
     Literal(Vec<u8>),
     LiteralAnyCase(Vec<u8>),
     Class(Characters),
-    Run { class: Characters, min: u8, max: u8, is_lazy: bool, follow: Option<Characters>, takes_all: bool },
+    Run { class: Characters, min: u8, max: u16, is_lazy: bool, follow: Option<Characters>, takes_all: bool },
     Split(Label),
     SplitJump(Label),
     Jump(Label),
@@ -158,7 +169,9 @@ impl Program {
 
     fn emit_repetition(&mut self, repetition: &Repetition, groups: u16) -> Result<(), Error> {
         if let Some(class) = single(&repetition.sub)? {
-            self.emit_run(class, repetition);
+            let min = u8::try_from(repetition.min).map_err(|_| Error::RunTooLong { found: repetition.min })?;
+            let max = repetition.max.map_or(Ok(NO_MAX), |max| u16::try_from(max).map_err(|_| Error::RunTooLong { found: max }))?;
+            self.ops.push(Op::Run { class, min, max, is_lazy: !repetition.greedy, follow: None, takes_all: false });
             return Ok(());
         }
         for _ in 0..repetition.min {
@@ -184,29 +197,6 @@ impl Program {
         }
         self.place(end);
         Ok(())
-    }
-
-    /// Emits a run, a long one as several in a row: `x{0,300}` is `x{0,254}x{0,46}`.
-    fn emit_run(&mut self, class: Characters, repetition: &Repetition) {
-        const MOST: u32 = NO_MAX as u32 - 1;
-        let (mut min, mut max) = (repetition.min, repetition.max);
-        loop {
-            let part_min = min.min(MOST);
-            let part_max = if min > MOST { Some(MOST) } else { max.map(|max| max.min(MOST)) };
-            self.ops.push(Op::Run {
-                class,
-                min: u8::try_from(part_min).unwrap_or(NO_MAX),
-                max: part_max.map_or(NO_MAX, |max| u8::try_from(max).unwrap_or(NO_MAX)),
-                is_lazy: !repetition.greedy,
-                follow: None,
-                takes_all: false,
-            });
-            min -= part_min;
-            max = max.map(|max| max - max.min(MOST));
-            if min == 0 && max.is_none_or(|rest| rest == 0) {
-                return;
-            }
-        }
     }
 
     fn emit_alternation(&mut self, branches: &[Hir], groups: u16) -> Result<(), Error> {

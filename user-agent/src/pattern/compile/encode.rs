@@ -5,17 +5,26 @@ use std::collections::BTreeMap;
 use regex_syntax::hir::Look;
 
 use super::super::program::{
-    BYTE, CLASS, CLASS_BYTES, END, FAIL, JUMP, LITERAL, LITERAL_ANY_CASE, MATCH, NO_CLASS, NOT_WORD_BOUNDARY, RUN, RUN_ALL,
+    ANY, BYTE, CLASS, CLASS_BYTES, END, FAIL, JUMP, LITERAL, LITERAL_ANY_CASE, MATCH, NO_CLASS, NOT_WORD_BOUNDARY, RUN, RUN_ALL,
     RUN_LAZY, SAVE, SPLIT, SPLIT_JUMP, START, SWITCH, WORD_BOUNDARY,
 };
 use super::emit::{Characters, Label, Op, Program};
 use super::set::Error;
 
 /// The classes of a set, each stored once.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Classes {
     numbers: BTreeMap<Characters, u16>,
     bytes: Vec<u8>,
+}
+
+impl Default for Classes {
+    fn default() -> Self {
+        let any = Characters::any();
+        let mut bytes = any.ascii.to_le_bytes().to_vec();
+        bytes.push(1);
+        Self { numbers: BTreeMap::from([(any, ANY)]), bytes }
+    }
 }
 
 impl Classes {
@@ -72,7 +81,8 @@ pub(super) fn encode(program: &Program, classes: &mut Classes) -> Result<Vec<u8>
                 };
                 bytes.push(opcode);
                 bytes.extend(classes.number(*class)?.to_le_bytes());
-                bytes.extend([*min, *max]);
+                bytes.push(*min);
+                bytes.extend(max.to_le_bytes());
                 bytes.extend(classes.number_or_none(*follow)?.to_le_bytes());
             }
             Op::Split(label) => bytes.extend([[SPLIT].as_slice(), &target(*label)?].concat()),
@@ -100,7 +110,7 @@ fn length(op: &Op) -> usize {
         Op::Literal(literal) if literal.len() == 1 => 2,
         Op::Literal(literal) | Op::LiteralAnyCase(literal) => 2 + literal.len(),
         Op::Save(_) => 2,
-        Op::Run { .. } => 7,
+        Op::Run { .. } => 8,
         Op::Class(_) | Op::Split(_) | Op::SplitJump(_) | Op::Jump(_) => 3,
         Op::Look(_) | Op::Match | Op::Fail => 1,
         Op::Switch { cases, .. } => 4 + 3 * cases.len(),

@@ -8,7 +8,7 @@ use regex_syntax::hir::{Hir, Look};
 use super::super::program::{BUCKET_BITS, FLAG_ANCHORED, GRAM_BYTES, bucket};
 use super::super::table::SECTIONS;
 use super::atom::{Clause, clauses, gram_offset};
-use super::emit::Program;
+use super::emit::{Characters, Program};
 use super::encode::{Classes, encode};
 
 /// One pattern to compile.
@@ -47,6 +47,12 @@ pub enum Error {
     Look {
         /// The assertion.
         found: String,
+    },
+    /// A repetition count that does not fit.
+    #[error("expected a repetition of at least 255 and at most 65,535, found {found}")]
+    RunTooLong {
+        /// The count.
+        found: u32,
     },
     /// A literal that does not fit.
     #[error("expected a literal of at most 255 bytes, found {found}")]
@@ -101,13 +107,15 @@ impl Builder {
     fn add(&mut self, pattern: usize, source: &Source) -> Result<(), Error> {
         let expression = parse(source)?;
         let program = Program::new(&expression, source.groups)?;
-        let first = self.classes.number_or_none(program.first(0))?;
+        let first = program.first(0);
+        let first_class = self.classes.number_or_none(first)?;
+        let first_byte = first.and_then(Characters::only).unwrap_or_default();
         let anchored = expression.properties().look_set_prefix().contains(Look::Start);
         let clauses = clauses(&expression);
         self.program_offsets.extend(size(self.programs.len()));
         self.programs.extend(encode(&program, &mut self.classes)?);
-        self.patterns.extend(first.to_le_bytes());
-        self.patterns.extend([if anchored { FLAG_ANCHORED } else { 0 }, u8::try_from(clauses.len()).unwrap_or(u8::MAX)]);
+        self.patterns.extend(first_class.to_le_bytes());
+        self.patterns.extend([first_byte, if anchored { FLAG_ANCHORED } else { 0 }, u8::try_from(clauses.len()).unwrap_or(u8::MAX)]);
         if clauses.is_empty() {
             self.always.push(pattern);
         }

@@ -1,6 +1,6 @@
 //! A bounded fuzz run on the stable toolchain, for CI: mutates the seed corpus without coverage feedback.
 //!
-//! `cargo run --release --manifest-path fuzz/Cargo.toml --bin smoke -- [--seconds 20] [--seed 1]`. Exit code 101 means a panic; its input is printed.
+//! `cargo run --release --manifest-path fuzz/Cargo.toml --example smoke -- [--seconds 20] [--seed 1]`. Exit code 101 means a panic; its input is printed.
 
 use std::fs;
 use std::path::Path;
@@ -11,9 +11,46 @@ const MAX_INPUT_BYTES: usize = 4_096;
 
 /// Pieces that the grammar of a beacon is made of; a random byte alone seldom finds them.
 const WORDS: [&str; 40] = [
-    "\"", "\\", "{", "}", "[", "]", ":", ",", "null", "true", "1e999", "-0", "\\u0000", "\\ud83d", "\n", "\t", "events", "site", "demo", "strict",
-    "event_type", "page_view", "purchase", "page_url", "https://", "items", "unit_price", "product_id", "revenue", "currency", "properties",
-    "user_id", "occurred_at", "sent_at", "9999999999999999999999", "@a.example", "%40", "eyJ", "utm_source", "ü\u{1f600}",
+    "\"",
+    "\\",
+    "{",
+    "}",
+    "[",
+    "]",
+    ":",
+    ",",
+    "null",
+    "true",
+    "1e999",
+    "-0",
+    "\\u0000",
+    "\\ud83d",
+    "\n",
+    "\t",
+    "events",
+    "site",
+    "demo",
+    "strict",
+    "event_type",
+    "page_view",
+    "purchase",
+    "page_url",
+    "https://",
+    "items",
+    "unit_price",
+    "product_id",
+    "revenue",
+    "currency",
+    "properties",
+    "user_id",
+    "occurred_at",
+    "sent_at",
+    "9999999999999999999999",
+    "@a.example",
+    "%40",
+    "eyJ",
+    "utm_source",
+    "ü\u{1f600}",
 ];
 
 type Target = (&'static str, fn(&[u8]));
@@ -21,12 +58,15 @@ type Target = (&'static str, fn(&[u8]));
 fn main() {
     let argument = |name: &str, default: u64| {
         let mut arguments = std::env::args().skip_while(|argument| argument != name).skip(1);
-        arguments.next().map_or(default, |value| value.parse().unwrap_or_else(|_| panic!("expected a number after {name}, found {value:?}")))
+        arguments.next().map_or(default, |value| {
+            value.parse().unwrap_or_else(|_| panic!("expected a number after {name}, found {value:?}"))
+        })
     };
     let targets: [Target; 3] = [("beacon", fuzz::beacon), ("pipeline", fuzz::pipeline), ("batcher", fuzz::batcher)];
     let seconds = argument("--seconds", 20);
     for (name, target) in targets {
-        let runs = run(name, target, Duration::from_millis(seconds * 1_000 / targets.len() as u64), argument("--seed", 1));
+        let runs =
+            run(name, target, Duration::from_millis(seconds * 1_000 / targets.len() as u64), argument("--seed", 1));
         println!("{name}: {runs} runs, no panic");
     }
 }
@@ -89,7 +129,10 @@ fn mutate(input: &mut Vec<u8>, corpus: &[Vec<u8>], random: &mut Random) {
 
 fn corpus(name: &str) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name);
-    let mut paths: Vec<_> = fs::read_dir(folder).expect("the corpus exists").map(|entry| entry.expect("the corpus can be read").path()).collect();
+    let mut paths: Vec<_> = fs::read_dir(folder)
+        .expect("the corpus exists")
+        .map(|entry| entry.expect("the corpus can be read").path())
+        .collect();
     paths.sort();
     paths.iter().map(|path| fs::read(path).expect("the corpus can be read")).collect()
 }

@@ -1,0 +1,61 @@
+//! What one pass over a text notes for all patterns.
+//!
+//! In scope: where each ASCII character occurs, so that a pattern that begins with one looks there only; whether the text
+//! is plain, which lets runs skip characters without looking; the text as atoms see it.
+
+use super::program::folded;
+
+/// No position: the end of a list.
+const NONE: u16 = u16::MAX;
+/// Texts up to this length are noted; longer ones match nothing.
+pub(super) const TEXT_BYTES_MAX: usize = 4096;
+
+#[derive(Debug)]
+pub(super) struct Notes {
+    /// Only printable ASCII.
+    pub(super) is_plain: bool,
+    /// What atoms are looked for in.
+    pub(super) folded: Vec<u8>,
+    /// ASCII character -> where it occurs first.
+    heads: [u16; 128],
+    /// Position -> where the same character occurs next.
+    nexts: Vec<u16>,
+}
+
+impl Default for Notes {
+    fn default() -> Self {
+        Self { is_plain: false, folded: Vec::new(), heads: [NONE; 128], nexts: Vec::new() }
+    }
+}
+
+impl Notes {
+    /// Notes a text; one that is too long counts as empty.
+    pub(super) fn take(&mut self, text: &[u8]) {
+        let text = if text.len() > TEXT_BYTES_MAX { &[] } else { text };
+        self.heads = [NONE; 128];
+        self.nexts.clear();
+        self.nexts.resize(text.len(), NONE);
+        let mut is_plain = true;
+        for (position, (byte, next)) in text.iter().zip(&mut self.nexts).enumerate().rev() {
+            if let Some(head) = self.heads.get_mut(usize::from(*byte)) {
+                *next = std::mem::replace(head, u16::try_from(position).unwrap_or(NONE));
+            }
+            is_plain &= (0x20..0x7F).contains(byte);
+        }
+        self.is_plain = is_plain;
+        self.folded.clear();
+        self.folded.extend(text.iter().copied().filter_map(folded));
+    }
+
+    /// The first position at or after `from` that holds `byte`.
+    pub(super) fn find(&self, byte: u8, from: usize) -> Option<usize> {
+        let mut position = *self.heads.get(usize::from(byte))?;
+        while position != NONE {
+            if usize::from(position) >= from {
+                return Some(usize::from(position));
+            }
+            position = *self.nexts.get(usize::from(position))?;
+        }
+        None
+    }
+}
