@@ -12,9 +12,10 @@ use uuid::Uuid;
 
 use crate::ledger::{Key, Ledger, MAX_ENTRIES};
 use crate::outcome::Outcome;
+use crate::pipeline::MAX_ROWS;
 
-/// The most lines of one frame: a beacon of `MAX_EVENTS` purchases of `MAX_ITEMS` items.
-pub const MAX_LINES: usize = 10_100;
+/// The most lines of one frame: all rows of a beacon.
+pub const MAX_LINES: usize = MAX_ROWS;
 
 /// The longest line, in bytes. A row of all the longest fields and properties, each byte escaped, stays below.
 pub const MAX_LINE_BYTES: usize = 1_024 * 1_024;

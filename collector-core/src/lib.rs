@@ -12,6 +12,10 @@
 //! before its own, so none can be skipped. Nothing in this crate panics on input: one panic would reset every request of a Worker's isolate.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
+#![cfg_attr(
+    not(test),
+    warn(clippy::indexing_slicing, clippy::string_slice, clippy::expect_used, clippy::panic, clippy::unreachable)
+)]
 
 pub mod body;
 

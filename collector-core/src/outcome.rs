@@ -67,7 +67,7 @@ reasons! {
         TooLong => "too_long",
         /// The event has more properties than the limit.
         TooManyProperties => "too_many_properties",
-        /// The purchase has more items than the limit.
+        /// The purchase has more items than the limit, or the beacon more rows.
         TooManyItems => "too_many_items",
         /// The site is strict and does not know the field.
         UnknownField => "unknown_field",

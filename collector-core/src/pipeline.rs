@@ -24,6 +24,9 @@ use crate::session::{Session, Sessions};
 use crate::site::{SignalMode, Site, Sites, Status};
 use crate::wire;
 
+/// The most rows of one beacon: purchases of many small items would otherwise become 30 times the bytes that were sent.
+pub const MAX_ROWS: usize = 1_000;
+
 /// What differs from beacon to beacon and cannot be computed: time, randomness, salts.
 #[derive(Clone, Debug)]
 pub struct Moment {
@@ -92,6 +95,7 @@ fn collect_event(
     check_sender(site, client)?;
     check_limits(site, client, moment, &mut memory.limiter)?;
     let event = Event::check(wire, site)?;
+    check_room(wire, &event, rows.len())?;
     let anonymised = check_privacy(site, client)?;
     let visit = Visit::find(&mut found.visit, site, around, &mut memory.sessions);
     check_sample(site, visit.session.visitor_id)?;
@@ -231,13 +235,18 @@ fn check_sender(site: &Site, client: &Client<'_>) -> Result<(), Stop> {
 fn check_limits(site: &Site, client: &Client<'_>, moment: &Moment, limiter: &mut Limiter) -> Result<(), LimitReason> {
     let now_ms = moment.received_at_ms;
     let limits = site.limits;
-    if !limiter.take(visitor::address_key(site, client), limits.address_events_per_second, now_ms) {
+    if !limiter.take(|| visitor::address_key(site, client), limits.address_events_per_second, now_ms) {
         return Err(LimitReason::AddressRate);
     }
-    if !limiter.take(visitor::site_key(site), limits.events_per_second, now_ms) {
+    if !limiter.take(|| visitor::site_key(site), limits.events_per_second, now_ms) {
         return Err(LimitReason::SiteRate);
     }
     Ok(())
+}
+
+fn check_room(wire: &WireEvent<'_, '_>, event: &Event<'_>, rows: usize) -> Result<(), Invalid> {
+    let has_room = rows + 1 + event.items.len() <= MAX_ROWS;
+    if has_room { Ok(()) } else { Err(wire.invalid(Field::Items, InvalidReason::TooManyItems)) }
 }
 
 /// What the browser's privacy signals ask for, and what the site makes of it. Global Privacy Control comes first: it has legal weight.

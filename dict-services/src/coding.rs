@@ -157,7 +157,7 @@ mod tests {
         for coding in [Coding::Identity, Coding::Gzip, Coding::Zstd] {
             let mut encoder = Encoder::new(coding).unwrap();
             let mut coded = Vec::new();
-            for pieces in [["fir", "st "], ["sec", "ond "], ["", "third"]] {
+            for pieces in [["first ", "piece "], ["and ", "second "], ["", "third"]] {
                 for piece in pieces {
                     encoder.write(piece.as_bytes().to_vec()).unwrap();
                 }
@@ -174,7 +174,7 @@ mod tests {
                     text = String::from_utf8(zstd::decode_all(coded.as_slice()).unwrap()).unwrap();
                 }
             }
-            assert_eq!(text, "first second third", "{coding:?}");
+            assert_eq!(text, "first piece and second third", "{coding:?}");
         }
     }
 }

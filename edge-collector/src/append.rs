@@ -54,9 +54,11 @@ fn group(config: &Config, rows: &[CollectedRow]) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     for (position, row) in rows.iter().enumerate() {
         let home = row.regions.first().copied();
-        let shard = home.and_then(|home| config.regions.get(home)).map_or(0, |region| region::shard(row.visitor_id, region));
+        let shard =
+            home.and_then(|home| config.regions.get(home)).map_or(0, |region| region::shard(row.visitor_id, region));
         let bytes = row.line.len();
-        let is_open = |group: &&mut Group| group.home == home && group.shard == shard && group.bytes + bytes < FRAME_BYTES;
+        let is_open =
+            |group: &&mut Group| group.home == home && group.shard == shard && group.bytes + bytes < FRAME_BYTES;
         match groups.iter_mut().find(is_open) {
             Some(group) => {
                 group.bytes += bytes;

@@ -68,7 +68,8 @@ impl Endpoint {
     /// The password of the region's user.
     pub(crate) fn password(&self, env: &Env) -> Result<String> {
         let name = format!("CLICKHOUSE_PASSWORD_{}", self.name.to_uppercase().replace('-', "_"));
-        let secret = env.secret(&name).map_err(|_| Error::RustError(format!("expected the secret {name}, found none")))?;
+        let secret =
+            env.secret(&name).map_err(|_| Error::RustError(format!("expected the secret {name}, found none")))?;
         Ok(secret.to_string())
     }
 }

@@ -5,8 +5,8 @@ use std::cell::RefCell;
 
 use collector_core::beacon::{Beacon, BeaconError};
 use collector_core::body;
-use collector_core::enrich::visitor::Salts;
 use collector_core::collected::Collected;
+use collector_core::enrich::visitor::Salts;
 use collector_core::pipeline::{self, Memory, Moment, Surroundings};
 use collector_core::receipt::Reply;
 use collector_core::site::Sites;
@@ -34,7 +34,8 @@ enum Found {
 /// `POST /v1/events`
 pub(crate) async fn take(mut request: Request, env: &Env, config: &Config) -> Result<Response> {
     let sender = Sender::of(&request);
-    let is_debug = request.url()?.query_pairs().any(|(name, value)| name == "debug" && value == "1") && http::is_operator(&request, env);
+    let is_debug = request.url()?.query_pairs().any(|(name, value)| name == "debug" && value == "1")
+        && http::is_operator(&request, env);
     let (found, origin) = match read_body(&mut request).await? {
         Ok(body) => collect(&body, &sender, env, config).await?,
         Err(error) => (Found::Refused(Reply::from_error(&error)), None),
@@ -72,8 +73,10 @@ pub(crate) async fn take_pixel(request: Request, env: &Env, config: &Config) -> 
     let sender = Sender::of(&request);
     let url = request.url()?;
     if url.query().is_some_and(|query| query.len() <= PIXEL_QUERY_BYTES_MAX) {
-        let event: serde_json::Map<_, _> =
-            url.query_pairs().map(|(name, value)| (name.into_owned(), serde_json::Value::from(value.into_owned()))).collect();
+        let event: serde_json::Map<_, _> = url
+            .query_pairs()
+            .map(|(name, value)| (name.into_owned(), serde_json::Value::from(value.into_owned())))
+            .collect();
         let body = serde_json::Value::from(event).to_string();
         if let (Found::Events(mut collected), _) = collect(body.as_bytes(), &sender, env, config).await? {
             append::append(env, config, &mut collected).await;
@@ -122,7 +125,8 @@ async fn collect(body: &[u8], sender: &Sender, env: &Env, config: &Config) -> Re
             sites.insert(site);
         }
     }
-    let origin = sender.origin().filter(|origin| sites.iter().any(|site| site.allows_origin(Some(origin)))).map(str::to_owned);
+    let origin =
+        sender.origin().filter(|origin| sites.iter().any(|site| site.allows_origin(Some(origin)))).map(str::to_owned);
     salts.sort_unstable();
     salts.dedup();
     let mut entropy = [0_u8; 32];

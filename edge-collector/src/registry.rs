@@ -5,7 +5,9 @@
 //! day is first asked for, and from then on nobody can compute that day's visitor ids again.
 
 use serde::{Deserialize, Serialize};
-use worker::{DurableObject, Env, Method, Request, Response, Result, SqlStorage, SqlStorageValue as Value, State, durable_object};
+use worker::{
+    DurableObject, Env, Method, Request, Response, Result, SqlStorage, SqlStorageValue as Value, State, durable_object,
+};
 
 use crate::clock;
 
@@ -143,7 +145,9 @@ fn stored(sql: &SqlStorage, id: &str) -> Result<Stored> {
 fn salts(sql: &SqlStorage, now_ms: i64) -> Result<Vec<Salt>> {
     let today = now_ms.div_euclid(MS_PER_DAY);
     let mut salts = Vec::new();
-    for row in sql.exec("SELECT day, salt FROM salts WHERE day >= ? ORDER BY day DESC", vec![day_value(today - 1)?])?.raw() {
+    for row in
+        sql.exec("SELECT day, salt FROM salts WHERE day >= ? ORDER BY day DESC", vec![day_value(today - 1)?])?.raw()
+    {
         let mut row = row?.into_iter();
         let day = match row.next() {
             Some(Value::Integer(day)) => day,
@@ -159,7 +163,8 @@ fn salts(sql: &SqlStorage, now_ms: i64) -> Result<Vec<Salt>> {
     }
     if !salts.iter().any(|salt| salt.day == today) {
         let mut salt = [0_u8; SALT_BYTES];
-        getrandom::fill(&mut salt).map_err(|error| worker::Error::RustError(format!("expected random bytes, found {error}")))?;
+        getrandom::fill(&mut salt)
+            .map_err(|error| worker::Error::RustError(format!("expected random bytes, found {error}")))?;
         sql.exec("INSERT INTO salts (day, salt) VALUES (?, ?)", vec![day_value(today)?, Value::Blob(salt.to_vec())])?;
         sql.exec("DELETE FROM salts WHERE day < ?", vec![day_value(today - 1)?])?;
         salts.insert(0, Salt { day: today, salt });

@@ -24,7 +24,9 @@ pub(crate) async fn send(insert: Insert) -> Answer {
     match attempt(insert).await {
         Ok(answer) => answer,
         // The runtime does not say how far the request got, so it may have arrived.
-        Err(error) => Answer { delivery: Delivery::without_answer(true), code: None, message: shorten(&error.to_string()) },
+        Err(error) => {
+            Answer { delivery: Delivery::without_answer(true), code: None, message: shorten(&error.to_string()) }
+        }
     }
 }
 

@@ -100,7 +100,7 @@ impl Connection {
     pub fn new(target: &Target) -> Result<Self, ConnectionError> {
         let rest = target.url.strip_prefix("http://").or_else(|| target.url.strip_prefix("https://"));
         let authority =
-            rest.and_then(|rest| rest.split(['/', '?', '#']).next());
+            rest.and_then(|rest| rest.split(['/', '?', '#']).next()).filter(|authority| !authority.is_empty());
         match authority {
             None => return Err(ConnectionError::Url(target.url.clone())),
             Some(authority) if authority.contains('@') => return Err(ConnectionError::UrlCredentials),

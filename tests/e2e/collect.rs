@@ -39,15 +39,46 @@ fn an_event_becomes_one_row_with_its_columns(lab: &mut Lab) -> Result<()> {
         "referrer": "https://www.google.com/", "user_id": "18446744073709551615", "order_id": "o-1 \"ü\"\n", "revenue": "129.95", "currency": "EUR",
         "product_id": 17, "quantity": 2, "screen": "1920x1080", "language": "de-DE", "colour": "gold"}]});
     let cf = r#"{"country":"DE","region":"Hesse","city":"Frankfurt am Main","asn":3320,"colo":"FRA","continent":"EU","timezone":"Europe/Berlin","latitude":"50.1","longitude":"8.7"}"#;
-    let answer = lab::post(stack, "/v1/events", body.to_string().as_bytes(), &[("CF-Blob", cf), ("Origin", "https://shop.example")])?;
+    let answer = lab::post(
+        stack,
+        "/v1/events",
+        body.to_string().as_bytes(),
+        &[("CF-Blob", cf), ("Origin", "https://shop.example")],
+    )?;
     ensure!(answer.status == 202 && answer.outcomes()? == ["accepted"], "{answer:?}");
     lab::expect_events(stack, &format!("event_id = '{id}'"), 1, 10)?;
     let columns = "site_id, event_type, page_path, utm_campaign, position(page_url, 'secret'), referrer_host, channel, toString(user_id), order_id, \
          toString(revenue), currency, product_id, quantity, screen_width, language, country, city, asn, browser, os, device_type, is_bot, \
          properties['colour'], collector_region, visitor_id != 0";
-    let row = stack.file.clickhouse[0].query(&format!("SELECT {columns} FROM ecommerce.events WHERE event_id = '{id}' FORMAT JSONCompactEachRow"))?;
-    let expected = json!(["demo", "purchase", "/checkout", "spring", 0, "google.com", "Organic Search", "18446744073709551615", "o-1 \"ü\"\n",
-        "129.95", "EUR", 17, 2, 1920, "de-DE", "DE", "Frankfurt am Main", 3320, "Firefox", "Linux", "desktop", 0, "gold", "eu", 1]);
+    let row = stack.file.clickhouse[0]
+        .query(&format!("SELECT {columns} FROM ecommerce.events WHERE event_id = '{id}' FORMAT JSONCompactEachRow"))?;
+    let expected = json!([
+        "demo",
+        "purchase",
+        "/checkout",
+        "spring",
+        0,
+        "google.com",
+        "Organic Search",
+        "18446744073709551615",
+        "o-1 \"ü\"\n",
+        "129.95",
+        "EUR",
+        17,
+        2,
+        1920,
+        "de-DE",
+        "DE",
+        "Frankfurt am Main",
+        3320,
+        "Firefox",
+        "Linux",
+        "desktop",
+        0,
+        "gold",
+        "eu",
+        1
+    ]);
     let found: serde_json::Value = serde_json::from_str(&row)?;
     ensure!(found == expected, "expected {expected}, found {found}");
     Ok(())
@@ -57,10 +88,16 @@ fn a_crawler_is_stored_flagged_with_its_evidence(lab: &mut Lab) -> Result<()> {
     let stack = lab.stack()?;
     let id = lab::event_id();
     let body = json!({"site": "demo", "events": [{"event_id": id, "event_type": "page_view", "page_url": "https://shop.example/"}]});
-    let agent = "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; GPTBot/1.2; +https://openai.com/gptbot)";
+    let agent =
+        "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; GPTBot/1.2; +https://openai.com/gptbot)";
     let answer = lab::post(stack, "/v1/events", body.to_string().as_bytes(), &[("User-Agent", agent)])?;
     ensure!(answer.status == 202 && answer.outcomes()? == ["flagged"], "{answer:?}");
-    lab::expect_events(stack, &format!("event_id = '{id}' AND is_bot = 1 AND has(bot_signals, 'ua:crawler') AND device_type = 'bot'"), 1, 10)
+    lab::expect_events(
+        stack,
+        &format!("event_id = '{id}' AND is_bot = 1 AND has(bot_signals, 'ua:crawler') AND device_type = 'bot'"),
+        1,
+        10,
+    )
 }
 
 fn a_repeated_event_id_is_a_duplicate(lab: &mut Lab) -> Result<()> {
@@ -80,13 +117,20 @@ fn an_invalid_event_names_its_reason_and_field(lab: &mut Lab) -> Result<()> {
     let answer = lab::send(stack, &json!({"site": "demo", "events": [view, {"page_url": "https://shop.example/"}]}))?;
     ensure!(answer.status == 202, "{answer:?}");
     let second = &answer.json()?["results"][1];
-    ensure!(second["outcome"] == "invalid" && second["reason"] == "missing_field" && second["field"] == "/events/1/event_type", "{second}");
+    ensure!(
+        second["outcome"] == "invalid"
+            && second["reason"] == "missing_field"
+            && second["field"] == "/events/1/event_type",
+        "{second}"
+    );
     Ok(())
 }
 
 fn refusals_have_their_status(lab: &mut Lab) -> Result<()> {
     let stack = lab.stack()?;
-    let view = |site: &str| json!({"site": site, "events": [{"event_type": "page_view", "page_url": "https://shop.example/"}]}).to_string();
+    let view = |site: &str| {
+        json!({"site": site, "events": [{"event_type": "page_view", "page_url": "https://shop.example/"}]}).to_string()
+    };
     let large = "x".repeat(65 * 1024);
     let cases: [(&str, String, &[(&str, &str)], u16, &str); 5] = [
         ("no JSON", "{".to_owned(), &[], 400, "invalid_json"),
@@ -97,7 +141,10 @@ fn refusals_have_their_status(lab: &mut Lab) -> Result<()> {
     ];
     for (what, body, headers, status, reason) in cases {
         let answer = lab::post(stack, "/v1/events", body.as_bytes(), headers)?;
-        ensure!(answer.status == status && answer.text.contains(reason), "{what}: expected {status} {reason}, found {answer:?}");
+        ensure!(
+            answer.status == status && answer.text.contains(reason),
+            "{what}: expected {status} {reason}, found {answer:?}"
+        );
         ensure!(answer.json()?["results"].is_array(), "{what}: expected receipts, found {answer:?}");
     }
     let lost = lab::get(stack, "/nowhere", &[])?;
@@ -110,7 +157,8 @@ fn refusals_have_their_status(lab: &mut Lab) -> Result<()> {
 fn a_compressed_body_is_taken(lab: &mut Lab) -> Result<()> {
     use std::io::Write as _;
     let stack = lab.stack()?;
-    let body = json!({"site": "demo", "events": [{"event_type": "page_view", "page_url": "https://shop.example/"}]}).to_string();
+    let body = json!({"site": "demo", "events": [{"event_type": "page_view", "page_url": "https://shop.example/"}]})
+        .to_string();
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     gzip.write_all(body.as_bytes())?;
     let answer = lab::post(stack, "/v1/events", &gzip.finish()?, &[("Content-Encoding", "gzip")])?;
@@ -124,7 +172,8 @@ fn a_compressed_body_is_taken(lab: &mut Lab) -> Result<()> {
 
 fn only_the_sites_origins_may_read_the_answer(lab: &mut Lab) -> Result<()> {
     let stack = lab.stack()?;
-    let body = json!({"site": "demo", "events": [{"event_type": "page_view", "page_url": "https://shop.example/"}]}).to_string();
+    let body = json!({"site": "demo", "events": [{"event_type": "page_view", "page_url": "https://shop.example/"}]})
+        .to_string();
     let own = lab::post(stack, "/v1/events", body.as_bytes(), &[("Origin", "https://www.shop.example")])?;
     ensure!(own.header("Access-Control-Allow-Origin") == Some("https://www.shop.example"), "{own:?}");
     let other = lab::post(stack, "/v1/events", body.as_bytes(), &[("Origin", "https://evil.example")])?;
@@ -164,7 +213,10 @@ fn validate_shows_the_row_and_writes_nothing(lab: &mut Lab) -> Result<()> {
     ensure!(row["page_path"] == "/v" && row["site_id"] == "demo", "{answer:?}");
     // An event sent after it is stored; the validated one is still not there.
     let marker = lab::event_id();
-    lab::send(stack, &json!({"site": "demo", "events": [{"event_id": marker, "event_type": "page_view", "page_url": "https://shop.example/"}]}))?;
+    lab::send(
+        stack,
+        &json!({"site": "demo", "events": [{"event_id": marker, "event_type": "page_view", "page_url": "https://shop.example/"}]}),
+    )?;
     lab::expect_events(stack, &format!("event_id IN ('{id}', '{marker}')"), 1, 10)
 }
 
@@ -175,14 +227,25 @@ fn a_new_site_is_taken_at_once(lab: &mut Lab) -> Result<()> {
     let without = ureq::put(&url).config().http_status_as_error(false).build().send(&settings)?;
     ensure!(without.status() == 401, "without a token: {}", without.status());
     let bearer = format!("Bearer {}", stack.file.admin_token);
-    let put = ureq::put(&url).config().http_status_as_error(false).build().header("Authorization", &bearer).send(&settings)?;
+    let put = ureq::put(&url)
+        .config()
+        .http_status_as_error(false)
+        .build()
+        .header("Authorization", &bearer)
+        .send(&settings)?;
     ensure!(put.status().is_success(), "{}", put.status());
     let event = json!({"site": "fresh", "events": [{"event_type": "page_view", "page_url": "https://fresh.example/"}]});
     let answer = lab::send(stack, &event)?;
     ensure!(answer.status == 202, "{answer:?}");
-    let wrong = ureq::put(&url).config().http_status_as_error(false).build().header("Authorization", &bearer).send(r#"{"id":"fresh","domains":[]}"#)?;
+    let wrong = ureq::put(&url)
+        .config()
+        .http_status_as_error(false)
+        .build()
+        .header("Authorization", &bearer)
+        .send(r#"{"id":"fresh","domains":[]}"#)?;
     ensure!(wrong.status() == 400, "impossible settings: {}", wrong.status());
-    let delete = ureq::delete(&url).config().http_status_as_error(false).build().header("Authorization", &bearer).call()?;
+    let delete =
+        ureq::delete(&url).config().http_status_as_error(false).build().header("Authorization", &bearer).call()?;
     ensure!(delete.status().is_success(), "{}", delete.status());
     Ok(())
 }
@@ -190,12 +253,15 @@ fn a_new_site_is_taken_at_once(lab: &mut Lab) -> Result<()> {
 fn a_visitor_keeps_one_id_within_the_day(lab: &mut Lab) -> Result<()> {
     let stack = lab.stack()?;
     let mark = lab::event_id();
-    for agent in [lab::FIREFOX, lab::FIREFOX, "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:145.0) Gecko/20100101 Firefox/145.0"] {
+    for agent in
+        [lab::FIREFOX, lab::FIREFOX, "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:145.0) Gecko/20100101 Firefox/145.0"]
+    {
         let body = json!({"site": "demo", "events": [{"event_type": "page_view", "page_url": format!("https://shop.example/{mark}")}]});
         lab::post(stack, "/v1/events", body.to_string().as_bytes(), &[("User-Agent", agent)])?;
     }
     lab::expect_events(stack, &format!("page_path = '/{mark}'"), 3, 10)?;
-    let visitors = stack.file.clickhouse[0].query(&format!("SELECT uniqExact(visitor_id) FROM ecommerce.events WHERE page_path = '/{mark}'"))?;
+    let visitors = stack.file.clickhouse[0]
+        .query(&format!("SELECT uniqExact(visitor_id) FROM ecommerce.events WHERE page_path = '/{mark}'"))?;
     ensure!(visitors == "2", "expected 2 visitors, found {visitors}");
     Ok(())
 }

@@ -9,7 +9,10 @@ use crate::Test;
 use crate::lab::{self, Lab};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
-    ("an_event_taken_while_clickhouse_is_stopped_arrives_once", an_event_taken_while_clickhouse_is_stopped_arrives_once),
+    (
+        "an_event_taken_while_clickhouse_is_stopped_arrives_once",
+        an_event_taken_while_clickhouse_is_stopped_arrives_once,
+    ),
     ("clickhouse_killed_under_load_loses_and_doubles_nothing", clickhouse_killed_under_load_loses_and_doubles_nothing),
     ("a_killed_collector_keeps_what_it_acknowledged", a_killed_collector_keeps_what_it_acknowledged),
     ("a_missing_table_parks_the_batch_until_it_is_back", a_missing_table_parks_the_batch_until_it_is_back),
@@ -89,8 +92,10 @@ fn an_event_is_stored_in_its_sites_region(lab: &mut Lab) -> Result<()> {
         let answer = lab::post(stack, "/v1/events", body.to_string().as_bytes(), &[("CF-Blob", cf)])?;
         ensure!(answer.status == 202, "{answer:?}");
         lab::expect_events(stack, &format!("event_id = '{id}'"), 1, 10)?;
-        let endpoint = stack.file.clickhouse.iter().find(|endpoint| endpoint.region == region).expect("a region of the stack");
-        let found = endpoint.query(&format!("SELECT collector_region FROM ecommerce.events WHERE event_id = '{id}'"))?;
+        let endpoint =
+            stack.file.clickhouse.iter().find(|endpoint| endpoint.region == region).expect("a region of the stack");
+        let found =
+            endpoint.query(&format!("SELECT collector_region FROM ecommerce.events WHERE event_id = '{id}'"))?;
         ensure!(found == region, "expected the row in {region}, found {found:?}");
     }
     Ok(())

@@ -30,7 +30,8 @@ fn wrangler() -> Command {
 
 fn wrangler_deploy_dry_run_passes(lab: &mut Lab) -> Result<()> {
     let out = lab.folder("dry-run");
-    let output = wrangler().args(["deploy", "--dry-run", "--outdir"]).arg(&out).output().context("expected to run wrangler")?;
+    let output =
+        wrangler().args(["deploy", "--dry-run", "--outdir"]).arg(&out).output().context("expected to run wrangler")?;
     let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     ensure!(output.status.success(), "{text}");
     for binding in ["env.BATCHER", "env.REGISTRY", "env.REGIONS"] {
@@ -44,7 +45,19 @@ fn wrangler_dev_takes_a_beacon(lab: &mut Lab) -> Result<()> {
     std::fs::create_dir_all(dir.join("logs"))?;
     let port = port::free_block()?;
     let mut command = wrangler();
-    command.args(["dev", "--local", "--ip", "127.0.0.1", "--port", &port.to_string(), "--inspector-port", &(port + 1).to_string(), "--persist-to"]).arg(&dir);
+    command
+        .args([
+            "dev",
+            "--local",
+            "--ip",
+            "127.0.0.1",
+            "--port",
+            &port.to_string(),
+            "--inspector-port",
+            &(port + 1).to_string(),
+            "--persist-to",
+        ])
+        .arg(&dir);
     let pid = process::start(&dir, "wrangler", &mut command)?;
     let result = beacon_is_taken(port);
     process::stop_group(pid);

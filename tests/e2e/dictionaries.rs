@@ -37,12 +37,16 @@ fn a_buyers_segment_is_found_by_dictget(lab: &mut Lab) -> Result<()> {
     let (url, bearer) = (format!("{}/user-segments", feed.url), format!("Bearer {}", feed.token));
     let entry = lab::wait_for("the buyer in the feed", 60, || {
         let body = lab::get_url(&url, &[("Authorization", &bearer)])?.text;
-        Ok(body.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).find(|entry| entry["user_id"] == json!(user)))
+        Ok(body
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+            .find(|entry| entry["user_id"] == json!(user)))
     })?;
     let expected = entry["segment_name"].as_str().context("expected a segment name")?.to_owned();
     let endpoint = &stack.file.clickhouse[0];
     endpoint.query("SYSTEM RELOAD DICTIONARY ecommerce.user_segments_dict")?;
-    let found = endpoint.query(&format!("SELECT dictGet('ecommerce.user_segments_dict', 'segment_name', toUInt64({user}))"))?;
+    let found =
+        endpoint.query(&format!("SELECT dictGet('ecommerce.user_segments_dict', 'segment_name', toUInt64({user}))"))?;
     ensure!(!found.is_empty() && found == expected, "expected {expected}, found {found:?}");
     Ok(())
 }
@@ -65,7 +69,9 @@ fn a_feed_opens_only_with_its_token(lab: &mut Lab) -> Result<()> {
 
 fn no_token_shows_in_show_create(lab: &mut Lab) -> Result<()> {
     let stack = lab.stack()?;
-    for (dictionary, feed) in [("countries_dict", &stack.file.countries), ("user_segments_dict", &stack.file.user_segments)] {
+    for (dictionary, feed) in
+        [("countries_dict", &stack.file.countries), ("user_segments_dict", &stack.file.user_segments)]
+    {
         let ddl = stack.file.clickhouse[0].query(&format!("SHOW CREATE DICTIONARY ecommerce.{dictionary}"))?;
         ensure!(!ddl.contains(&feed.token), "{ddl}");
     }

@@ -87,9 +87,19 @@ pub(crate) fn send(stack: &Stack, body: &Value) -> Result<Answer> {
 
 /// Posts bytes; `headers` replace the usual ones of the same name.
 pub(crate) fn post(stack: &Stack, path: &str, body: &[u8], headers: &[(&str, &str)]) -> Result<Answer> {
-    let usual = [("Content-Type", "text/plain"), ("User-Agent", FIREFOX), ("Accept-Language", "de-DE,de;q=0.8"), ("Sec-Fetch-Mode", "no-cors")];
-    let mut request = ureq::post(format!("{}{path}", stack.file.collector)).config().http_status_as_error(false).build();
-    for (name, value) in usual.iter().filter(|(name, _)| !headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(name))).chain(headers) {
+    let usual = [
+        ("Content-Type", "text/plain"),
+        ("User-Agent", FIREFOX),
+        ("Accept-Language", "de-DE,de;q=0.8"),
+        ("Sec-Fetch-Mode", "no-cors"),
+    ];
+    let mut request =
+        ureq::post(format!("{}{path}", stack.file.collector)).config().http_status_as_error(false).build();
+    for (name, value) in usual
+        .iter()
+        .filter(|(name, _)| !headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)))
+        .chain(headers)
+    {
         request = request.header(*name, *value);
     }
     answer(request.send(body)?)

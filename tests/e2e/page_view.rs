@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use crate::Test;
 use crate::lab::{self, Lab};
 
-pub(crate) const TESTS: &[(&str, Test)] = &[("a_real_browser_shops_and_its_rows_arrive", a_real_browser_shops_and_its_rows_arrive)];
+pub(crate) const TESTS: &[(&str, Test)] =
+    &[("a_real_browser_shops_and_its_rows_arrive", a_real_browser_shops_and_its_rows_arrive)];
 
 fn a_real_browser_shops_and_its_rows_arrive(lab: &mut Lab) -> Result<()> {
     let stack = lab.stack()?;
@@ -23,7 +24,9 @@ fn a_real_browser_shops_and_its_rows_arrive(lab: &mut Lab) -> Result<()> {
     ensure!(output.status.success(), "the browser's visit: {text}\n{}", String::from_utf8_lossy(&output.stderr));
     let report: Value = serde_json::from_str(text.lines().last().unwrap_or_default()).context("expected a report")?;
     let order = report["order_id"].as_str().context("expected an order_id")?.to_owned();
-    lab::wait_for("the purchase in ClickHouse", 5, || Ok((lab::count_events(stack, &format!("order_id = '{order}' AND event_type = 'purchase'"))? > 0).then_some(())))?;
+    lab::wait_for("the purchase in ClickHouse", 5, || {
+        Ok((lab::count_events(stack, &format!("order_id = '{order}' AND event_type = 'purchase'"))? > 0).then_some(()))
+    })?;
     let endpoint = &stack.file.clickhouse[0];
     let row = endpoint.query(&format!(
         "SELECT site_id, toString(user_id), browser, os, device_type, is_bot, bot_signals, currency, revenue > 0, screen_width > 0, language != '', \

@@ -36,7 +36,10 @@ fn a_wrong_password_is_named(lab: &mut Lab) -> Result<()> {
     let endpoint = lab.stack()?.file.clickhouse[0].clone();
     let output = landfall(&endpoint, "wrong")?;
     let text = String::from_utf8_lossy(&output.stderr).to_lowercase();
-    ensure!(!output.status.success() && text.contains("password"), "expected an error about the password, found {text}");
+    ensure!(
+        !output.status.success() && text.contains("password"),
+        "expected an error about the password, found {text}"
+    );
     Ok(())
 }
 
@@ -49,7 +52,10 @@ fn the_collector_may_only_insert(lab: &mut Lab) -> Result<()> {
     };
     ensure!(collector.query("SELECT count() FROM ecommerce.events").is_err(), "expected the collector not to read");
     ensure!(collector.query("DROP TABLE ecommerce.events").is_err(), "expected the collector not to drop");
-    ensure!(collector.query("TRUNCATE TABLE ecommerce.dead_letters").is_err(), "expected the collector not to truncate");
+    ensure!(
+        collector.query("TRUNCATE TABLE ecommerce.dead_letters").is_err(),
+        "expected the collector not to truncate"
+    );
     Ok(())
 }
 
@@ -61,7 +67,10 @@ fn the_reader_may_only_read(lab: &mut Lab) -> Result<()> {
         ..stack.file.clickhouse[0].clone()
     };
     reader.query("SELECT count(), dictGet('ecommerce.countries_dict', 'name', 'FR') FROM ecommerce.events")?;
-    ensure!(reader.query("INSERT INTO ecommerce.events (site_id) VALUES ('x')").is_err(), "expected the reader not to write");
+    ensure!(
+        reader.query("INSERT INTO ecommerce.events (site_id) VALUES ('x')").is_err(),
+        "expected the reader not to write"
+    );
     ensure!(reader.query("DROP TABLE ecommerce.events").is_err(), "expected the reader not to drop");
     Ok(())
 }

@@ -13,8 +13,15 @@ pub mod size;
 
 const BUILD_MINUTES_MAX: u64 = 30;
 /// What the Worker is built from; a build is skipped while none of it has changed.
-const WORKER_INPUTS: [&str; 7] =
-    ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", "edge-collector", "collector-core", "user-agent", "beacon/dist"];
+const WORKER_INPUTS: [&str; 7] = [
+    "Cargo.toml",
+    "Cargo.lock",
+    "rust-toolchain.toml",
+    "edge-collector",
+    "collector-core",
+    "user-agent",
+    "beacon/dist",
+];
 
 /// Everything that `up` runs.
 pub fn all() -> Result<()> {
@@ -26,7 +33,11 @@ pub fn all() -> Result<()> {
 
 /// The beacon script: `beacon/dist/l.js`, which the Worker embeds.
 pub fn beacon() -> Result<()> {
-    step::run_loud("building the beacon script", Command::new("node").arg("beacon/build.mjs").current_dir(paths::root()), 5)
+    step::run_loud(
+        "building the beacon script",
+        Command::new("node").arg("beacon/build.mjs").current_dir(paths::root()),
+        5,
+    )
 }
 
 /// The Worker: `edge-collector/build/index.js` and `index_bg.wasm`, unless they are up to date. Says whether it built.
@@ -71,7 +82,18 @@ pub fn services() -> Result<()> {
     step::run(
         "building the services and the embedded ClickHouse's front",
         Command::new("cargo")
-            .args(["build", "--profile", "stack", "--locked", "-p", "dict-services", "-p", "dev-clickhouse", "-p", "landfall"])
+            .args([
+                "build",
+                "--profile",
+                "stack",
+                "--locked",
+                "-p",
+                "dict-services",
+                "-p",
+                "dev-clickhouse",
+                "-p",
+                "landfall",
+            ])
             .current_dir(paths::root()),
         BUILD_MINUTES_MAX,
     )

@@ -35,7 +35,11 @@ pub fn run() -> Result<()> {
     step::run("spelling", typos.current_dir(paths::root()), CHECK_MINUTES_MAX)?;
     scripts()?;
     let mut tsc = Command::new(paths::node_module(".bin/tsc"));
-    step::run("types of the beacon script", tsc.args(["--noEmit", "-p", "beacon"]).current_dir(paths::root()), CHECK_MINUTES_MAX)
+    step::run(
+        "types of the beacon script",
+        tsc.args(["--noEmit", "-p", "beacon"]).current_dir(paths::root()),
+        CHECK_MINUTES_MAX,
+    )
 }
 
 fn cargo(title: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Result<()> {

@@ -5,15 +5,15 @@
 //!
 //! Modules in reading order: where things are, how steps are shown, what is built, what is run.
 
-pub mod paths;
-pub mod interrupt;
-pub mod step;
-pub mod tool;
 pub mod build;
-pub mod stack;
-pub mod shop;
-pub mod traffic;
-pub mod demo;
-pub mod test;
 pub mod check;
+pub mod demo;
+pub mod interrupt;
+pub mod paths;
+pub mod shop;
+pub mod stack;
+pub mod step;
+pub mod test;
+pub mod tool;
+pub mod traffic;
 pub mod update_data;

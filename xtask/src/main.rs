@@ -10,7 +10,11 @@ use xtask::{build, check, demo, interrupt, shop, test};
 
 /// Build, run, test and check Landfall from a clone.
 #[derive(Parser)]
-#[command(name = "cargo xtask", bin_name = "cargo xtask", after_help = "Examples:\n  cargo xtask demo\n  cargo xtask up --regions eu,us\n  cargo xtask down\n  cargo xtask test")]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    after_help = "Examples:\n  cargo xtask demo\n  cargo xtask up --regions eu,us\n  cargo xtask down\n  cargo xtask test"
+)]
 struct Cli {
     #[command(subcommand)]
     command: Task,
@@ -19,7 +23,9 @@ struct Cli {
 #[derive(Subcommand)]
 enum Task {
     /// Start everything with simulated shoppers and live counts, until Ctrl-C
-    #[command(after_help = "Examples:\n  cargo xtask demo\n  cargo xtask demo --seconds 60 --dir /tmp/demo --port-base 21000")]
+    #[command(
+        after_help = "Examples:\n  cargo xtask demo\n  cargo xtask demo --seconds 60 --dir /tmp/demo --port-base 21000"
+    )]
     Demo {
         #[command(flatten)]
         place: Place,
@@ -28,7 +34,9 @@ enum Task {
         seconds: Option<u64>,
     },
     /// Start the stack in the background; on a folder that has one, start what is not running
-    #[command(after_help = "Examples:\n  cargo xtask up\n  cargo xtask up --regions eu,us --dir /tmp/second --port-base 21000")]
+    #[command(
+        after_help = "Examples:\n  cargo xtask up\n  cargo xtask up --regions eu,us --dir /tmp/second --port-base 21000"
+    )]
     Up {
         #[command(flatten)]
         place: Place,

@@ -56,8 +56,9 @@ impl Stack {
     /// A stack that an earlier command started.
     pub fn attach(dir: &Path) -> Result<Self> {
         let dir = layout::absolute(dir)?;
-        let file = StackFile::read(&dir)?
-            .with_context(|| format!("expected a stack in {}, found no stack.json; start one: cargo xtask up", dir.display()))?;
+        let file = StackFile::read(&dir)?.with_context(|| {
+            format!("expected a stack in {}, found no stack.json; start one: cargo xtask up", dir.display())
+        })?;
         Ok(Self { layout: Layout::read(&dir)?.context("expected settings.json beside stack.json")?, file })
     }
 
@@ -163,7 +164,11 @@ impl Stack {
             }
             let log = self.layout.dir.join("logs").join(format!("{log}.log"));
             if !process::is_ours(Some(pid), &self.layout.dir) {
-                bail!("expected it to keep running, found it ended; the end of {}:\n{}", log.display(), process::tail(&log));
+                bail!(
+                    "expected it to keep running, found it ended; the end of {}:\n{}",
+                    log.display(),
+                    process::tail(&log)
+                );
             }
             if Instant::now() > deadline {
                 let end = process::tail(&log);

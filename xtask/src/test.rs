@@ -24,7 +24,9 @@ pub fn run(filter: &[String], e2e_only: bool) -> Result<()> {
 fn unit() -> Result<()> {
     build::beacon()?;
     let mut cargo = Command::new("cargo");
-    cargo.args(["test", "--workspace", "--exclude", "e2e", "--exclude", "edge-collector", "--locked"]).current_dir(paths::root());
+    cargo
+        .args(["test", "--workspace", "--exclude", "e2e", "--exclude", "edge-collector", "--locked"])
+        .current_dir(paths::root());
     step::run_loud("unit and property tests", &mut cargo, UNIT_MINUTES_MAX)?;
     node_tests("the beacon script's tests", "beacon/test")?;
     node_tests("the beacon script in Chromium", "tests/browser")

@@ -26,8 +26,9 @@ pub fn check_prerequisites() -> Result<()> {
     }
     output(Command::new("npm").arg("--version")).context("expected npm beside Node.js, found none")?;
     let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
-    output(Command::new(&compiler).arg("--version"))
-        .with_context(|| format!("expected a C compiler ({compiler}) on PATH, found none; on Debian: apt-get install gcc"))?;
+    output(Command::new(&compiler).arg("--version")).with_context(|| {
+        format!("expected a C compiler ({compiler}) on PATH, found none; on Debian: apt-get install gcc")
+    })?;
     Ok(())
 }
 
@@ -46,7 +47,8 @@ pub fn ensure_wasm_target() -> Result<()> {
 
 /// The npm packages of package-lock.json.
 pub fn ensure_node_modules() -> Result<()> {
-    let lock = std::fs::read_to_string(paths::root().join("package-lock.json")).context("expected package-lock.json")?;
+    let lock =
+        std::fs::read_to_string(paths::root().join("package-lock.json")).context("expected package-lock.json")?;
     let stamp = paths::node_module(".landfall-lock");
     if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == lock) {
         return Ok(());
@@ -119,7 +121,9 @@ fn ensure_openssl() -> Result<()> {
     if can_apt() {
         return apt_install("OpenSSL headers for worker-build", &["pkg-config", "libssl-dev"]);
     }
-    bail!("expected pkg-config and the OpenSSL headers (worker-build links them), found none; on Debian: apt-get install pkg-config libssl-dev")
+    bail!(
+        "expected pkg-config and the OpenSSL headers (worker-build links them), found none; on Debian: apt-get install pkg-config libssl-dev"
+    )
 }
 
 fn cargo_tool(package: &str, binary: &str, version: &str) -> Result<PathBuf> {
@@ -133,7 +137,11 @@ fn cargo_tool(package: &str, binary: &str, version: &str) -> Result<PathBuf> {
         interrupt::check()?;
         // A registry mirror may lack the newest release that the tool's own lock file names.
         println!("  {error:#}");
-        step::run(&format!("{title}, with the dependencies that the registry has"), &mut install(package, version), INSTALL_MINUTES_MAX)?;
+        step::run(
+            &format!("{title}, with the dependencies that the registry has"),
+            &mut install(package, version),
+            INSTALL_MINUTES_MAX,
+        )?;
     }
     Ok(path)
 }
@@ -168,7 +176,11 @@ fn can_apt() -> bool {
 }
 
 fn apt_install(what: &str, packages: &[&str]) -> Result<()> {
-    step::run("refreshing the list of system packages", Command::new("apt-get").args(["update", "-q"]), INSTALL_MINUTES_MAX)?;
+    step::run(
+        "refreshing the list of system packages",
+        Command::new("apt-get").args(["update", "-q"]),
+        INSTALL_MINUTES_MAX,
+    )?;
     let mut install = Command::new("apt-get");
     install.args(["install", "-y", "-q", "--no-install-recommends"]).args(packages);
     step::run(&format!("installing {what}"), install.env("DEBIAN_FRONTEND", "noninteractive"), INSTALL_MINUTES_MAX)

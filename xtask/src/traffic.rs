@@ -67,8 +67,11 @@ impl Drop for Traffic {
 }
 
 fn send_until(is_stopping: &AtomicBool, counts: &Counts, url: &str) {
-    let agent: ureq::Agent =
-        ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(10))).http_status_as_error(false).build().into();
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .timeout_global(Some(Duration::from_secs(10)))
+        .http_status_as_error(false)
+        .build()
+        .into();
     let mut dice = Dice(0x1a4d_fa11);
     while !is_stopping.load(Ordering::SeqCst) {
         let visit = visit(&mut dice, now_ms());
@@ -137,7 +140,9 @@ fn pick(value: u64, length: usize) -> usize {
 
 /// Milliseconds since 1970, UTC.
 pub fn now_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX))
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |elapsed| u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// A small reproducible random source (SplitMix64): the same demo every time.

@@ -54,6 +54,10 @@ pub fn regexes_yaml() -> Result<PathBuf> {
 
 fn check(path: &Path, contents: &[u8]) -> Result<()> {
     let committed = std::fs::read(path).with_context(|| format!("expected {}", path.display()))?;
-    ensure!(committed == contents, "expected {} as `cargo xtask update-data` writes it, found other contents", path.display());
+    ensure!(
+        committed == contents,
+        "expected {} as `cargo xtask update-data` writes it, found other contents",
+        path.display()
+    );
     Ok(())
 }

@@ -25,19 +25,18 @@ fn mask_emails(text: Cow<'_, str>) -> Cow<'_, str> {
     let mut rest: &str = &text;
     let mut is_changed = false;
     while let Some((at, at_bytes)) = find_at(rest) {
-        let (before, after) = (&rest[..at], &rest[at + at_bytes..]);
-        let local = before.len() - before.bytes().rev().take_while(|b| is_local(*b)).count();
-        let domain = after.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'-' || *b == b'.').count();
-        let domain = after[..domain].trim_end_matches(['.', '-']);
-        let is_email =
-            local < at && domain.rsplit_once('.').is_some_and(|(name, tld)| !name.is_empty() && tld.len() >= 2);
-        if is_email {
-            masked.push_str(&before[..local]);
-            masked.push_str(EMAIL_MASK);
-            rest = &after[domain.len()..];
+        let (before, from) = rest.split_at(at);
+        let (sign, after) = from.split_at(at_bytes);
+        let (kept, local) = before.split_at(before.len() - before.bytes().rev().take_while(|b| is_local(*b)).count());
+        let domain_bytes = after.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'-' || *b == b'.').count();
+        let domain = after.split_at(domain_bytes).0.trim_end_matches(['.', '-']);
+        let has_dot = domain.rsplit_once('.').is_some_and(|(name, tld)| !name.is_empty() && tld.len() >= 2);
+        if has_dot && !local.is_empty() {
+            masked.extend([kept, EMAIL_MASK]);
+            rest = after.split_at(domain.len()).1;
             is_changed = true;
         } else {
-            masked.push_str(&rest[..at + at_bytes]);
+            masked.extend([before, sign]);
             rest = after;
         }
     }
@@ -48,11 +47,12 @@ fn mask_emails(text: Cow<'_, str>) -> Cow<'_, str> {
     Cow::Owned(masked)
 }
 
-/// Offset and length of the next `@`, plain or percent-encoded.
+/// Offset and length of the next `@`, plain or percent-encoded; one pass over the text in all, however many there are.
 fn find_at(text: &str) -> Option<(usize, usize)> {
-    let plain = text.find('@').map(|at| (at, 1));
-    let encoded = text.find("%40").map(|at| (at, 3));
-    plain.into_iter().chain(encoded).min()
+    text.match_indices(['@', '%']).find_map(|(at, sign)| match sign {
+        "@" => Some((at, 1)),
+        _ => text.split_at(at).1.starts_with("%40").then_some((at, 3)),
+    })
 }
 
 fn is_local(byte: u8) -> bool {

@@ -129,7 +129,11 @@ impl Shard {
                 // One structured line; never the body, which holds visitors' data, nor the URL with its token.
                 console_error!(
                     "{{\"level\":\"alert\",\"what\":\"insert_failed\",\"class\":\"{}\",\"table\":\"{}\",\"rows\":{},\"attempts\":{},\"wait_ms\":{wait_ms},\"code\":{}}}",
-                    class.tag(), batch.table.name(), batch.rows, batch.attempts + 1, answer.code.unwrap_or(0)
+                    class.tag(),
+                    batch.table.name(),
+                    batch.rows,
+                    batch.attempts + 1,
+                    answer.code.unwrap_or(0)
                 );
                 if class == Delivery::Hold {
                     return Ok(true);
@@ -143,9 +147,16 @@ impl Shard {
     async fn attempt(&self, store: &Rc<Store>, batch: &Batch) -> Result<sink::Answer> {
         let region = self.memory.borrow().region.clone();
         let config = Config::of(&self.env)?;
-        let endpoint = config.endpoint(&region).ok_or_else(|| Error::RustError(format!("expected region {region:?} in REGIONS")))?;
-        let endpoint = insert::Endpoint { url: endpoint.url.clone(), user: endpoint.user.clone(), password: endpoint.password(&self.env)? };
-        let token = Uuid::try_parse(&batch.token).map_err(|error| Error::RustError(format!("token of a batch: {error}")))?;
+        let endpoint = config
+            .endpoint(&region)
+            .ok_or_else(|| Error::RustError(format!("expected region {region:?} in REGIONS")))?;
+        let endpoint = insert::Endpoint {
+            url: endpoint.url.clone(),
+            user: endpoint.user.clone(),
+            password: endpoint.password(&self.env)?,
+        };
+        let token =
+            Uuid::try_parse(&batch.token).map_err(|error| Error::RustError(format!("token of a batch: {error}")))?;
         let body = insert::compress([store.lines(batch)?.as_slice()]);
         Ok(sink::send(Insert::new(&endpoint, batch.table, token, body)).await)
     }

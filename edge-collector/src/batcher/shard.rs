@@ -125,7 +125,8 @@ impl Shard {
         let mut answers = Vec::with_capacity(append.lines.len());
         for line in &append.lines {
             let is_new = memory.recent.insert(line.event_id, now_ms);
-            let (taken, outcome) = if is_new { (Taken::Accepted, line.outcome) } else { (Taken::Duplicate, Outcome::Duplicate) };
+            let (taken, outcome) =
+                if is_new { (Taken::Accepted, line.outcome) } else { (Taken::Duplicate, Outcome::Duplicate) };
             memory.window.counts.add(append.minute_s, &line.site_id, outcome, 1);
             if is_new {
                 memory.window.push(line.event_id, &line.json);

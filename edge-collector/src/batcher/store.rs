@@ -251,7 +251,8 @@ impl Store {
             None,
         )?;
         let Some(row) = cursor.raw().next().transpose()? else { return Ok(Backlog::default()) };
-        let (open_rows, open_bytes) = open.iter().fold((0, 0), |(rows, bytes), open| (rows + open.rows, bytes + open.bytes));
+        let (open_rows, open_bytes) =
+            open.iter().fold((0, 0), |(rows, bytes), open| (rows + open.rows, bytes + open.bytes));
         Ok(Backlog {
             rows: integer(row.first())? + open_rows,
             bytes: integer(row.get(1))? + open_bytes,

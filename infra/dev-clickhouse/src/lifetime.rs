@@ -149,6 +149,9 @@ mod tests {
         schedule.record(&dictionary, false, start, 0.0);
         assert!(!is_due(&mut schedule, &dictionary, start + Duration::from_millis(499)));
         assert!(is_due(&mut schedule, &dictionary, start + Duration::from_millis(500)));
+        schedule.record(&dictionary, false, start, 0.0);
+        assert!(!is_due(&mut schedule, &dictionary, start + Duration::from_millis(999)));
+        assert!(is_due(&mut schedule, &dictionary, start + Duration::from_secs(1)));
         assert_eq!(backoff(3, 0.0), Duration::from_secs(4));
         assert_eq!(backoff(i32::MAX, 0.999_999), Duration::from_secs_f64(10.0 * 0.999_999_5));
     }

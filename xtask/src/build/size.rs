@@ -17,7 +17,8 @@ use crate::{interrupt, paths};
 /// Starts measured of each Worker, alternating; the medians are compared.
 const STARTS: usize = 11;
 const START_MAX: Duration = Duration::from_secs(20);
-const NO_OP_WORKER: &str = "export default { async fetch(request) { await request.arrayBuffer(); return new Response('{}') } }";
+const NO_OP_WORKER: &str =
+    "export default { async fetch(request) { await request.arrayBuffer(); return new Response('{}') } }";
 const BEACON: &str = r#"{"site":"demo","events":[{"event_type":"page_view","page_url":"https://shop.example/"}]}"#;
 
 /// Prints the Worker's size, raw and gzipped, and the time that its start takes over a no-op Worker.

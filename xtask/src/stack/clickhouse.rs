@@ -74,8 +74,11 @@ pub fn start(layout: &Layout, index: usize) -> Result<u32> {
 /// ClickHouse as a library, from the npm package of this platform.
 fn library() -> Result<PathBuf> {
     let packages = ["lib-linux-x64-gnu", "lib-linux-arm64-gnu", "lib-darwin-arm64", "lib-darwin-x64"];
-    let path = packages.iter().map(|name| paths::node_module(&format!("@chdb/{name}/libchdb.so"))).find(|path| path.is_file());
-    path.context("expected the ClickHouse library in node_modules/@chdb (Linux and macOS, x64 and arm64, have one), found none")
+    let path =
+        packages.iter().map(|name| paths::node_module(&format!("@chdb/{name}/libchdb.so"))).find(|path| path.is_file());
+    path.context(
+        "expected the ClickHouse library in node_modules/@chdb (Linux and macOS, x64 and arm64, have one), found none",
+    )
 }
 
 /// Applies the schema by the code of the operator's `landfall migrate`.

@@ -69,9 +69,9 @@ impl StackFile {
     pub fn read(dir: &Path) -> Result<Option<Self>> {
         let path = dir.join(STACK_FILE);
         match std::fs::read_to_string(&path) {
-            Ok(text) => {
-                serde_json::from_str(&text).map(Some).with_context(|| format!("expected a stack file in {}", path.display()))
-            }
+            Ok(text) => serde_json::from_str(&text)
+                .map(Some)
+                .with_context(|| format!("expected a stack file in {}", path.display())),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).with_context(|| format!("expected to read {}", path.display())),
         }

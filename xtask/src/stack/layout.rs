@@ -75,8 +75,9 @@ impl Layout {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error).with_context(|| format!("expected to read {}", path.display())),
         };
-        let mut layout: Self = serde_json::from_str(&text)
-            .with_context(|| format!("expected the settings of a stack in {}; remove the folder to start anew", path.display()))?;
+        let mut layout: Self = serde_json::from_str(&text).with_context(|| {
+            format!("expected the settings of a stack in {}; remove the folder to start anew", path.display())
+        })?;
         dir.clone_into(&mut layout.dir);
         Ok(Some(layout))
     }
@@ -105,7 +106,11 @@ impl Layout {
             );
         }
         if let Some(base) = options.port_base.filter(|base| *base != self.ports.collector) {
-            bail!("expected --port-base {} as the stack in {} has, found {base}", self.ports.collector, self.dir.display());
+            bail!(
+                "expected --port-base {} as the stack in {} has, found {base}",
+                self.ports.collector,
+                self.dir.display()
+            );
         }
         Ok(())
     }
@@ -126,7 +131,8 @@ impl Secrets {
 
 fn random_hex() -> Result<String> {
     let mut bytes = [0_u8; 24];
-    getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("expected random bytes of the system, found: {error}"))?;
+    getrandom::fill(&mut bytes)
+        .map_err(|error| anyhow::anyhow!("expected random bytes of the system, found: {error}"))?;
     Ok(hex(&bytes))
 }
 
@@ -160,7 +166,9 @@ fn check_regions(regions: &[String]) -> Result<()> {
             && region.len() <= REGION_NAME_MAX_BYTES
             && region.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
         if !is_name {
-            bail!("expected region names of 1 to {REGION_NAME_MAX_BYTES} lower-case letters and digits in --regions, found {region:?}");
+            bail!(
+                "expected region names of 1 to {REGION_NAME_MAX_BYTES} lower-case letters and digits in --regions, found {region:?}"
+            );
         }
         if regions[..index].contains(region) {
             bail!("expected each region once in --regions, found {region:?} twice");
@@ -172,7 +180,9 @@ fn check_regions(regions: &[String]) -> Result<()> {
 fn check_free(ports: &Ports) -> Result<()> {
     for (port, owner) in ports.all() {
         if !port::is_free(port) {
-            bail!("expected port {port} ({owner}) to be free, found it taken; name another block, e.g. --port-base 21000");
+            bail!(
+                "expected port {port} ({owner}) to be free, found it taken; name another block, e.g. --port-base 21000"
+            );
         }
     }
     Ok(())
@@ -195,7 +205,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let base = port::free_block().expect("free ports");
         let first = Layout::open(&options(folder.path(), &["eu", "us"], base)).expect("a new stack");
-        let again = Layout::open(&Options { dir: folder.path().to_owned(), regions: None, port_base: None }).expect("the same");
+        let again =
+            Layout::open(&Options { dir: folder.path().to_owned(), regions: None, port_base: None }).expect("the same");
         assert_eq!(first.ports, again.ports);
         assert_eq!(first.secrets.admin_token, again.secrets.admin_token);
     }

@@ -35,7 +35,8 @@ impl Ports {
         if base.checked_add(BLOCK).is_none() || base < 1024 {
             bail!("expected --port-base between 1024 and {}, found {base}", u16::MAX - BLOCK);
         }
-        let clickhouse = (0..regions).map(|index| (base + 10 + 2 * offset(index), base + 11 + 2 * offset(index))).collect();
+        let clickhouse =
+            (0..regions).map(|index| (base + 10 + 2 * offset(index), base + 11 + 2 * offset(index))).collect();
         Ok(Self { collector: base, shop: base + 1, countries: base + 2, user_segments: base + 3, clickhouse })
     }
 

@@ -27,7 +27,11 @@ pub enum Stop {
 /// Starts a process in a group of its own, its output appended to `DIR/logs/<name>.log`.
 pub fn start(dir: &Path, name: &str, command: &mut Command) -> Result<u32> {
     let path = dir.join("logs").join(format!("{name}.log"));
-    let log = OpenOptions::new().create(true).append(true).open(&path).with_context(|| format!("expected to write {}", path.display()))?;
+    let log = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .with_context(|| format!("expected to write {}", path.display()))?;
     let child = command
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)

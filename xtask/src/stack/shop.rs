@@ -13,7 +13,14 @@ use crate::paths;
 pub fn start(layout: &Layout, file: &StackFile) -> Result<u32> {
     let mut command = Command::new(server().context("expected the xtask program, which serves the shop")?);
     command
-        .args(["serve-shop", "--listen", &format!("127.0.0.1:{}", layout.ports.shop), "--collector", &file.collector, "--stack"])
+        .args([
+            "serve-shop",
+            "--listen",
+            &format!("127.0.0.1:{}", layout.ports.shop),
+            "--collector",
+            &file.collector,
+            "--stack",
+        ])
         .arg(&layout.dir);
     process::start(&layout.dir, "shop", &mut command)
 }

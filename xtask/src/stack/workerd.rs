@@ -33,7 +33,10 @@ impl Settings {
         let mut secrets = vec![("ADMIN_TOKEN".to_owned(), layout.secrets.admin_token.clone())];
         let mut regions = Vec::new();
         for (name, (http, _)) in layout.regions.iter().zip(&layout.ports.clickhouse) {
-            secrets.push((format!("CLICKHOUSE_PASSWORD_{}", name.to_uppercase()), layout.secrets.clickhouse_collector.clone()));
+            secrets.push((
+                format!("CLICKHOUSE_PASSWORD_{}", name.to_uppercase()),
+                layout.secrets.clickhouse_collector.clone(),
+            ));
             regions.push(region(name, &format!("http://127.0.0.1:{http}")));
         }
         Self { port: layout.ports.collector, regions: regions.into(), sites: demo_sites(&layout.regions), secrets }
@@ -42,7 +45,12 @@ impl Settings {
     /// The Worker alone, with no ClickHouse behind it.
     pub fn for_measurement(port: u16) -> Self {
         let regions = vec!["eu".to_owned()];
-        Self { port, regions: json!([region("eu", "http://127.0.0.1:9")]), sites: demo_sites(&regions), secrets: Vec::new() }
+        Self {
+            port,
+            regions: json!([region("eu", "http://127.0.0.1:9")]),
+            sites: demo_sites(&regions),
+            secrets: Vec::new(),
+        }
     }
 }
 

@@ -84,7 +84,16 @@ pub(super) fn install() -> Result<PathBuf> {
     step::run(
         "fetching the pinned pattern lists",
         Command::new("npm")
-            .args(["install", "--no-save", "--no-package-lock", "--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund", "--prefix"])
+            .args([
+                "install",
+                "--no-save",
+                "--no-package-lock",
+                "--ignore-scripts",
+                "--omit=dev",
+                "--no-audit",
+                "--no-fund",
+                "--prefix",
+            ])
             .arg(&folder)
             .args(names),
         INSTALL_MINUTES_MAX,
@@ -95,8 +104,10 @@ pub(super) fn install() -> Result<PathBuf> {
 
 /// Checks npm's record against the pinned versions and integrity.
 fn is_complete(modules: &std::path::Path) -> Result<()> {
-    let record = std::fs::read(modules.join(".package-lock.json")).context("expected npm's record of installed packages")?;
-    let installed: Installed = serde_json::from_slice(&record).context("expected npm's record of installed packages")?;
+    let record =
+        std::fs::read(modules.join(".package-lock.json")).context("expected npm's record of installed packages")?;
+    let installed: Installed =
+        serde_json::from_slice(&record).context("expected npm's record of installed packages")?;
     for package in &PACKAGES {
         let found = installed.packages.get(&format!("node_modules/{}", package.name));
         let found = found.with_context(|| format!("expected package {}", package.name))?;
