@@ -52,9 +52,9 @@ impl Delivery {
             117 if message.contains("Unknown field") => Self::Hold,
             // The server may have stored the block before it failed or gave up.
             159 | 209 | 210 | 285 | 286 | 319 => Self::Unknown,
-            6 | 25 | 26 | 27 | 33 | 38 | 41 | 53 | 69 | 70 | 72 | 117 | 130 | 349 | 354 | 376 | 561 | 675 => {
-                Self::Poison
-            }
+            // The gzip stream is our own and was whole when it left: it was damaged on the way, and nothing of it was inserted.
+            354 => Self::Retry,
+            6 | 25 | 26 | 27 | 33 | 38 | 41 | 53 | 69 | 70 | 72 | 117 | 130 | 349 | 376 | 561 | 675 => Self::Poison,
             16 | 20 | 36 | 44 | 47 | 48 | 60 | 62 | 73 | 81 | 115 | 192 | 193 | 194 | 291 | 336 | 381 | 452 | 497
             | 511 | 512 | 516 => Self::Hold,
             // Everything else is retried: a batch that waits is better than a batch that is lost, and the age of the oldest batch is an alert.
@@ -100,10 +100,13 @@ mod tests {
         for (class, codes) in [
             (
                 Retry,
-                &[3, 107, 164, 201, 202, 203, 225, 236, 241, 242, 243, 252, 279, 364, 425, 439, 499, 745, 999, 1000][..],
+                &[
+                    3, 107, 164, 201, 202, 203, 225, 236, 241, 242, 243, 252, 279, 354, 364, 425, 439, 499, 745, 999,
+                    1000,
+                ][..],
             ),
             (Unknown, &[159, 209, 210, 285, 286, 319]),
-            (Poison, &[6, 25, 26, 27, 33, 38, 41, 53, 69, 70, 72, 117, 130, 349, 354, 376, 561, 675]),
+            (Poison, &[6, 25, 26, 27, 33, 38, 41, 53, 69, 70, 72, 117, 130, 349, 376, 561, 675]),
             (Hold, &[16, 20, 47, 60, 62, 73, 81, 115, 192, 193, 194, 452, 497, 516]),
             (Retry, &[1, 12_345, -1]),
         ] {

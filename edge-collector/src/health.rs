@@ -29,7 +29,7 @@ pub(crate) async fn sweep(env: &Env) -> Result<()> {
     for endpoint in config.endpoints() {
         for shard in 0..endpoint.shards {
             let state = shard_state(env, endpoint, shard).await?;
-            console_log!("{{\"what\":\"batcher_state\",\"shard\":{shard},\"state\":{state}}}");
+            console_log!("{}", json!({"what": "batcher_state", "shard": shard, "state": state}));
         }
     }
     Ok(())

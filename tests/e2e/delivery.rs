@@ -16,12 +16,13 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("clickhouse_killed_under_load_loses_and_doubles_nothing", clickhouse_killed_under_load_loses_and_doubles_nothing),
     ("a_killed_collector_keeps_what_it_acknowledged", a_killed_collector_keeps_what_it_acknowledged),
     ("a_missing_table_parks_the_batch_until_it_is_back", a_missing_table_parks_the_batch_until_it_is_back),
+    ("a_row_that_clickhouse_refuses_becomes_a_dead_letter", a_row_that_clickhouse_refuses_becomes_a_dead_letter),
     ("many_beacons_become_few_inserts", many_beacons_become_few_inserts),
     ("an_event_is_stored_in_its_sites_region", an_event_is_stored_in_its_sites_region),
 ];
 
 /// How long an outage may still be felt after it ended: the longest retry delay, and the start of ClickHouse.
-const RECOVERY_S: u64 = 60;
+const RECOVERY_S: u64 = 90;
 
 fn an_event_taken_while_clickhouse_is_stopped_arrives_once(lab: &mut Lab) -> Result<()> {
     let stack = lab.stack()?;
@@ -59,14 +60,56 @@ fn a_killed_collector_keeps_what_it_acknowledged(lab: &mut Lab) -> Result<()> {
 /// An unknown table is the operator's to mend, not a reason to drop.
 fn a_missing_table_parks_the_batch_until_it_is_back(lab: &mut Lab) -> Result<()> {
     let stack = lab.stack()?;
-    for endpoint in &stack.file.clickhouse {
-        endpoint.query("RENAME TABLE ecommerce.events TO ecommerce.events_away")?;
-    }
-    let sent = send_views(stack, 3);
-    for endpoint in &stack.file.clickhouse {
-        endpoint.query("RENAME TABLE ecommerce.events_away TO ecommerce.events")?;
-    }
+    on_every_region(stack, "RENAME TABLE ecommerce.events TO ecommerce.events_away")?;
+    let sent = send_views(stack, 3).and_then(|ids| parked(stack).map(|()| ids));
+    on_every_region(stack, "RENAME TABLE ecommerce.events_away TO ecommerce.events")?;
     lab::expect_events(stack, &among(&sent?), 3, RECOVERY_S)
+}
+
+/// Waits until `/readyz` says that something waits for the operator.
+fn parked(stack: &Stack) -> Result<()> {
+    lab::wait_for("a parked batch", 20, || {
+        let state = lab::get(stack, "/readyz", &[])?;
+        Ok(state.text.contains("\"hold ").then_some(()))
+    })
+}
+
+/// One row of a batch does not fit a column: the others are stored, the one is kept word for word.
+fn a_row_that_clickhouse_refuses_becomes_a_dead_letter(lab: &mut Lab) -> Result<()> {
+    let stack = lab.stack()?;
+    on_every_region(stack, "ALTER TABLE ecommerce.events MODIFY COLUMN seq Decimal(3, 0)")?;
+    let outcome = send_one_that_does_not_fit(stack);
+    on_every_region(stack, "ALTER TABLE ecommerce.events MODIFY COLUMN seq UInt32")?;
+    outcome
+}
+
+fn send_one_that_does_not_fit(stack: &Stack) -> Result<()> {
+    let (mut ids, mut misfit) = (Vec::new(), String::new());
+    let mut events = Vec::new();
+    for seq in 1..=20 {
+        let id = lab::event_id();
+        let is_misfit = seq == 13;
+        let number = if is_misfit { 4_000_000 } else { seq };
+        events.push(
+            json!({"event_id": id, "event_type": "page_view", "page_url": "https://shop.example/", "seq": number}),
+        );
+        if is_misfit { misfit = id } else { ids.push(id) }
+    }
+    let answer = lab::send(stack, &json!({"site": "demo", "events": events}))?;
+    ensure!(answer.status == 202, "{answer:?}");
+    lab::expect_events(stack, &among(&ids), 19, RECOVERY_S)?;
+    let letter = format!(
+        "SELECT count() FROM ecommerce.dead_letters WHERE event_id = '{misfit}' AND position(line, '4000000') > 0 AND code = '69'"
+    );
+    lab::wait_for("the dead letter", RECOVERY_S, || {
+        let found: Result<u64> =
+            stack.file.clickhouse.iter().map(|endpoint| Ok(endpoint.query(&letter)?.parse::<u64>()?)).sum();
+        Ok((found? == 1).then_some(()))
+    })
+}
+
+fn on_every_region(stack: &Stack, sql: &str) -> Result<()> {
+    stack.file.clickhouse.iter().try_for_each(|endpoint| endpoint.query(sql).map(drop))
 }
 
 fn many_beacons_become_few_inserts(lab: &mut Lab) -> Result<()> {

@@ -5,8 +5,11 @@ use std::rc::Rc;
 
 use collector_core::delivery::Delivery;
 use collector_core::insert::{self, Insert, Table};
+use collector_core::ledger::Ledger;
+use collector_core::retry::Backoff;
+use serde_json::json;
 use uuid::{Builder, Uuid};
-use worker::{Error, Result, console_error, console_log};
+use worker::{Error, Result, console_error};
 
 use super::shard::{FLUSH_MS, OUTCOMES_FLUSH_MS, Shard};
 use super::store::{Batch, Commit, Open, Part, Store};
@@ -58,7 +61,7 @@ impl Shard {
         self.freeze(open)?;
         let mut memory = self.memory.borrow_mut();
         memory.events = None;
-        memory.counts = collector_core::ledger::Ledger::default();
+        memory.counts = Ledger::default();
         Ok(())
     }
 
@@ -115,33 +118,32 @@ impl Shard {
         match answer.delivery {
             Delivery::Delivered => {
                 store.drop_batch(batch)?;
-                self.memory.borrow_mut().backoff.reset();
                 Ok(true)
             }
             Delivery::Poison if batch.table == Table::Events => {
                 self.take_apart(store, batch, &answer)?;
                 Ok(true)
             }
-            class => {
-                let wait_ms = self.memory.borrow_mut().backoff.next_wait_ms(class, random()?);
-                let next_at_ms = clock::now_ms() + i64::try_from(wait_ms).unwrap_or(i64::MAX);
-                store.postpone(batch, next_at_ms, &format!("{} {}", class.tag(), answer.message))?;
-                // One structured line; never the body, which holds visitors' data, nor the URL with its token.
-                console_error!(
-                    "{{\"level\":\"alert\",\"what\":\"insert_failed\",\"class\":\"{}\",\"table\":\"{}\",\"rows\":{},\"attempts\":{},\"wait_ms\":{wait_ms},\"code\":{}}}",
-                    class.tag(),
-                    batch.table.name(),
-                    batch.rows,
-                    batch.attempts + 1,
-                    answer.code.unwrap_or(0)
-                );
-                if class == Delivery::Hold {
-                    return Ok(true);
-                }
-                self.memory.borrow_mut().not_before_ms = next_at_ms;
-                Ok(false)
-            }
+            class => self.postpone(store, batch, class, &answer),
         }
+    }
+
+    /// Keeps a batch for later. False: the region is in trouble, not only this batch.
+    fn postpone(&self, store: &Rc<Store>, batch: &Batch, class: Delivery, answer: &sink::Answer) -> Result<bool> {
+        let wait_ms = Backoff { failures: batch.attempts }.next_wait_ms(class, random()?);
+        let next_at_ms = clock::now_ms().saturating_add(i64::try_from(wait_ms).unwrap_or(i64::MAX));
+        store.postpone(batch, next_at_ms, &format!("{} {}", class.tag(), answer.message))?;
+        // Never the body, which holds visitors' data, nor the URL with its token.
+        let line = json!({
+            "level": "alert", "what": "insert_failed", "class": class.tag(), "table": batch.table.name(), "rows": batch.rows,
+            "attempts": batch.attempts.saturating_add(1), "wait_ms": wait_ms, "code": answer.code,
+        });
+        console_error!("{line}");
+        let is_region_wide = matches!(class, Delivery::Retry | Delivery::Unknown);
+        if is_region_wide {
+            self.memory.borrow_mut().not_before_ms = next_at_ms;
+        }
+        Ok(!is_region_wide)
     }
 
     async fn attempt(&self, store: &Rc<Store>, batch: &Batch) -> Result<sink::Answer> {
@@ -167,7 +169,7 @@ impl Shard {
         let rows = count_lines(&lines);
         let parts = if rows <= 1 {
             let region = self.memory.borrow().region.clone();
-            console_log!("{{\"level\":\"alert\",\"what\":\"dead_letter\",\"code\":{}}}", answer.code.unwrap_or(0));
+            console_error!("{}", json!({"level": "alert", "what": "dead_letter", "code": answer.code}));
             let letter = dead_letter(&lines, &region, batch, answer);
             vec![Part { table: Table::DeadLetters, token: batch.token.clone(), rows: 1, lines: letter }]
         } else {
@@ -187,7 +189,7 @@ fn dead_letter(line: &[u8], region: &str, batch: &Batch, answer: &sink::Answer) 
     let text = String::from_utf8_lossy(line);
     let row: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
     let field = |name: &str| row.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
-    let letter = serde_json::json!({
+    let letter = json!({
         "event_id": field("event_id"),
         "site_id": field("site_id"),
         "collector_region": region,

@@ -51,7 +51,6 @@ pub(super) struct Memory {
     recent: RecentIds,
     /// When the alarm will fire.
     pub(super) alarm_at_ms: Option<i64>,
-    pub(super) backoff: collector_core::retry::Backoff,
     /// Until then the region is left alone after a failure.
     pub(super) not_before_ms: i64,
 }

@@ -4,17 +4,15 @@
 //! has up to three clauses, each a set of atoms of which the text must hold one; a pattern whose clauses all hold is a
 //! candidate. Out of scope: choosing atoms and clauses (`compile::atom`).
 
-use super::program::{GRAM_BYTES, bucket};
-use super::table::{PatternSet, read_u16};
+use super::program::{CLAUSE_BYTES, GRAM_BYTES, USE_CLAUSE, bucket};
+use super::table::{Atom, PatternSet, read_u16};
 use super::text::Notes;
 
 /// What one pass found.
 #[derive(Debug, Default)]
 pub(super) struct State {
-    /// One bit per clause.
+    /// One bit per clause, for the patterns that have several.
     clauses_held: Vec<u64>,
-    /// Clauses held, per pattern.
-    held: Vec<u8>,
     /// One bit per pattern.
     candidates: Vec<u64>,
 }
@@ -25,10 +23,11 @@ impl State {
         let mut gram = 0_u32;
         for (end, byte) in (1..).zip(&notes.folded) {
             gram = (gram << 8) & 0x00FF_FFFF | u32::from(*byte);
-            let (first, last) = set.bucket(bucket(gram));
+            let (bucket, check) = bucket(gram);
+            let (first, last) = set.bucket(bucket);
             // The gram that ends here began two bytes ago; before that there is none.
             if first < last && end >= GRAM_BYTES {
-                self.hold_atoms(set, &notes.folded, first..last, end - GRAM_BYTES);
+                self.hold_atoms(set, &notes.folded, (first..last).filter_map(|atom| set.atom(atom, check)), end - GRAM_BYTES);
             }
         }
     }
@@ -46,39 +45,48 @@ impl State {
 
     fn reset(&mut self, set: &PatternSet<'_>) {
         self.clauses_held.clear();
-        self.clauses_held.resize((set.clause_patterns.len() / 2).div_ceil(64), 0);
-        self.held.clear();
-        self.held.resize(set.len(), 0);
+        self.clauses_held.resize((set.clauses.len() / CLAUSE_BYTES).div_ceil(64), 0);
         self.candidates.clear();
-        self.candidates.extend(set.always.chunks_exact(8).filter_map(|word| word.first_chunk()).map(|word| u64::from_le_bytes(*word)));
+        let words = set.always.chunks_exact(8).filter_map(|word| word.first_chunk());
+        self.candidates.extend(words.map(|word| u64::from_le_bytes(*word)));
     }
 
-    /// Compares the atoms of one bucket with the text around a gram that begins at `gram_start`.
-    fn hold_atoms(&mut self, set: &PatternSet<'_>, folded: &[u8], atoms: std::ops::Range<usize>, gram_start: usize) {
-        for atom in atoms.filter_map(|atom| set.atom(atom)) {
+    /// Compares atoms with the text around their gram, which begins at `gram_start`.
+    fn hold_atoms<'t>(&mut self, set: &PatternSet<'t>, folded: &[u8], atoms: impl Iterator<Item = Atom<'t>>, gram_start: usize) {
+        for atom in atoms {
             let Some(start) = gram_start.checked_sub(atom.gram_offset) else { continue };
             if folded.get(start..).is_some_and(|rest| rest.starts_with(atom.bytes)) {
-                for index in atom.clauses {
-                    self.hold_clause(set, read_u16(set.clause_lists, index));
+                for index in atom.uses {
+                    self.hold(set, read_u16(set.uses, index));
                 }
             }
         }
     }
 
-    fn hold_clause(&mut self, set: &PatternSet<'_>, clause: usize) {
-        let Some(word) = self.clauses_held.get_mut(clause / 64) else { return };
-        let bit = 1 << (clause % 64);
-        if *word & bit != 0 {
+    /// Notes that an atom was found where it is used.
+    fn hold(&mut self, set: &PatternSet<'_>, used: usize) {
+        let clause_bit = usize::from(USE_CLAUSE);
+        if used & clause_bit == 0 {
+            set_bit(&mut self.candidates, used);
             return;
         }
-        *word |= bit;
-        let pattern = read_u16(set.clause_patterns, clause);
-        let Some(held) = self.held.get_mut(pattern) else { return };
-        *held = held.saturating_add(1);
-        if *held == set.clauses_needed(pattern)
-            && let Some(candidates) = self.candidates.get_mut(pattern / 64)
-        {
-            *candidates |= 1 << (pattern % 64);
+        let clause = used & !clause_bit;
+        set_bit(&mut self.clauses_held, clause);
+        let Some((pattern, index, count)) = set.clause(clause) else { return };
+        // The clauses of one pattern are numbered in a row.
+        let first = clause.saturating_sub(index);
+        if (first..first + count).all(|clause| has_bit(&self.clauses_held, clause)) {
+            set_bit(&mut self.candidates, pattern);
         }
     }
+}
+
+fn set_bit(words: &mut [u64], index: usize) {
+    if let Some(word) = words.get_mut(index / 64) {
+        *word |= 1 << (index % 64);
+    }
+}
+
+fn has_bit(words: &[u64], index: usize) -> bool {
+    words.get(index / 64).is_some_and(|word| word >> (index % 64) & 1 == 1)
 }

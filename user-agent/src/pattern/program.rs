@@ -52,8 +52,8 @@ pub(super) const ANY: u16 = 0;
 /// Bytes of one class: a bit per ASCII character, then one byte that is 1 when all other characters belong to it.
 pub(super) const CLASS_BYTES: usize = 17;
 
-/// Bytes of one pattern's record: first class (2), first byte, flags, clauses needed.
-pub(super) const PATTERN_BYTES: usize = 5;
+/// Bytes of one pattern's record: first class (2), first byte, flags.
+pub(super) const PATTERN_BYTES: usize = 4;
 /// Pattern flag: matches at the start of the text only.
 pub(super) const FLAG_ANCHORED: u8 = 1;
 
@@ -64,13 +64,20 @@ pub(super) const GROUPS_MAX: usize = 9;
 pub(super) const BUCKET_BITS: u32 = 14;
 /// Bytes of a gram, which every atom holds at least one of.
 pub(super) const GRAM_BYTES: usize = 3;
-/// Bytes of one atom's record: string offset (2), length, gram offset, first clause (2).
-pub(super) const ATOM_BYTES: usize = 6;
+/// Bytes of one atom's record: string offset (2), length, gram offset, its gram's check byte, first use (2).
+pub(super) const ATOM_BYTES: usize = 7;
 
-/// The bucket of three lower-case bytes packed into an integer.
-pub(super) fn bucket(gram: u32) -> usize {
+/// A use of an atom is a pattern's number or, with this bit, the number of one of several clauses of a pattern.
+pub(super) const USE_CLAUSE: u16 = 0x8000;
+
+/// Bytes of one clause's record: its pattern (2), which of the pattern's clauses it is, how many the pattern has.
+pub(super) const CLAUSE_BYTES: usize = 4;
+
+/// The bucket of three folded bytes packed into an integer, and a byte that tells most grams of one bucket apart.
+pub(super) fn bucket(gram: u32) -> (usize, u8) {
     // Fibonacci hashing: the multiplier is 2^32 / golden ratio.
-    (gram.wrapping_mul(0x9E37_79B1) >> (32 - BUCKET_BITS)) as usize
+    let [check, ..] = (gram ^ gram >> 8).to_le_bytes();
+    ((gram.wrapping_mul(0x9E37_79B1) >> (32 - BUCKET_BITS)) as usize, check)
 }
 
 /// A byte as the prefilter sees it: in lower case, and none where names differ in spelling only (`Galaxy Tab`, `galaxy_tab`).

@@ -3,7 +3,7 @@
 //! In scope: finding the sections of a table in one slice of bytes. A damaged table gives patterns that never match; it
 //! cannot panic. Out of scope: producing tables (`compile`).
 
-use super::program::{ATOM_BYTES, CLASS_BYTES, PATTERN_BYTES};
+use super::program::{ATOM_BYTES, CLASS_BYTES, CLAUSE_BYTES, PATTERN_BYTES};
 
 /// Sections in the order in which they are stored; a header of their 32-bit end offsets comes first.
 #[cfg_attr(not(any(test, feature = "compile")), expect(dead_code, reason = "the names document the layout"))]
@@ -16,8 +16,8 @@ pub(super) const SECTIONS: [&str; SECTION_COUNT] = [
     "buckets",
     "atoms",
     "atom strings",
-    "clause lists",
-    "clause patterns",
+    "atom uses",
+    "clauses",
 ];
 pub(super) const SECTION_COUNT: usize = 10;
 const HEADER_BYTES: usize = SECTION_COUNT * 4;
@@ -34,8 +34,8 @@ pub struct PatternSet<'t> {
     buckets: &'t [u8],
     pub(super) atoms: &'t [u8],
     atom_strings: &'t [u8],
-    pub(super) clause_lists: &'t [u8],
-    pub(super) clause_patterns: &'t [u8],
+    pub(super) uses: &'t [u8],
+    pub(super) clauses: &'t [u8],
 }
 
 /// One pattern's record.
@@ -54,8 +54,8 @@ pub(super) struct Atom<'t> {
     pub(super) bytes: &'t [u8],
     /// Where in the atom its gram begins.
     pub(super) gram_offset: usize,
-    /// Its clauses, as a range of `clause_lists`.
-    pub(super) clauses: std::ops::Range<usize>,
+    /// Where it is used, as a range of `uses`.
+    pub(super) uses: std::ops::Range<usize>,
 }
 
 impl<'t> PatternSet<'t> {
@@ -68,7 +68,7 @@ impl<'t> PatternSet<'t> {
             *section = table.get(start..end).unwrap_or_default();
             start = end;
         }
-        let [classes, program_offsets, programs, patterns, always, buckets, atoms, atom_strings, lists, owners] = sections;
+        let [classes, program_offsets, programs, patterns, always, buckets, atoms, atom_strings, uses, clauses] = sections;
         Self {
             classes,
             program_offsets,
@@ -78,8 +78,8 @@ impl<'t> PatternSet<'t> {
             buckets,
             atoms,
             atom_strings,
-            clause_lists: lists,
-            clause_patterns: owners,
+            uses,
+            clauses,
         }
     }
 
@@ -104,11 +104,6 @@ impl<'t> PatternSet<'t> {
         Pattern { first_class: u16::from_le_bytes([byte(0), byte(1)]), first_byte: byte(2), flags: byte(3) }
     }
 
-    /// How many clauses of a pattern a text must hold.
-    pub(super) fn clauses_needed(&self, pattern: usize) -> u8 {
-        self.patterns.get(pattern * PATTERN_BYTES + 4).copied().unwrap_or_default()
-    }
-
     /// A class, or the empty class when there is none of that number.
     pub(super) fn class(&self, class: u16) -> &'t [u8; CLASS_BYTES] {
         const EMPTY: [u8; CLASS_BYTES] = [0; CLASS_BYTES];
@@ -118,24 +113,35 @@ impl<'t> PatternSet<'t> {
 
     /// The atoms of a bucket, as the first and the one behind the last.
     pub(super) fn bucket(&self, bucket: usize) -> (usize, usize) {
-        let pair: Option<&[u8; 4]> = self.buckets.get(bucket * 2..).and_then(|rest| rest.first_chunk());
-        let [first_low, first_high, last_low, last_high] = *pair.unwrap_or(&[0; 4]);
-        (u16::from_le_bytes([first_low, first_high]).into(), u16::from_le_bytes([last_low, last_high]).into())
+        let pair = self.buckets.get(bucket * 2..).and_then(|rest| rest.first_chunk());
+        let pair = pair.map_or(0, |bytes| u32::from_le_bytes(*bytes));
+        ((pair & 0xFFFF) as usize, (pair >> 16) as usize)
     }
 
-    pub(super) fn atom(&self, atom: usize) -> Option<Atom<'t>> {
+    /// An atom, if its gram can be the one of this check byte.
+    pub(super) fn atom(&self, atom: usize, check: u8) -> Option<Atom<'t>> {
         let start = atom * ATOM_BYTES;
         let record: &[u8; ATOM_BYTES] = self.atoms.get(start..)?.first_chunk()?;
-        let [offset_low, offset_high, length, gram_offset, clause_low, clause_high] = *record;
+        let [offset_low, offset_high, length, gram_offset, gram_check, use_low, use_high] = *record;
+        if gram_check != check {
+            return None;
+        }
         let offset = usize::from(u16::from_le_bytes([offset_low, offset_high]));
-        let clause_start = usize::from(u16::from_le_bytes([clause_low, clause_high]));
+        let use_start = usize::from(u16::from_le_bytes([use_low, use_high]));
         // The last record is followed by a closing one.
-        let clause_end = read_u16(self.atoms.get(start + ATOM_BYTES + 4..)?, 0);
+        let use_end = read_u16(self.atoms.get(start + ATOM_BYTES + 5..)?, 0);
         Some(Atom {
             bytes: self.atom_strings.get(offset..offset + usize::from(length))?,
             gram_offset: usize::from(gram_offset),
-            clauses: clause_start..clause_end,
+            uses: use_start..use_end,
         })
+    }
+
+    /// A clause's record: its pattern, which of the pattern's clauses it is, how many the pattern has.
+    pub(super) fn clause(&self, clause: usize) -> Option<(usize, usize, usize)> {
+        let record: &[u8; CLAUSE_BYTES] = self.clauses.get(clause * CLAUSE_BYTES..)?.first_chunk()?;
+        let [pattern_low, pattern_high, index, count] = *record;
+        Some((u16::from_le_bytes([pattern_low, pattern_high]).into(), index.into(), count.into()))
     }
 }
 

@@ -43,8 +43,19 @@ impl Notes {
             is_plain &= (0x20..0x7F).contains(byte);
         }
         self.is_plain = is_plain;
-        self.folded.clear();
-        self.folded.extend(text.iter().copied().filter_map(folded));
+        self.fold(text);
+    }
+
+    fn fold(&mut self, text: &[u8]) {
+        self.folded.resize(text.len(), 0);
+        let mut length = 0;
+        for byte in text {
+            if let (Some(byte), Some(place)) = (folded(*byte), self.folded.get_mut(length)) {
+                *place = byte;
+                length += 1;
+            }
+        }
+        self.folded.truncate(length);
     }
 
     /// The first position at or after `from` that holds `byte`.

@@ -20,8 +20,8 @@ const EXACT_MAX: usize = 512;
 const ATOM_BYTES_MAX: usize = 32;
 /// Members of the largest class that is spelled out as part of longer strings.
 const CLASS_MEMBERS_MAX: usize = 4;
-/// Members of the largest class that ends a string too short to be an atom: the letters.
-const CLASS_PREFIX_MEMBERS_MAX: usize = 26;
+/// Members of the largest class that ends a string too short to be an atom: letters and digits.
+const CLASS_PREFIX_MEMBERS_MAX: usize = 36;
 /// Copies of the longest repetition that is spelled out: `; {0,2}`.
 const COPIES_MAX: u32 = 2;
 /// Clauses kept per pattern.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Hir, Look};
 
-use super::super::program::{BUCKET_BITS, FLAG_ANCHORED, GRAM_BYTES, bucket};
+use super::super::program::{BUCKET_BITS, CLAUSE_BYTES, FLAG_ANCHORED, GRAM_BYTES, USE_CLAUSE, bucket};
 use super::super::table::SECTIONS;
 use super::atom::{Clause, clauses, gram_offset};
 use super::emit::{Characters, Program};
@@ -97,10 +97,10 @@ struct Builder {
     programs: Vec<u8>,
     patterns: Vec<u8>,
     always: Vec<usize>,
-    /// Atom -> its clauses.
+    /// Atom -> where it is used.
     atoms: BTreeMap<Vec<u8>, Vec<u16>>,
-    /// Clause -> its pattern.
-    clause_patterns: Vec<u8>,
+    /// The clauses of the patterns that have several.
+    clauses: Vec<u8>,
 }
 
 impl Builder {
@@ -115,18 +115,26 @@ impl Builder {
         self.program_offsets.extend(size(self.programs.len()));
         self.programs.extend(encode(&program, &mut self.classes)?);
         self.patterns.extend(first_class.to_le_bytes());
-        self.patterns.extend([first_byte, if anchored { FLAG_ANCHORED } else { 0 }, u8::try_from(clauses.len()).unwrap_or(u8::MAX)]);
-        if clauses.is_empty() {
-            self.always.push(pattern);
-        }
-        clauses.into_iter().try_for_each(|clause| self.add_clause(pattern, clause))
+        self.patterns.extend([first_byte, if anchored { FLAG_ANCHORED } else { 0 }]);
+        self.add_clauses(pattern, clauses)
     }
 
-    fn add_clause(&mut self, pattern: usize, clause: Clause) -> Result<(), Error> {
-        let number = narrow("clause patterns", self.clause_patterns.len() / 2)?;
-        self.clause_patterns.extend(narrow("patterns", pattern)?.to_le_bytes());
-        for atom in clause {
-            self.atoms.entry(atom).or_default().push(number);
+    fn add_clauses(&mut self, pattern: usize, clauses: Vec<Clause>) -> Result<(), Error> {
+        let count = clauses.len();
+        if count == 0 {
+            self.always.push(pattern);
+        }
+        for (index, clause) in clauses.into_iter().enumerate() {
+            let pattern = narrow("patterns", pattern)?;
+            let mut used = pattern;
+            if count > 1 {
+                used = narrow("clauses", self.clauses.len() / CLAUSE_BYTES)? | USE_CLAUSE;
+                self.clauses.extend(pattern.to_le_bytes());
+                self.clauses.extend([index, count].map(|value| u8::try_from(value).unwrap_or(u8::MAX)));
+            }
+            for atom in clause {
+                self.atoms.entry(atom).or_default().push(used);
+            }
         }
         Ok(())
     }
@@ -148,8 +156,8 @@ impl Builder {
             prefilter.buckets,
             prefilter.atoms,
             prefilter.strings,
-            prefilter.lists,
-            self.clause_patterns,
+            prefilter.uses,
+            self.clauses,
         ];
         let mut end = sections.len() * 4;
         let mut table = Vec::new();
@@ -168,38 +176,39 @@ struct Prefilter {
     buckets: Vec<u8>,
     atoms: Vec<u8>,
     strings: Vec<u8>,
-    lists: Vec<u8>,
+    uses: Vec<u8>,
 }
 
 impl Prefilter {
     fn fill(&mut self, atoms: &BTreeMap<Vec<u8>, Vec<u16>>) -> Result<(), Error> {
-        let mut by_bucket: BTreeMap<usize, Vec<(&Vec<u8>, usize)>> = BTreeMap::new();
+        let mut by_bucket: BTreeMap<usize, Vec<(&Vec<u8>, [usize; 2])>> = BTreeMap::new();
         for atom in atoms.keys() {
             let offset = gram_offset(atom);
             let gram = atom[offset..offset + GRAM_BYTES].iter().fold(0, |gram, byte| gram << 8 | u32::from(*byte));
-            by_bucket.entry(bucket(gram)).or_default().push((atom, offset));
+            let (bucket, check) = bucket(gram);
+            by_bucket.entry(bucket).or_default().push((atom, [offset, check.into()]));
         }
         let mut count = 0;
         for index in 0..1 << BUCKET_BITS {
             self.buckets.extend(narrow("atoms", count)?.to_le_bytes());
-            for (atom, offset) in by_bucket.remove(&index).unwrap_or_default() {
-                self.add_atom(atom, offset, &atoms[atom])?;
+            for (atom, gram) in by_bucket.remove(&index).unwrap_or_default() {
+                self.add_atom(atom, gram, &atoms[atom])?;
                 count += 1;
             }
         }
         self.buckets.extend(narrow("atoms", count)?.to_le_bytes());
-        let end = narrow("clause lists", self.lists.len() / 2)?;
-        self.atoms.extend([0; 4]);
+        let end = narrow("atom uses", self.uses.len() / 2)?;
+        self.atoms.extend([0; 5]);
         self.atoms.extend(end.to_le_bytes());
         Ok(())
     }
 
-    fn add_atom(&mut self, atom: &[u8], gram_offset: usize, clauses: &[u16]) -> Result<(), Error> {
+    fn add_atom(&mut self, atom: &[u8], [gram_offset, check]: [usize; 2], uses: &[u16]) -> Result<(), Error> {
         self.atoms.extend(narrow("atom strings", self.strings.len())?.to_le_bytes());
-        self.atoms.extend([atom.len(), gram_offset].map(|value| u8::try_from(value).unwrap_or(u8::MAX)));
-        self.atoms.extend(narrow("clause lists", self.lists.len() / 2)?.to_le_bytes());
+        self.atoms.extend([atom.len(), gram_offset, check].map(|value| u8::try_from(value).unwrap_or(u8::MAX)));
+        self.atoms.extend(narrow("atom uses", self.uses.len() / 2)?.to_le_bytes());
         self.strings.extend(atom);
-        self.lists.extend(clauses.iter().flat_map(|clause| clause.to_le_bytes()));
+        self.uses.extend(uses.iter().flat_map(|used| used.to_le_bytes()));
         Ok(())
     }
 }
