@@ -259,6 +259,8 @@ mod tests {
         let mut frame = encode(&append()).unwrap();
         frame[0] = b'X';
         assert_eq!(decode(&frame), Err(FrameError::Magic));
+        let longer = [encode(&append()).unwrap(), vec![0]].concat();
+        assert_eq!(decode(&longer), Err(FrameError::Length));
     }
 
     proptest! {

@@ -52,11 +52,10 @@ impl Delivery {
             117 if message.contains("Unknown field") => Self::Hold,
             // The server may have stored the block before it failed or gave up.
             159 | 209 | 210 | 285 | 286 | 319 => Self::Unknown,
-            // The gzip stream is our own and was whole when it left: it was damaged on the way, and nothing of it was inserted.
-            354 => Self::Retry,
             6 | 25 | 26 | 27 | 33 | 38 | 41 | 53 | 69 | 70 | 72 | 117 | 130 | 349 | 376 | 561 | 675 => Self::Poison,
             16 | 20 | 36 | 44 | 47 | 48 | 60 | 62 | 73 | 81 | 115 | 192 | 193 | 194 | 291 | 336 | 381 | 452 | 497
             | 511 | 512 | 516 => Self::Hold,
+            // 354 (inflate failed) is retried too: the gzip stream was whole when it left, so it was damaged on the way.
             // Everything else is retried: a batch that waits is better than a batch that is lost, and the age of the oldest batch is an alert.
             _ => Self::Retry,
         }

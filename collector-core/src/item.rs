@@ -46,7 +46,7 @@ pub(crate) fn check<'a>(
         if unknown == UnknownFields::Strict {
             return Err(wire.invalid(Field::Items, InvalidReason::UnknownField));
         }
-        let added = properties.add(Cow::Borrowed("items"), value);
+        let added = properties.add_default(Cow::Borrowed("items"), value);
         added.map_err(|reason| wire.invalid(Field::Items, reason))?;
         return Ok(Vec::new());
     }

@@ -38,6 +38,7 @@ pub mod url;
 
 pub mod filter;
 pub mod limit;
+pub mod sender;
 pub mod session;
 
 pub mod enrich;

@@ -13,13 +13,14 @@ use crate::collected::{Collected, CollectedRow};
 use crate::enrich::{Facts, enrich, time, visitor};
 use crate::event::Event;
 use crate::field::Field;
-use crate::filter::{self, Signal, Verdict, prefetch};
+use crate::filter::{self, Verdict, prefetch};
 use crate::ledger::minute_s;
 use crate::limit::Limiter;
 use crate::outcome::{AnonymisedReason, FilterReason, InvalidReason, LimitReason, Outcome};
 use crate::reader::Invalid;
 use crate::receipt::Receipt;
 use crate::region::{RegionOrder, Regions};
+use crate::sender::{Sender, Senders};
 use crate::session::{Session, Sessions};
 use crate::site::{SignalMode, Site, Sites, Status};
 use crate::wire;
@@ -41,12 +42,24 @@ pub struct Moment {
 /// What one isolate remembers between beacons. All of it is bounded; a fresh one costs accuracy of limits and sessions, nothing else.
 #[derive(Debug, Default)]
 pub struct Memory {
-    /// Parser of user agents, with its caches.
-    pub parser: user_agent::Parser,
+    /// Browsers, with the parser of user agents.
+    pub senders: Senders,
     /// Rate limits.
     pub limiter: Limiter,
     /// Sessions of visitors.
     pub sessions: Sessions,
+    /// Key of the table of senders: the entropy of the isolate's first beacon.
+    sender_key: Option<[u8; 16]>,
+}
+
+impl Memory {
+    fn find_sender(&mut self, client: &Client<'_>, moment: &Moment) -> Arc<Sender> {
+        let key = self.sender_key.get_or_insert_with(|| {
+            let (first, _) = moment.entropy.split_first_chunk().unwrap_or((&[0; 16], &[]));
+            *first
+        });
+        self.senders.find(client, key)
+    }
 }
 
 /// Everything around the events of one beacon.
@@ -99,7 +112,7 @@ fn collect_event(
     let anonymised = check_privacy(site, client)?;
     let visit = Visit::find(&mut found.visit, site, around, &mut memory.sessions);
     check_sample(site, visit.session.visitor_id)?;
-    let sender = found.sender.get_or_insert_with(|| Sender::parse(client, &mut memory.parser));
+    let sender = found.sender.get_or_insert_with(|| memory.find_sender(client, moment));
     let verdict = filter::judge_event(&event, &sender.signals).apply(site.bots)?;
     let home = check_home(&visit.regions, around.regions)?;
     let outcome = decide(&verdict, anonymised);
@@ -156,7 +169,7 @@ impl From<LimitReason> for Stop {
 /// What is the same for all events of a beacon, found once, when the first event needs it.
 #[derive(Default)]
 struct Found {
-    sender: Option<Sender>,
+    sender: Option<Arc<Sender>>,
     visit: Option<Visit>,
 }
 
@@ -185,26 +198,6 @@ impl Visit {
             let session = sessions.find(visitor_id(day), visitor_id(day.saturating_sub(1)), now_ms);
             Self { site: Arc::clone(site), session, regions: around.regions.order(site, around.client) }
         })
-    }
-}
-
-/// What the sender's browser says about itself.
-struct Sender {
-    agent: user_agent::Agent,
-    signals: Vec<Signal>,
-}
-
-impl Sender {
-    fn parse(client: &Client<'_>, parser: &mut user_agent::Parser) -> Self {
-        let hints = user_agent::ClientHints {
-            brands: client.ch_brands,
-            full_version_list: client.ch_full_version_list,
-            mobile: client.ch_mobile,
-            platform: client.ch_platform,
-            platform_version: client.ch_platform_version,
-            model: client.ch_model,
-        };
-        Self { agent: parser.parse(client.user_agent(), &hints), signals: filter::judge_client(client, parser) }
     }
 }
 

@@ -49,33 +49,43 @@ impl<'a> Properties<'a> {
             })?;
         }
         if let Some(value) = event.get(Field::Viewport) {
-            let added = properties.add(Cow::Borrowed("viewport"), value);
+            let added = properties.add_default(Cow::Borrowed("viewport"), value);
             added.map_err(|reason| event.invalid(Field::Viewport, reason))?;
         }
         for (name, value) in event.unknown() {
             let added = match unknown {
                 UnknownFields::Strict => Err(InvalidReason::UnknownField),
-                UnknownFields::Lenient => properties.add(name.clone(), value),
+                UnknownFields::Lenient => properties.add_default(name.clone(), value),
             };
             added.map_err(|reason| Invalid { reason, field: event.unknown_pointer(name) })?;
         }
         Ok(properties)
     }
 
-    /// Adds one value with the client's name, within the limits. The first of a name stays.
+    /// Adds one value unless the name is there already: what the client says in `properties` stands above fields beside it.
+    pub(crate) fn add_default(&mut self, name: Cow<'a, str>, value: &'a str) -> Result<(), InvalidReason> {
+        if self.get(&name).is_some() { Ok(()) } else { self.add(name, value) }
+    }
+
+    /// Adds one value with the client's name, within the limits. As in the whole format, the last of a name wins and `null` is absence.
     pub(crate) fn add(&mut self, name: Cow<'a, str>, value: &'a str) -> Result<(), InvalidReason> {
         let name = if RESERVED.contains(&name.as_ref()) { Cow::Owned(format!("client.{name}")) } else { name };
+        let known = self.entries.iter().position(|(own, _)| *own == name);
+        if value == "null" {
+            known.map(|at| self.entries.remove(at));
+            return Ok(());
+        }
         let value = wire::string(value).unwrap_or(Cow::Borrowed(value));
         if name.len() > MAX_KEY_BYTES || value.len() > MAX_VALUE_BYTES {
             return Err(InvalidReason::TooLong);
         }
-        if self.get(&name).is_some() {
-            return Ok(());
-        }
-        if self.entries.len() >= MAX_PROPERTIES {
+        if let Some((_, own)) = known.and_then(|at| self.entries.get_mut(at)) {
+            *own = value;
+        } else if self.entries.len() >= MAX_PROPERTIES {
             return Err(InvalidReason::TooManyProperties);
+        } else {
+            self.entries.push((name, value));
         }
-        self.entries.push((name, value));
         Ok(())
     }
 
@@ -146,6 +156,13 @@ mod tests {
         ];
         let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
         assert_eq!(properties(json), Ok(expected.to_vec()));
+    }
+
+    #[test]
+    fn the_last_of_a_name_wins() {
+        let json = r#"{"properties":{"a":1,"b":1,"a":2,"b":null},"a":3,"c":4,"c":5}"#;
+        let expected = [("a", "2"), ("c", "5")];
+        assert_eq!(properties(json), Ok(expected.map(|(n, v)| (n.to_owned(), v.to_owned())).to_vec()));
     }
 
     #[test]

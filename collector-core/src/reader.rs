@@ -123,6 +123,7 @@ mod tests {
             ("17", Ok(17)),
             ("\"17\"", Ok(17)),
             ("17.0", Ok(17)),
+            ("255", Ok(255)),
             ("256", Err(OutOfRange)),
             ("-1", Err(OutOfRange)),
             ("1e40", Err(OutOfRange)),

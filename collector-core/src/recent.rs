@@ -91,6 +91,7 @@ mod tests {
         assert!(recent.insert(id(1), 1));
         assert!(!recent.insert(id(2), 1));
         assert_eq!(recent.len(), 2);
+        assert!(!recent.insert(id(1), 1 + WINDOW_MS), "the window of the second time counts, not that of the first");
     }
 
     #[test]

@@ -91,12 +91,13 @@ impl Regions {
     /// Empty only if the site permits none of the installed regions: then nothing may be stored.
     pub fn order(&self, site: &Site, client: &Client<'_>) -> RegionOrder {
         let mut order: Vec<(u8, f64, u8)> = Vec::with_capacity(self.list.len());
+        let is_before = |a: &(u8, f64, u8), b: &(u8, f64, u8)| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).is_le();
         for (position, region) in (0_u8..).zip(&self.list) {
             if site.regions.is_empty() || site.regions.contains(&region.name) {
-                order.push((rank(region, client), distance(region, client), position));
+                let entry = (rank(region, client), distance(region, client), position);
+                order.insert(order.partition_point(|other| is_before(other, &entry)), entry);
             }
         }
-        order.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.cmp(&b.2)));
         order.into_iter().map(|(_, _, position)| position).collect()
     }
 }
@@ -171,6 +172,8 @@ mod tests {
         assert_eq!(names(&site, &place("CA", "NA", 49.0, -123.0)), ["us", "jp", "eu"]);
         assert_eq!(names(&site, &place("KE", "AF", -1.3, 36.8)), ["eu", "jp", "us"]);
         assert_eq!(names(&site, &Client::default()), ["eu", "us", "jp"]);
+        let nowhere = |country, continent| Client { country, continent, ..Client::default() };
+        assert_eq!(names(&site, &nowhere(Some("jp"), Some("NA"))), ["jp", "us", "eu"]);
         site.regions = vec!["us".into(), "eu".into()];
         assert_eq!(names(&site, &place("JP", "AS", 35.0, 139.0)), ["eu", "us"]);
         site.regions = vec!["elsewhere".into()];

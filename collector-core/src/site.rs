@@ -228,12 +228,17 @@ impl Site {
             check_that(is_id(region), "regions", expected, region)?;
         }
         let is_rate = self.sampling_rate > 0.0 && self.sampling_rate <= 1.0;
-        check_that(is_rate, "sampling_rate", "a number above 0 and at most 1", &self.sampling_rate)?;
+        check_that(is_rate, "sampling_rate", "a number above 0 and at most 1", &self.sampling_rate_text())?;
         if let Some(key) = &self.user_id_key {
             // The key is a secret: the error does not repeat it.
             check_that(hex_key(key).is_some(), "user_id_key", "32 hexadecimal digits", &"another text")?;
         }
         Ok(())
+    }
+
+    /// The sampling rate as text. By way of JSON, because the standard library's float formatting is 15 KB of Wasm.
+    pub(crate) fn sampling_rate_text(&self) -> String {
+        serde_json::Value::from(self.sampling_rate).to_string()
     }
 
     /// The key of the site's permanent hashes.

@@ -80,7 +80,7 @@ pub(crate) fn string(text: &str) -> Option<Cow<'_, str>> {
     serde_json::from_str::<Unescaped>(text).ok().map(|unescaped| Cow::Owned(unescaped.0))
 }
 
-/// The members of an object whose names are all unknown, such as `properties`.
+/// The members of an object whose names are all unknown, such as `properties`; duplicates and `null` are still in it.
 #[derive(Debug, Default)]
 pub(crate) struct Members<'a> {
     pub(crate) list: Vec<(Cow<'a, str>, &'a str)>,
@@ -284,10 +284,6 @@ impl<'de> Deserialize<'de> for Members<'de> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
                 let mut members = Members::default();
                 while let Some((Name(name), value)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
-                    members.list.retain(|(own, _)| *own != name);
-                    if value.get() == "null" {
-                        continue;
-                    }
                     members.is_cut |= members.list.len() >= MAX_UNKNOWN;
                     if !members.is_cut {
                         members.list.push((name, value.get()));

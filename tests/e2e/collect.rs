@@ -19,6 +19,8 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("the_pixel_counts_a_view", the_pixel_counts_a_view),
     ("validate_shows_the_row_and_writes_nothing", validate_shows_the_row_and_writes_nothing),
     ("a_new_site_is_taken_at_once", a_new_site_is_taken_at_once),
+    ("the_probes_say_alive_and_ready", the_probes_say_alive_and_ready),
+    ("outcomes_are_counted", outcomes_are_counted),
     ("a_visitor_keeps_one_id_within_the_day", a_visitor_keeps_one_id_within_the_day),
 ];
 
@@ -246,6 +248,45 @@ fn a_new_site_is_taken_at_once(lab: &mut Lab) -> Result<()> {
         ureq::delete(&url).config().http_status_as_error(false).build().header("Authorization", &bearer).call()?;
     ensure!(delete.status().is_success(), "{}", delete.status());
     Ok(())
+}
+
+fn the_probes_say_alive_and_ready(lab: &mut Lab) -> Result<()> {
+    let stack = lab.stack()?;
+    ensure!(lab::get(stack, "/healthz", &[])?.status == 200, "expected it to be alive");
+    let ready = lab::get(stack, "/readyz", &[])?;
+    ensure!(ready.status == 200 && ready.json()?["regions"]["us"]["is_accepting"] == true, "{ready:?}");
+    Ok(())
+}
+
+/// What was stored, refused and repeated is all in the account.
+fn outcomes_are_counted(lab: &mut Lab) -> Result<()> {
+    let stack = lab.stack()?;
+    let total = |outcome: &str| -> Result<u64> {
+        let sql = format!(
+            "SELECT sum(count) FROM ecommerce.collector_outcomes WHERE site_id = 'demo' AND outcome = '{outcome}'"
+        );
+        stack.file.clickhouse.iter().map(|endpoint| Ok(endpoint.query(&sql)?.parse::<u64>()?)).sum()
+    };
+    // Everything sent before is counted first, so that the differences are this test's.
+    let settled = lab::event_id();
+    lab::send(
+        stack,
+        &json!({"site": "demo", "events": [{"event_id": settled, "event_type": "page_view", "page_url": "https://shop.example/"}]}),
+    )?;
+    lab::wait_for("the earlier counts", 30, || {
+        let waiting = lab::get(stack, "/readyz", &[])?.json()?;
+        let batches = |region: &str| waiting["regions"][region]["batches"].as_u64();
+        let open = |region: &str| waiting["regions"][region]["has_open_segment"] == true;
+        let is_idle = ["eu", "us"].iter().all(|region| batches(region) == Some(0) && !open(region));
+        Ok(is_idle.then_some(()))
+    })?;
+    let before = (total("accepted")?, total("invalid")?, total("duplicate")?);
+    let view = json!({"event_id": lab::event_id(), "event_type": "page_view", "page_url": "https://shop.example/"});
+    lab::send(stack, &json!({"site": "demo", "events": [view, view, {"event_type": "page_view"}]}))?;
+    lab::wait_for("one accepted, one invalid, one duplicate", 30, || {
+        let after = (total("accepted")?, total("invalid")?, total("duplicate")?);
+        Ok((after == (before.0 + 1, before.1 + 1, before.2 + 1)).then_some(()))
+    })
 }
 
 fn a_visitor_keeps_one_id_within_the_day(lab: &mut Lab) -> Result<()> {

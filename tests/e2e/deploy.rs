@@ -53,6 +53,8 @@ fn wrangler_dev_takes_a_beacon(lab: &mut Lab) -> Result<()> {
             "127.0.0.1",
             "--port",
             &port.to_string(),
+            "--var",
+            "PATH_PREFIX:/_l",
             "--inspector-port",
             &(port + 1).to_string(),
             "--persist-to",
@@ -64,8 +66,9 @@ fn wrangler_dev_takes_a_beacon(lab: &mut Lab) -> Result<()> {
     result.with_context(|| process::tail(&dir.join("logs/wrangler.log")))
 }
 
+/// Under the prefix of a first-party route, and only there.
 fn beacon_is_taken(port: u16) -> Result<()> {
-    let url = format!("http://127.0.0.1:{port}/v1/events");
+    let url = format!("http://127.0.0.1:{port}/_l/v1/events");
     let body = r#"{"site":"demo","events":[{"event_type":"page_view","page_url":"https://shop.example/"}]}"#;
     lab::wait_for("wrangler dev to take a beacon", 120, || {
         let mut response = ureq::post(&url)
@@ -78,5 +81,8 @@ fn beacon_is_taken(port: u16) -> Result<()> {
         let text = response.body_mut().read_to_string()?;
         ensure!(response.status() == 202 && text.contains("accepted"), "{} {text}", response.status());
         Ok(Some(()))
-    })
+    })?;
+    let outside = lab::get_url(&format!("http://127.0.0.1:{port}/healthz"), &[])?;
+    ensure!(outside.status == 404, "expected nothing outside the prefix, found {outside:?}");
+    Ok(())
 }

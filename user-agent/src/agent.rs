@@ -46,6 +46,10 @@ pub enum DeviceType {
 }
 
 impl DeviceType {
+    /// Every type, in the order of their numbers in the tables.
+    pub(crate) const ALL: [Self; 8] =
+        [Self::Desktop, Self::Smartphone, Self::Tablet, Self::Tv, Self::Console, Self::Watch, Self::Bot, Self::Other];
+
     /// The lower-case tag stored in ClickHouse.
     pub fn as_str(self) -> &'static str {
         match self {

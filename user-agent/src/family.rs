@@ -1,7 +1,8 @@
 //! Browser, operating system and device as uap-core names them.
 //!
-//! In scope: the first pattern of each list that matches, and the answer that its templates spell. Out of scope: the
-//! patterns themselves (`data/`, made by `cargo xtask update-data`) and anything that uap-core does not know (`device`).
+//! In scope: the first pattern of each list that matches, and the answer that its templates spell; the type of
+//! device, which uap-core does not know, in the same pass. Out of scope: the
+//! patterns themselves (`data/`, made by `cargo xtask update-data`).
 
 mod answer;
 #[cfg(any(test, feature = "compile"))]
@@ -9,6 +10,7 @@ pub mod compile;
 
 use std::ops::Range;
 
+use crate::agent::DeviceType;
 use crate::pattern::{Captures, PatternSet, Scratch};
 use answer::Answers;
 
@@ -30,7 +32,7 @@ pub(crate) struct Device {
     pub(crate) model: String,
 }
 
-/// The three lists of uap-core in one pattern set.
+/// The three lists of uap-core and ours of device types in one pattern set.
 #[derive(Clone, Debug)]
 pub(crate) struct Families<'t> {
     patterns: PatternSet<'t>,
@@ -71,6 +73,12 @@ impl<'t> Families<'t> {
             })
         });
         found.unwrap_or_else(|| Device { family: OTHER.to_owned(), brand: String::new(), model: String::new() })
+    }
+
+    pub(crate) fn device_type(&self, text: &str, scratch: &mut Scratch) -> DeviceType {
+        let list = self.answers.device_types();
+        let found = self.patterns.find_map(text, list, scratch, |pattern, _| self.answers.device_type(pattern));
+        found.unwrap_or_default()
     }
 
     fn versioned(&self, text: &str, list: Range<usize>, scratch: &mut Scratch, parts: usize) -> Versioned {

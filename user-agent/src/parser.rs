@@ -1,14 +1,27 @@
-//! The parser and its bounded caches.
-use crate::agent::Agent;
+//! The parser: tables, working memory and bounded caches.
+
+use crate::agent::{Agent, DeviceType};
+use crate::cache::Cache;
+use crate::crawler::{Crawler, Crawlers};
 use crate::family::Families;
 use crate::hint::ClientHints;
 use crate::pattern::Scratch;
+use crate::refine;
+
+/// The longest user agent that is looked at; the rest of a longer one is ignored.
+pub const USER_AGENT_BYTES_MAX: usize = 1_024;
+
+/// What uap-core calls the device of a crawler.
+const SPIDER: &str = "Spider";
 
 /// Parses user agents; keeps bounded caches between calls.
 #[derive(Debug)]
 pub struct Parser {
     families: Families<'static>,
+    crawlers: Crawlers<'static>,
     scratch: Scratch,
+    agents: Cache<Agent>,
+    verdicts: Cache<Option<Crawler>>,
 }
 
 impl Default for Parser {
@@ -20,16 +33,64 @@ impl Default for Parser {
 impl Parser {
     /// A parser with empty caches.
     pub fn new() -> Self {
-        Self { families: Families::shipped(), scratch: Scratch::new() }
+        Self {
+            families: Families::shipped(),
+            crawlers: Crawlers::shipped(),
+            scratch: Scratch::new(),
+            agents: Cache::new(),
+            verdicts: Cache::new(),
+        }
     }
 
     /// Browser, operating system and device of a user agent.
     pub fn parse(&mut self, user_agent: &str, hints: &ClientHints<'_>) -> Agent {
-        let _ = hints;
-        self.families.scan(user_agent, &mut self.scratch);
-        let browser = self.families.browser(user_agent, &mut self.scratch);
-        let os = self.families.os(user_agent, &mut self.scratch);
-        let device = self.families.device(user_agent, &mut self.scratch);
+        let text = within_limit(user_agent);
+        if hints.is_empty() {
+            return self.remember(&[text], |parser| parser.read(text));
+        }
+        let [brands, full_version_list, mobile, platform, platform_version, model] = hints.all().map(Option::unwrap_or_default);
+        let parts = [text, brands, full_version_list, mobile, platform, platform_version, model];
+        self.remember(&parts, |parser| {
+            let mut agent = parser.read(text);
+            refine::refine(&mut agent, hints);
+            if let Some(model) = hints.model_name() {
+                parser.name_model(&mut agent, model);
+            }
+            agent
+        })
+    }
+
+    /// The crawler a user agent declares itself to be, if it does.
+    pub fn crawler(&mut self, user_agent: &str) -> Option<Crawler> {
+        let text = within_limit(user_agent);
+        match self.verdicts.get(&[text]) {
+            Ok(verdict) => verdict,
+            Err(vacancy) => {
+                let verdict = self.crawlers.find(text, &mut self.scratch);
+                self.verdicts.put(vacancy, &[text], &verdict);
+                verdict
+            }
+        }
+    }
+
+    fn remember(&mut self, parts: &[&str], read: impl FnOnce(&mut Self) -> Agent) -> Agent {
+        match self.agents.get(parts) {
+            Ok(agent) => agent,
+            Err(vacancy) => {
+                let agent = read(self);
+                self.agents.put(vacancy, parts, &agent);
+                agent
+            }
+        }
+    }
+
+    /// What the user agent says by itself.
+    fn read(&mut self, text: &str) -> Agent {
+        self.families.scan(text, &mut self.scratch);
+        let browser = self.families.browser(text, &mut self.scratch);
+        let os = self.families.os(text, &mut self.scratch);
+        let device = self.families.device(text, &mut self.scratch);
+        let device_type = if device.family == SPIDER { DeviceType::Bot } else { self.families.device_type(text, &mut self.scratch) };
         Agent {
             browser: browser.family,
             browser_version: browser.version,
@@ -38,13 +99,25 @@ impl Parser {
             device: device.family,
             device_brand: device.brand,
             device_model: device.model,
-            device_type: crate::DeviceType::Other,
+            device_type,
         }
     }
 
-    /// The crawler a user agent declares itself to be, if it does.
-    pub fn crawler(&mut self, user_agent: &str) -> Option<crate::Crawler> {
-        let _ = &self;
-        crate::crawler(user_agent)
+    /// Looks a hinted model up as if an Android user agent had named it.
+    fn name_model(&mut self, agent: &mut Agent, model: &str) {
+        let text = format!("Mozilla/5.0 (Linux; Android 10; {model}) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/100.0 Mobile Safari/537.36");
+        let text = within_limit(&text);
+        self.families.scan(text, &mut self.scratch);
+        let device = self.families.device(text, &mut self.scratch);
+        (agent.device, agent.device_brand, agent.device_model) = (device.family, device.brand, device.model);
     }
+}
+
+/// As much of a user agent as is looked at.
+pub(crate) fn within_limit(user_agent: &str) -> &str {
+    let mut end = user_agent.len().min(USER_AGENT_BYTES_MAX);
+    while !user_agent.is_char_boundary(end) {
+        end -= 1;
+    }
+    user_agent.get(..end).unwrap_or_default()
 }

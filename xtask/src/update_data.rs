@@ -6,6 +6,8 @@
 //!
 //! To take newer lists: raise the versions in `package`, run this, look at what `cargo xtask bench accuracy` prints, commit.
 
+mod crawlers;
+mod device_type;
 mod families;
 mod package;
 
@@ -33,6 +35,7 @@ struct Output {
 pub fn run(args: &Args) -> Result<()> {
     let packages = package::install()?;
     let mut outputs = families::outputs(&packages)?;
+    outputs.extend(crawlers::outputs(&packages)?);
     outputs.push(Output { name: "README.md", contents: package::provenance().into_bytes() });
     let folder = paths::root().join("user-agent/data");
     for output in outputs {

@@ -16,8 +16,9 @@ const MIN_TOKEN_BYTES: usize = 24;
 
 /// Replaces e-mail addresses and tokens; borrows when there is none.
 pub fn mask(text: Cow<'_, str>) -> Cow<'_, str> {
-    let text = if text.contains('@') || text.contains("%40") { mask_emails(text) } else { text };
-    if text.contains("eyJ") { mask_tokens(text) } else { text }
+    // One byte is found much faster than three, and most text has neither `@`, `%` nor `J`.
+    let text = if text.bytes().any(|byte| byte == b'@' || byte == b'%') { mask_emails(text) } else { text };
+    if text.contains('J') && text.contains("eyJ") { mask_tokens(text) } else { text }
 }
 
 fn mask_emails(text: Cow<'_, str>) -> Cow<'_, str> {

@@ -79,6 +79,7 @@ pub fn enrich(mut event: Event<'_>, facts: &Facts<'_>) -> Vec<Line> {
 #[derive(Debug)]
 struct Source<'a> {
     page_url: &'a str,
+    page_path: &'a str,
     referrer: &'a str,
     referrer_host: Cow<'a, str>,
     campaign: Campaign<'a>,
@@ -88,10 +89,12 @@ struct Source<'a> {
 impl<'a> Source<'a> {
     fn find(page_url: &'a str, referrer: &'a str, site: &Site) -> Self {
         let referrer_host = channel::referrer_host(referrer, site);
-        let campaign = Url::parse(page_url).map(|url| Campaign::parse(&url));
+        let page = Url::parse(page_url);
+        let campaign = page.as_ref().map(Campaign::parse);
         // An event without a page, such as a backend's refund, came by no channel.
         let channel = campaign.as_ref().map_or("", |campaign| channel::channel(campaign, referrer, &referrer_host));
-        Self { page_url, referrer, referrer_host, campaign: campaign.unwrap_or_default(), channel }
+        let page_path = page.as_ref().map_or("", page::path);
+        Self { page_url, page_path, referrer, referrer_host, campaign: campaign.unwrap_or_default(), channel }
     }
 }
 
@@ -112,7 +115,7 @@ fn new_row<'a>(event: &'a Event<'_>, facts: &'a Facts<'_>, time: Corrected, sour
         page_id: &event.page_id,
         seq: event.seq,
         page_url: source.page_url,
-        page_path: page::path(source.page_url),
+        page_path: source.page_path,
         page_title: mask::mask(Cow::Borrowed(&event.page_title)),
         referrer: source.referrer,
         referrer_host: source.referrer_host.clone(),
@@ -204,7 +207,7 @@ fn mark_properties(event: &mut Event<'_>, facts: &Facts<'_>, clamped: Option<&'s
         event.properties.mark("clamped", Cow::Borrowed(clamped));
     }
     if facts.site.sampling_rate < 1.0 {
-        event.properties.mark("sampling_rate", Cow::Owned(facts.site.sampling_rate.to_string()));
+        event.properties.mark("sampling_rate", Cow::Owned(facts.site.sampling_rate_text()));
     }
     let may_keep_key = facts.site.keep_user_key && !facts.is_anonymous;
     if let Some(key) = event.user.key().filter(|_| may_keep_key) {

@@ -109,13 +109,9 @@ fn clean_length(url: &Url<'_>) -> usize {
     url.scheme.len() + 3 + url.authority.len() + url.path.len() + query + fragment
 }
 
-/// The path of a cleaned URL; `/` when it has none.
-pub fn path(clean_url: &str) -> &str {
-    match Url::parse(clean_url) {
-        Some(url) if !url.path.is_empty() => url.path,
-        Some(_) => "/",
-        None => "",
-    }
+/// The path of a URL; `/` when it has none.
+pub fn path<'a>(url: &Url<'a>) -> &'a str {
+    if url.path.is_empty() { "/" } else { url.path }
 }
 
 fn is_allowed(name: &str, site: &Site) -> bool {
@@ -176,8 +172,7 @@ mod tests {
 
     #[test]
     fn paths_come_from_the_url() {
-        assert_eq!(path("https://shop.example/p/17?x=1"), "/p/17");
-        assert_eq!(path("https://shop.example?x=1"), "/");
-        assert_eq!(path(""), "");
+        assert_eq!(Url::parse("https://shop.example/p/17?x=1").as_ref().map(path), Some("/p/17"));
+        assert_eq!(Url::parse("https://shop.example?x=1").as_ref().map(path), Some("/"));
     }
 }

@@ -219,6 +219,16 @@ fn the_batchers_word_is_final() {
     assert_eq!((reply.status, receipts(&reply)[1].reason.as_str()), (503, "unavailable"));
 }
 
+#[test]
+fn a_purchase_comes_again_if_any_part_of_it_was_refused() {
+    let sent = purchase(r#"{"product_id":1,"unit_price":1}"#);
+    let beacon = Beacon::parse(sent.as_bytes()).unwrap();
+    let mut collected = collect_beacon(&beacon, &site(""), &client());
+    collected.refuse(&[0]);
+    collected.settle(&[1], &[Taken::Duplicate]);
+    assert_eq!((collected.reply().status, first_receipt(&collected.reply()).reason.as_str()), (503, "unavailable"));
+}
+
 /// A receipt as a client reads it.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Read {

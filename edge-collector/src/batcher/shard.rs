@@ -236,6 +236,7 @@ impl Shard {
             "backlog_bytes": backlog.bytes,
             "oldest_pending_seconds": age_ms / 1_000,
             "batches": batches.len(),
+            "has_open_segment": memory.events.is_some() || memory.outcomes.is_some(),
             "waits_for": batches.iter().find_map(|batch| batch.waits_for.clone()),
         }))
     }

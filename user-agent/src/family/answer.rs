@@ -1,11 +1,12 @@
 //! The answers that belong to the patterns.
 //!
-//! In scope: the layout of the answer table and spelling a template. The table holds the lengths of the three lists (16 bits
+//! In scope: the layout of the answer table and spelling a template. The table holds the lengths of the four lists (16 bits
 //! each), four template offsets per pattern (16 bits each, [`NO_TEMPLATE`] for none), then the templates: a length byte and
 //! the text, in which a byte of 1 to 9 stands for that group.
 
 use std::ops::Range;
 
+use crate::agent::DeviceType;
 use crate::pattern::Captures;
 
 /// Templates per pattern: family and three version parts, or device, brand and model.
@@ -14,18 +15,18 @@ pub(super) const FIELDS: usize = 4;
 pub(super) const NO_TEMPLATE: u16 = u16::MAX;
 /// In a template: no group, but the result is trimmed as with one.
 pub(super) const TRIM: u8 = 10;
-const LISTS_BYTES: usize = 6;
+const LISTS_BYTES: usize = 8;
 
 #[derive(Clone, Debug)]
 pub(super) struct Answers<'t> {
-    lists: [usize; 3],
+    lists: [usize; 4],
     offsets: &'t [u8],
     templates: &'t [u8],
 }
 
 impl<'t> Answers<'t> {
     pub(super) fn new(table: &'t [u8]) -> Self {
-        let lists = [read(table, 0), read(table, 1), read(table, 2)].map(usize::from);
+        let lists = [read(table, 0), read(table, 1), read(table, 2), read(table, 3)].map(usize::from);
         let rest = table.get(LISTS_BYTES..).unwrap_or_default();
         let split = rest.len().min(lists.iter().sum::<usize>() * FIELDS * 2);
         let (offsets, templates) = rest.split_at(split);
@@ -41,7 +42,18 @@ impl<'t> Answers<'t> {
     }
 
     pub(super) fn devices(&self) -> Range<usize> {
-        self.lists[0] + self.lists[1]..self.lists.iter().sum()
+        let start = self.lists[0] + self.lists[1];
+        start..start + self.lists[2]
+    }
+
+    pub(super) fn device_types(&self) -> Range<usize> {
+        let start = self.lists[0] + self.lists[1] + self.lists[2];
+        start..start + self.lists[3]
+    }
+
+    /// What a pattern of the last list tells; its first field holds the type's number.
+    pub(super) fn device_type(&self, pattern: usize) -> Option<DeviceType> {
+        DeviceType::ALL.get(usize::from(read(self.offsets, pattern * FIELDS))).copied()
     }
 
     /// A template with its groups filled in, if the pattern has one in this field.

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::answer::{FIELDS, NO_TEMPLATE, TRIM};
+use crate::agent::DeviceType;
 use crate::pattern::compile::{Error, Source, compile};
 
 /// One entry of a list.
@@ -28,6 +29,8 @@ pub struct Lists {
     pub systems: Vec<Entry>,
     /// `device_parsers`.
     pub devices: Vec<Entry>,
+    /// Our own: expressions that match in any case, and the type of device they tell.
+    pub device_types: Vec<(String, DeviceType)>,
 }
 
 /// The contents of `data/uap_patterns.bin` and `data/uap_answers.bin`.
@@ -51,8 +54,8 @@ enum Kind {
 pub fn tables(lists: &Lists) -> Result<Tables, Error> {
     let kinds = [(Kind::Browser, &lists.browsers), (Kind::System, &lists.systems), (Kind::Device, &lists.devices)];
     let mut answers: Vec<u8> = Vec::new();
-    for (_, list) in kinds {
-        answers.extend(narrow("answers", list.len())?.to_le_bytes());
+    for length in kinds.iter().map(|(_, list)| list.len()).chain([lists.device_types.len()]) {
+        answers.extend(narrow("answers", length)?.to_le_bytes());
     }
     let entries = || kinds.into_iter().flat_map(|(kind, list)| list.iter().map(move |entry| (kind, entry)));
     let mut templates = Templates::default();
@@ -65,8 +68,15 @@ pub fn tables(lists: &Lists) -> Result<Tables, Error> {
             answers.extend(offset.to_le_bytes());
         }
     }
+    for (_, device_type) in &lists.device_types {
+        let number = DeviceType::ALL.iter().position(|other| other == device_type).unwrap_or_default();
+        answers.extend(narrow("answers", number)?.to_le_bytes());
+        answers.extend([0; (FIELDS - 1) * 2]);
+    }
     answers.extend(templates.bytes);
-    let sources: Vec<Source> = entries().map(|(kind, entry)| source(kind, entry)).collect();
+    let device_types = lists.device_types.iter();
+    let device_types = device_types.map(|(expression, _)| Source { expression: expression.clone(), any_case: true, groups: 0 });
+    let sources: Vec<Source> = entries().map(|(kind, entry)| source(kind, entry)).chain(device_types).collect();
     Ok(Tables { patterns: compile(&sources)?, answers })
 }
 

@@ -4,6 +4,8 @@
 //! needs; a text that makes it take more than [`STEPS_MAX`] steps is matched again with a table of the states already
 //! tried, so that no state is tried twice. Characters are ASCII or "other": classes hold all others or none.
 
+use std::ops::Range;
+
 use super::program::{
     ANY, BYTE, CLASS, CLASS_BYTES, END, FLAG_ANCHORED, GROUPS_MAX, JUMP, LITERAL, LITERAL_ANY_CASE, MATCH, NO_CLASS, NO_MAX,
     NOT_WORD_BOUNDARY, RUN, RUN_ALL, RUN_LAZY, SAVE, SPLIT, SPLIT_JUMP, START, SWITCH, WORD_BOUNDARY,
@@ -26,12 +28,14 @@ pub struct Captures {
 impl Captures {
     /// The text of a group, from 1; empty when it took no part in the match.
     pub fn group<'t>(&self, text: &'t str, group: usize) -> &'t str {
+        self.range(group).and_then(|range| text.get(range)).unwrap_or_default()
+    }
+
+    /// Where a group lies, if it took part in the match.
+    pub fn range(&self, group: usize) -> Option<Range<usize>> {
         let slot = |index: usize| self.slots.get(index).copied().filter(|slot| *slot != UNSET).map(usize::from);
-        let index = group.wrapping_sub(1).wrapping_mul(2);
-        match (slot(index), slot(index.wrapping_add(1))) {
-            (Some(start), Some(end)) => text.get(start..end).unwrap_or_default(),
-            _ => "",
-        }
+        let index = group.checked_sub(1)?.checked_mul(2)?;
+        Some(slot(index)?..slot(index + 1)?)
     }
 }
 

@@ -23,7 +23,7 @@ impl State {
         let mut gram = 0_u32;
         for (end, byte) in (1..).zip(&notes.folded) {
             gram = (gram << 8) & 0x00FF_FFFF | u32::from(*byte);
-            let (bucket, check) = bucket(gram);
+            let (bucket, check) = bucket(gram, set.bucket_bits);
             let (first, last) = set.bucket(bucket);
             // The gram that ends here began two bytes ago; before that there is none.
             if first < last && end >= GRAM_BYTES {

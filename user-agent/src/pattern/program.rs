@@ -60,8 +60,9 @@ pub(super) const FLAG_ANCHORED: u8 = 1;
 /// Groups that answers may refer to: `$1` to `$9`.
 pub(super) const GROUPS_MAX: usize = 9;
 
-/// Bits of a gram's hash: 16,384 buckets, about a quarter of them used by the largest set.
-pub(super) const BUCKET_BITS: u32 = 14;
+/// Buckets per atom, at least: so that most grams of a text find an empty one.
+#[cfg(any(test, feature = "compile"))]
+pub(super) const BUCKETS_PER_ATOM: usize = 3;
 /// Bytes of a gram, which every atom holds at least one of.
 pub(super) const GRAM_BYTES: usize = 3;
 /// Bytes of one atom's record: string offset (2), length, gram offset, its gram's check byte, first use (2).
@@ -73,11 +74,11 @@ pub(super) const USE_CLAUSE: u16 = 0x8000;
 /// Bytes of one clause's record: its pattern (2), which of the pattern's clauses it is, how many the pattern has.
 pub(super) const CLAUSE_BYTES: usize = 4;
 
-/// The bucket of three folded bytes packed into an integer, and a byte that tells most grams of one bucket apart.
-pub(super) fn bucket(gram: u32) -> (usize, u8) {
+/// The bucket, one of 2^`bucket_bits`, of three folded bytes packed into an integer, and a byte that tells most grams of one bucket apart.
+pub(super) fn bucket(gram: u32, bucket_bits: u32) -> (usize, u8) {
     // Fibonacci hashing: the multiplier is 2^32 / golden ratio.
     let [check, ..] = (gram ^ gram >> 8).to_le_bytes();
-    ((gram.wrapping_mul(0x9E37_79B1) >> (32 - BUCKET_BITS)) as usize, check)
+    ((gram.wrapping_mul(0x9E37_79B1) >> (u32::BITS - bucket_bits)) as usize, check)
 }
 
 /// A byte as the prefilter sees it: in lower case, and none where names differ in spelling only (`Galaxy Tab`, `galaxy_tab`).

@@ -32,6 +32,8 @@ pub struct PatternSet<'t> {
     /// One 64-bit word per 64 patterns: those that any text may match.
     pub(super) always: &'t [u8],
     buckets: &'t [u8],
+    /// There are two to this power buckets.
+    pub(super) bucket_bits: u32,
     pub(super) atoms: &'t [u8],
     atom_strings: &'t [u8],
     pub(super) uses: &'t [u8],
@@ -76,6 +78,8 @@ impl<'t> PatternSet<'t> {
             patterns,
             always,
             buckets,
+            // One number per bucket and a closing one.
+            bucket_bits: (buckets.len() / 2).saturating_sub(1).checked_ilog2().unwrap_or(1),
             atoms,
             atom_strings,
             uses,

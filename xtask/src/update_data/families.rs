@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 use user_agent::family::compile::{Entry, Lists, tables};
 
-use super::Output;
+use super::{Output, device_type};
 
 #[derive(Deserialize)]
 struct Regexes {
@@ -73,5 +73,6 @@ fn lists(regexes: Regexes) -> Lists {
         browsers: regexes.user_agent_parsers.into_iter().map(browser).collect(),
         systems: regexes.os_parsers.into_iter().map(system).collect(),
         devices: regexes.device_parsers.into_iter().map(device).collect(),
+        device_types: device_type::entries(),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Hir, Look};
 
-use super::super::program::{BUCKET_BITS, CLAUSE_BYTES, FLAG_ANCHORED, GRAM_BYTES, USE_CLAUSE, bucket};
+use super::super::program::{BUCKETS_PER_ATOM, CLAUSE_BYTES, FLAG_ANCHORED, GRAM_BYTES, USE_CLAUSE, bucket};
 use super::super::table::SECTIONS;
 use super::atom::{Clause, clauses, gram_offset};
 use super::emit::{Characters, Program};
@@ -181,15 +181,16 @@ struct Prefilter {
 
 impl Prefilter {
     fn fill(&mut self, atoms: &BTreeMap<Vec<u8>, Vec<u16>>) -> Result<(), Error> {
+        let bucket_bits = (atoms.len().max(1) * BUCKETS_PER_ATOM).next_power_of_two().ilog2();
         let mut by_bucket: BTreeMap<usize, Vec<(&Vec<u8>, [usize; 2])>> = BTreeMap::new();
         for atom in atoms.keys() {
             let offset = gram_offset(atom);
             let gram = atom[offset..offset + GRAM_BYTES].iter().fold(0, |gram, byte| gram << 8 | u32::from(*byte));
-            let (bucket, check) = bucket(gram);
+            let (bucket, check) = bucket(gram, bucket_bits);
             by_bucket.entry(bucket).or_default().push((atom, [offset, check.into()]));
         }
         let mut count = 0;
-        for index in 0..1 << BUCKET_BITS {
+        for index in 0..1 << bucket_bits {
             self.buckets.extend(narrow("atoms", count)?.to_le_bytes());
             for (atom, gram) in by_bucket.remove(&index).unwrap_or_default() {
                 self.add_atom(atom, gram, &atoms[atom])?;

@@ -1,0 +1,145 @@
+//! What a sender's browser says about itself, remembered for the next beacon.
+//!
+//! In scope: agent and signals of a sender, in a bounded table. Out of scope: finding them (crate `user-agent`, `filter`).
+//!
+//! Parsing a user agent costs a third of the pipeline, and most beacons come from a browser that has sent one before.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::client::Client;
+use crate::enrich::visitor;
+use crate::filter::{self, Signal};
+
+/// Senders remembered at once; about 500 bytes each.
+pub const MAX_SENDERS: usize = 1_000;
+
+/// What a browser says about itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sender {
+    /// Browser, operating system, device.
+    pub agent: user_agent::Agent,
+    /// Evidence that holds for all its events.
+    pub signals: Vec<Signal>,
+}
+
+/// The senders that one isolate has seen, and the parser for those it has not.
+#[derive(Debug, Default)]
+pub struct Senders {
+    parser: user_agent::Parser,
+    known: BTreeMap<u64, Arc<Sender>>,
+}
+
+impl Senders {
+    /// The sender of a beacon. `entropy` keys the table, so that nobody can make two browsers share an entry.
+    pub fn find(&mut self, client: &Client<'_>, entropy: &[u8; 16]) -> Arc<Sender> {
+        let key = visitor::hash(entropy, &headers(client));
+        if let Some(sender) = self.known.get(&key) {
+            return Arc::clone(sender);
+        }
+        let sender = Arc::new(self.parse(client));
+        if self.known.len() >= MAX_SENDERS {
+            // The common browsers are back at once; keeping order of use would cost more than parsing them again.
+            self.known.clear();
+        }
+        self.known.insert(key, Arc::clone(&sender));
+        sender
+    }
+
+    fn parse(&mut self, client: &Client<'_>) -> Sender {
+        let hints = user_agent::ClientHints {
+            brands: client.ch_brands,
+            full_version_list: client.ch_full_version_list,
+            mobile: client.ch_mobile,
+            platform: client.ch_platform,
+            platform_version: client.ch_platform_version,
+            model: client.ch_model,
+        };
+        Sender {
+            agent: self.parser.parse(client.user_agent(), &hints),
+            signals: filter::judge_client(client, &mut self.parser),
+        }
+    }
+
+    /// Number of senders remembered, at most `MAX_SENDERS`.
+    pub fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    /// True if no sender is remembered.
+    pub fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+}
+
+/// Everything that agent and signals are made of. An absent header and an empty one differ.
+fn headers<'a>(client: &Client<'a>) -> [&'a [u8]; 12] {
+    const ABSENT: &[u8] = &[0xff];
+    let header = |value: Option<&'a str>| value.map_or(ABSENT, str::as_bytes);
+    [
+        header(client.user_agent),
+        header(client.ch_brands),
+        header(client.ch_full_version_list),
+        header(client.ch_mobile),
+        header(client.ch_platform),
+        header(client.ch_platform_version),
+        header(client.ch_model),
+        header(client.accept_language),
+        header(client.sec_fetch_site),
+        header(client.sec_fetch_mode),
+        header(client.sec_fetch_dest),
+        if client.is_https { &[1] } else { &[0] },
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHROME: &str =
+        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36";
+
+    #[test]
+    fn a_known_sender_is_judged_as_a_new_one() {
+        let client =
+            Client { user_agent: Some(CHROME), accept_language: Some("de"), is_https: true, ..Client::default() };
+        let mut senders = Senders::default();
+        let first = senders.find(&client, &[1; 16]);
+        assert!(Arc::ptr_eq(&first, &senders.find(&client, &[1; 16])));
+        assert_eq!(*first, Senders::default().parse(&client));
+    }
+
+    #[test]
+    fn every_header_that_matters_makes_another_sender() {
+        let client = Client { user_agent: Some(CHROME), ..Client::default() };
+        let variants = [
+            Client { user_agent: Some("curl/8.0"), ..client },
+            Client { ch_brands: Some(""), ..client },
+            Client { ch_full_version_list: Some(""), ..client },
+            Client { ch_mobile: Some("?1"), ..client },
+            Client { ch_platform: Some(""), ..client },
+            Client { ch_platform_version: Some(""), ..client },
+            Client { ch_model: Some(""), ..client },
+            Client { accept_language: Some(""), ..client },
+            Client { sec_fetch_site: Some(""), ..client },
+            Client { sec_fetch_mode: Some(""), ..client },
+            Client { sec_fetch_dest: Some(""), ..client },
+            Client { is_https: true, ..client },
+        ];
+        let mut senders = Senders::default();
+        for variant in std::iter::once(&client).chain(&variants) {
+            senders.find(variant, &[1; 16]);
+        }
+        assert_eq!(senders.len(), 1 + variants.len());
+    }
+
+    #[test]
+    fn the_table_is_bounded() {
+        let mut senders = Senders::default();
+        for number in 0..=MAX_SENDERS {
+            let language = number.to_string();
+            senders.find(&Client { accept_language: Some(&language), ..Client::default() }, &[1; 16]);
+        }
+        assert!(senders.len() <= MAX_SENDERS);
+    }
+}

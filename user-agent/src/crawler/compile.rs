@@ -1,0 +1,67 @@
+//! From crawler lists to the three tables of this module.
+
+use super::CrawlerClass;
+use super::label::{FLAG_WEAK, NO_NAME};
+use crate::pattern::compile::{Error, Source, compile};
+
+/// One pattern and what it tells.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The expression.
+    pub expression: String,
+    /// Whether letters match in either case.
+    pub any_case: bool,
+    /// The crawler's name, if the pattern is about one crawler.
+    pub name: Option<String>,
+    /// The class.
+    pub class: CrawlerClass,
+    /// Whether it is weak evidence: not applied to a user agent in the shape of a browser.
+    pub is_weak: bool,
+}
+
+/// The contents of `data/crawler_exclusions.bin`, `crawler_patterns.bin` and `crawler_labels.bin`.
+#[derive(Clone, Debug)]
+pub struct Tables {
+    /// What to blank out first.
+    pub exclusions: Vec<u8>,
+    /// The patterns.
+    pub patterns: Vec<u8>,
+    /// Their labels.
+    pub labels: Vec<u8>,
+}
+
+/// Compiles exclusions (matched in any case) and patterns, which keep their order of precedence.
+pub fn tables(exclusions: &[&str], entries: &[Entry]) -> Result<Tables, Error> {
+    let remembered = |expression: &str, any_case| Source { expression: format!("({expression})"), any_case, groups: 1 << 1 };
+    let exclusions: Vec<Source> = exclusions.iter().map(|expression| remembered(expression, true)).collect();
+    let patterns: Vec<Source> = entries
+        .iter()
+        .map(|entry| match &entry.name {
+            Some(_) => Source { expression: entry.expression.clone(), any_case: entry.any_case, groups: 0 },
+            None => remembered(&entry.expression, entry.any_case),
+        })
+        .collect();
+    Ok(Tables { exclusions: compile(&exclusions)?, patterns: compile(&patterns)?, labels: labels(entries)? })
+}
+
+fn labels(entries: &[Entry]) -> Result<Vec<u8>, Error> {
+    let narrow = |value: usize| u16::try_from(value).map_err(|_| Error::SetTooLarge { section: "names", found: value });
+    let mut table = narrow(entries.len())?.to_le_bytes().to_vec();
+    let mut names: Vec<u8> = Vec::new();
+    for entry in entries {
+        let class = CrawlerClass::ALL.iter().position(|class| *class == entry.class).unwrap_or(CrawlerClass::ALL.len() - 1);
+        table.push(u8::try_from(class).unwrap_or_default() | if entry.is_weak { FLAG_WEAK } else { 0 });
+        let offset = match &entry.name {
+            None => NO_NAME,
+            Some(name) => {
+                let offset = narrow(names.len())?;
+                names.push(u8::try_from(name.len()).map_err(|_| Error::LiteralTooLong { found: name.len() })?);
+                names.extend(name.bytes());
+                offset
+            }
+        };
+        table.extend(offset.to_le_bytes());
+    }
+    table.extend(names);
+    Ok(table)
+}

@@ -1,0 +1,137 @@
+//! Our own list of what tells the type of a device, which uap-core does not say.
+//!
+//! In scope: words of user agents in order of precedence, matched in any case. A television may say Android, an Android
+//! tablet says nothing but Android, so the order is: what only one type says, then phones, then what is left of Android,
+//! then computers.
+
+use user_agent::DeviceType;
+
+const CONSOLES: [&str; 3] = ["playstation", r"xbox(?:[^a-z]|$)", "nintendo"];
+
+const TELEVISIONS: [&str; 33] = [
+    r"smart-?tv",
+    "hbbtv",
+    r"(?:apple|google|android|opera|philips|sony|lg|hisense|haier|tcl|inetbrowser|vestel)[ _-]?d?tv",
+    r"\b(?:tv|dtv|nettv|iptv)\b",
+    "crkey",
+    r"\baft[a-z]{1,4}\d?",
+    "bravia",
+    r"lg net(?:cast|tv)",
+    "viera",
+    "roku",
+    "vidaa",
+    "inettvbrowser",
+    "philipstv",
+    "ce-html",
+    "web0s",
+    r"tizen.{0,100}\btv\b",
+    "large screen",
+    "shield android",
+    r"\bmi ?box",
+    "mitv",
+    r"\bstb\b",
+    "settopbox",
+    r"\bmag[ -]?2\d\d",
+    "sonyceb",
+    "dlnadoc",
+    "espial",
+    r"\bbrightsign",
+    "tsbnettv",
+    r"\bomi/\d",
+    "ekioh",
+    "technisat",
+    "maple",
+    r"\bott\b",
+];
+
+const WATCHES: [&str; 7] = [
+    r"\bwatch(?:os)?\b",
+    "applewatch",
+    "smartwatch",
+    r"\bwear ?os\b",
+    r"\bsm-r[78]\d\d",
+    r"\bgear s\b",
+    "tizen.{0,40}wearable",
+];
+
+const TABLETS: [&str; 22] = [
+    "ipad",
+    r"\btablet(?:[^ p]|$| [^p])",
+    "kindle",
+    r"\bkf[a-z]{3,5}\b",
+    "playbook",
+    "hp-tablet|touchpad",
+    r"nexus (?:7|9|10)\b",
+    r"\bsm-[tpx]\d{3}",
+    r"\bgt-(?:p\d|n[58])",
+    r"\b(?:sch|sgh|shw)-[imt](?:800|987|180|905)",
+    "xoom",
+    "transformer",
+    r"\btab[ _-]?(?:[0-9aems]|plus|pro|lite)",
+    r"\bideatab",
+    r"\b(?:lenovo )?tb-?[0-9xj]",
+    "mediapad|matepad",
+    r"\bpixel (?:c|tablet)\b",
+    r"\bmid[ _-]?\d",
+    "hudl",
+    r"\b[a-z]?pad[ _-]?[0-9]",
+    r"\bme17\d|\bme30\d|\bk00[a-z]\b",
+    r"archos (?:[789]|1\d)",
+];
+
+const PHONES: [&str; 26] = [
+    "iphone|ipod",
+    "windows phone|windows ce|windows mobile|iemobile|wpdesktop",
+    "blackberry|bb10|rim tablet",
+    r"\bmobi",
+    "mobile",
+    "phone",
+    "symbian|symbos",
+    r"series ?[346]0",
+    "midp|cldc",
+    "opera mini|opera mobi",
+    "nokia",
+    r"up\.browser|up\.link",
+    "brew",
+    "bada/",
+    "kaios",
+    "palm",
+    r"\bwap\b",
+    "docomo|kddi|j-phone|vodafone|softbank|portalmmm",
+    "samsung-|sec-sgh",
+    r"\blge?[-/][a-z0-9]",
+    "sonyericsson|motorola|alcatel|sagem|huawei|zte-|htc[ _-]",
+    r"\bmot-",
+    r"\bsie-",
+    "ucweb|ucbrowser",
+    "dalvik/.{0,60}mobile",
+    "cfnetwork",
+];
+
+const COMPUTERS: [&str; 10] = [
+    "windows",
+    "macintosh|mac os|mac_powerpc|macos",
+    "x11|x86_64|i686",
+    r"\bcros\b",
+    "linux",
+    "ubuntu|fedora|debian",
+    "bsd|sunos|solaris|irix|hp-ux|aix",
+    r"win(?:9[58]|nt|32|64)",
+    "amiga|beos|haiku|morphos|risc os|os/2",
+    "darwin",
+];
+
+/// The list in order of precedence.
+pub(super) fn entries() -> Vec<(String, DeviceType)> {
+    let android = ["android|silk/"];
+    let lists: [(&[&str], DeviceType); 7] = [
+        (&CONSOLES, DeviceType::Console),
+        (&TELEVISIONS, DeviceType::Tv),
+        (&WATCHES, DeviceType::Watch),
+        (&TABLETS, DeviceType::Tablet),
+        (&PHONES, DeviceType::Smartphone),
+        (&android, DeviceType::Tablet),
+        (&COMPUTERS, DeviceType::Desktop),
+    ];
+    lists.into_iter().flat_map(|(words, told)| words.iter().map(move |word| ((*word).to_owned(), told))).collect()
+}
