@@ -6,6 +6,9 @@
 /// Digits kept of one number: 30 fit a `u128` with room for one more factor of ten, and no column holds more than 20.
 const MAX_DIGITS: u32 = 30;
 
+/// Digits of the largest `u64`; any number of fewer digits fits.
+const MAX_U64_DIGITS: usize = 20;
+
 /// Exponents beyond this give zero or an overflow in every column, so they need not be told apart.
 const MAX_EXPONENT: i32 = 10_000;
 
@@ -25,6 +28,11 @@ pub struct Number {
 impl Number {
     /// Reads `-12.50`, `1e3`, `007`; nothing else may surround the number. `None` if the text is no number.
     pub fn parse(text: &str) -> Option<Self> {
+        // Nearly every number is a plain one that 64 bits hold, and 128-bit arithmetic is slow in Wasm.
+        if text.len() < MAX_U64_DIGITS && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            let digits = text.parse::<u64>().ok()?;
+            return Some(Self { is_negative: false, digits: u128::from(digits), exponent: 0, is_cut: false });
+        }
         let (is_negative, unsigned) = match text.strip_prefix('-') {
             Some(rest) => (true, rest),
             None => (false, text),
@@ -67,8 +75,8 @@ impl Number {
     /// The number as a whole number of `10^-scale`, rounded half away from zero. `None` if it does not fit.
     pub fn to_scaled(self, scale: u8) -> Option<i128> {
         let shift = self.exponent.saturating_add(i32::from(scale));
-        let magnitude = if self.digits == 0 {
-            0
+        let magnitude = if self.digits == 0 || shift == 0 {
+            self.digits
         } else if shift >= 0 {
             self.digits.checked_mul(power_of_ten(shift.unsigned_abs())?)?
         } else {

@@ -3,7 +3,7 @@
 use collector_core::append::{self, Append, Line, Taken};
 use collector_core::collected::{Collected, CollectedRow};
 use collector_core::ledger::{Ledger, minute_s};
-use collector_core::region;
+use collector_core::region::{self, RegionOrder};
 use js_sys::{Function, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 use worker::{Env, Error, Method, ObjectNamespace, Request, RequestInit, Result, Stub, console_error};
@@ -43,7 +43,8 @@ pub(crate) async fn append(env: &Env, config: &Config, collected: &mut Collected
 
 /// Rows that go into one frame.
 struct Group {
-    home: Option<u8>,
+    /// Where they may go: of two sites with the same home, one may be barred from the other's fallbacks.
+    regions: RegionOrder,
     shard: u32,
     bytes: usize,
     positions: Vec<usize>,
@@ -58,13 +59,13 @@ fn group(config: &Config, rows: &[CollectedRow]) -> Vec<Group> {
             home.and_then(|home| config.regions.get(home)).map_or(0, |region| region::shard(row.visitor_id, region));
         let bytes = row.line.len();
         let is_open =
-            |group: &&mut Group| group.home == home && group.shard == shard && group.bytes + bytes < FRAME_BYTES;
+            |group: &&mut Group| group.regions == row.regions && group.shard == shard && group.bytes + bytes < FRAME_BYTES;
         match groups.iter_mut().find(is_open) {
             Some(group) => {
                 group.bytes += bytes;
                 group.positions.push(position);
             }
-            None => groups.push(Group { home, shard, bytes, positions: vec![position] }),
+            None => groups.push(Group { regions: row.regions.clone(), shard, bytes, positions: vec![position] }),
         }
     }
     groups

@@ -9,7 +9,7 @@ use collector_core::collected::Collected;
 use collector_core::enrich::visitor::Salts;
 use collector_core::pipeline::{self, Memory, Moment, Surroundings};
 use collector_core::receipt::Reply;
-use collector_core::site::Sites;
+use collector_core::site::{Sites, is_id};
 use futures_util::StreamExt;
 use worker::{Env, Request, Response, Result};
 
@@ -115,8 +115,9 @@ async fn collect(body: &[u8], sender: &Sender, env: &Env, config: &Config) -> Re
     };
     let mut sites = Sites::default();
     let mut salts = Vec::new();
-    for id in beacon.sites() {
-        let Ok(known) = site_cache::get(env, &id).await else {
+    // What cannot be an id is no site: the pipeline says so, and the Registry is not asked.
+    for id in beacon.sites().iter().filter(|id| is_id(id)) {
+        let Ok(known) = site_cache::get(env, id).await else {
             // Without the settings nothing may be said about the events, least of all "no such site".
             return Ok((Found::Refused(Reply::unavailable()), None));
         };

@@ -20,13 +20,15 @@ pub(crate) async fn answer(request: Request, env: &Env) -> Result<Response> {
     };
     let method = request.method();
     match (method, path) {
-        (Method::Options, _) => preflight(&request, env).await,
+        (Method::Options, "/v1/events" | "/v1/validate") => preflight(&request, env).await,
         (Method::Post, "/v1/events") => events::take(request, env, &config).await,
         (Method::Post, "/v1/validate") => events::validate(request, env, &config).await,
         (Method::Get, "/v1/pixel.gif") => events::take_pixel(request, env, &config).await,
         (Method::Get | Method::Head, "/healthz") => Response::ok("alive\n"),
         (Method::Get | Method::Head, "/readyz") => health::readyz(env, &config).await,
-        (method @ (Method::Get | Method::Put | Method::Delete), _) if path.starts_with("/v1/sites") => {
+        (method @ (Method::Get | Method::Put | Method::Delete), _)
+            if path == "/v1/sites" || path.starts_with("/v1/sites/") =>
+        {
             sites::answer(request, method, env, path).await
         }
         (Method::Get | Method::Head, _) if asset::is_script(path) => asset::script(&request, path),

@@ -18,6 +18,7 @@ mod sink;
 mod site_cache;
 mod sites;
 
+use collector_core::receipt::Reply;
 use worker::{Context, Env, Request, Response, Result, ScheduleContext, ScheduledEvent, console_error, event};
 
 /// One request.
@@ -26,9 +27,7 @@ async fn fetch(request: Request, env: Env, _context: Context) -> Result<Response
     http::answer(request, &env).await.or_else(|error| {
         console_error!("{error}");
         // The sender keeps its events and sends them again.
-        let refused = http::text("{\"error\":\"internal\"}\n", 503)?;
-        refused.headers().set("Retry-After", "5")?;
-        Ok(refused)
+        http::reply(Reply::unavailable(), None)
     })
 }
 

@@ -3,7 +3,7 @@
 use collector_core::delivery::Delivery;
 use collector_core::insert::Insert;
 use js_sys::Uint8Array;
-use worker::{AbortSignal, Fetch, Headers, Method, Request, RequestInit, Response, Result};
+use worker::{AbortSignal, Fetch, Headers, Method, Request, RequestInit, RequestRedirect, Response, Result};
 
 /// How long one attempt may take; after that its outcome is unknown.
 const ATTEMPT_MS_MAX: u32 = 30_000;
@@ -37,14 +37,24 @@ async fn attempt(insert: Insert) -> Result<Answer> {
     }
     let mut init = RequestInit::new();
     let body = Uint8Array::from(insert.body.as_slice());
-    init.with_method(Method::Post).with_headers(headers).with_body(Some(body.into()));
+    // A redirect is somebody else's answer, and following it would make an empty login page a success.
+    init.with_method(Method::Post)
+        .with_headers(headers)
+        .with_body(Some(body.into()))
+        .with_redirect(RequestRedirect::Manual);
     let request = Request::new_with_init(&insert.url, &init)?;
     // The signal stays armed until the body is read.
     let signal = AbortSignal::from(web_sys::AbortSignal::timeout_with_u32(ATTEMPT_MS_MAX));
     let mut response: Response = Fetch::Request(request).send_with_signal(&signal).await?;
     let code = response.headers().get("X-ClickHouse-Exception-Code")?.and_then(|text| text.parse().ok());
+    let is_from_clickhouse =
+        response.headers().has("X-ClickHouse-Summary")? || response.headers().has("X-ClickHouse-Query-Id")?;
     let body = response.bytes().await?;
-    let delivery = Delivery::classify(response.status_code(), code, &body);
+    let mut delivery = Delivery::classify(response.status_code(), code, &body);
+    if delivery == Delivery::Delivered && !is_from_clickhouse {
+        // Some proxy's empty 200. If ClickHouse did store the batch, its token keeps the next attempt from doubling it.
+        delivery = Delivery::Hold;
+    }
     Ok(Answer { delivery, code, message: shorten(&String::from_utf8_lossy(&body)) })
 }
 

@@ -21,6 +21,14 @@ const SITES_MAX: usize = 2_000;
 
 thread_local! {
     static KNOWN: RefCell<HashMap<String, Known>> = RefCell::new(HashMap::new());
+    static ALL: RefCell<All> = RefCell::default();
+}
+
+/// Every site, for preflights.
+#[derive(Default)]
+struct All {
+    sites: Vec<Site>,
+    read_at_ms: i64,
 }
 
 /// A site with the salts of its visitors.
@@ -64,9 +72,14 @@ pub(crate) async fn get(env: &Env, id: &str) -> Result<Known> {
 
 /// Whether an origin belongs to any site: what a preflight asks, which names no site.
 pub(crate) async fn is_some_sites_origin(env: &Env, origin: &str) -> Result<bool> {
-    let stored: Vec<serde_json::Value> = ask(env, Method::Get, "/", None).await?.json().await?;
-    let sites = stored.iter().filter_map(|settings| Site::parse(&settings.to_string()).ok());
-    Ok(sites.into_iter().any(|site| site.allows_origin(Some(origin))))
+    let now_ms = clock::now_ms();
+    let is_fresh = ALL.with_borrow(|all| (0..FRESH_MS).contains(&now_ms.saturating_sub(all.read_at_ms)));
+    if !is_fresh {
+        let stored: Vec<serde_json::Value> = ask(env, Method::Get, "/", None).await?.json().await?;
+        let sites = stored.iter().filter_map(|settings| Site::parse(&settings.to_string()).ok()).collect();
+        ALL.set(All { sites, read_at_ms: now_ms });
+    }
+    Ok(ALL.with_borrow(|all| all.sites.iter().any(|site| site.allows_origin(Some(origin)))))
 }
 
 /// Forgets a site, so that this isolate sees a change at once.

@@ -21,6 +21,9 @@ struct Case {
     source: Vec<String>,
     #[serde(default)]
     modern: bool,
+    /// What another parser says of the device: an independent second opinion.
+    #[serde(default)]
+    device_type: Option<String>,
 }
 
 struct Options {
@@ -36,6 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let cases = read(&options.corpora.join("ua_cases_dev.jsonl"))?;
     print_recall(&bots, &options);
     print_false_positives(&humans, &options);
+    print_device_types(&humans, &options);
     if let Some(regexes) = &options.regexes {
         let oracle = UserAgentParser::from_yaml(&regexes.to_string_lossy())?;
         for (name, corpus) in [("ua_cases", &cases), ("humans", &humans), ("bots", &bots)] {
@@ -104,6 +108,38 @@ fn print_false_positives(humans: &[Case], options: &Options) {
     }
     for (source, [all, modern, flagged, flagged_modern]) in sources {
         println!("humans    flagged, modern {}   all {}   {source}", share(flagged_modern, modern), share(flagged, all));
+    }
+}
+
+fn print_device_types(humans: &[Case], options: &Options) {
+    let mut parser = Parser::new();
+    // Type -> (agreeing, labelled).
+    let mut types: BTreeMap<&str, [usize; 2]> = BTreeMap::new();
+    for case in humans {
+        let Some(expected) = case.device_type.as_deref().and_then(device_type) else { continue };
+        let found = parser.parse(&case.ua, &ClientHints::default()).device_type.as_str();
+        let counts = types.entry(expected).or_default();
+        counts[0] += usize::from(found == expected);
+        counts[1] += 1;
+        if found != expected && options.prints_misses {
+            println!("device type: expected {expected}, found {found}: {}", case.ua);
+        }
+    }
+    for (device_type, [agreeing, labelled]) in types {
+        println!("device    type agrees     {}   {device_type}", share(agreeing, labelled));
+    }
+}
+
+/// The label of the corpus in our terms, where it has one.
+fn device_type(label: &str) -> Option<&'static str> {
+    match label {
+        "desktop" | "pc" => Some("desktop"),
+        "smartphone" | "mobile" | "phablet" | "feature phone" | "mobilephone" => Some("smartphone"),
+        "tablet" => Some("tablet"),
+        "tv" | "television" => Some("tv"),
+        "console" => Some("console"),
+        "watch" => Some("watch"),
+        _ => None,
     }
 }
 

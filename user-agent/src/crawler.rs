@@ -130,9 +130,9 @@ impl Crawlers<'static> {
             if is_browser && label.is_weak {
                 return None;
             }
-            let name = match label.name {
+            let name = match self.labels.name(pattern) {
                 Some(name) => Cow::Borrowed(name),
-                None => Cow::Owned(label::word_around(text, groups.range(1)?).to_owned()),
+                None => Cow::Owned(label::name_in(text, label, groups.range(1)?).to_owned()),
             };
             Some(Crawler { name, class: label.class })
         })

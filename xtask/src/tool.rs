@@ -10,6 +10,8 @@ use crate::{interrupt, paths, step};
 
 /// The `worker-build` that belongs to the `worker` crate in Cargo.lock (same 0.x minor).
 const WORKER_BUILD_VERSION: &str = "0.8.7";
+/// The embedded ClickHouse, as in package.json.
+const CHDB_VERSION: &str = "26.7.3-stable.1";
 const CARGO_DENY_VERSION: &str = "0.20.2";
 const TYPOS_VERSION: &str = "1.52.0";
 /// The oldest Node.js that the pinned wrangler runs on.
@@ -26,7 +28,9 @@ pub fn check_prerequisites() -> Result<()> {
     }
     output(Command::new("npm").arg("--version")).context("expected npm beside Node.js, found none")?;
     let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
-    output(Command::new(&compiler).arg("--version")).with_context(|| {
+    // CC may carry arguments, or a launcher in front.
+    let program = compiler.split_whitespace().next().unwrap_or("cc");
+    output(Command::new(program).arg("--version")).with_context(|| {
         format!("expected a C compiler ({compiler}) on PATH, found none; on Debian: apt-get install gcc")
     })?;
     Ok(())
@@ -58,7 +62,35 @@ pub fn ensure_node_modules() -> Result<()> {
         Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(paths::root()),
         INSTALL_MINUTES_MAX,
     )?;
+    if clickhouse_library().is_err() {
+        // The lock file names the package of the platform that CI has; this is the same release for another.
+        let package = format!("@chdb/{}@{CHDB_VERSION}", chdb_platform()?);
+        step::run(
+            &format!("installing {package}"),
+            Command::new("npm").args(["install", "--no-save", "--no-package-lock", &package]).current_dir(paths::root()),
+            INSTALL_MINUTES_MAX,
+        )?;
+    }
     std::fs::write(stamp, lock).context("expected to mark node_modules as complete")
+}
+
+/// ClickHouse as a library, from the npm package of this platform.
+pub fn clickhouse_library() -> Result<PathBuf> {
+    let path = paths::node_module(&format!("@chdb/{}/libchdb.so", chdb_platform()?));
+    if !path.is_file() {
+        bail!("expected the ClickHouse library in {}, found none; remove node_modules/.landfall-lock and try again", path.display());
+    }
+    Ok(path)
+}
+
+fn chdb_platform() -> Result<&'static str> {
+    match (std::env::consts::OS, std::env::consts::ARCH) {
+        ("linux", "x86_64") => Ok("lib-linux-x64-gnu"),
+        ("linux", "aarch64") => Ok("lib-linux-arm64-gnu"),
+        ("macos", "aarch64") => Ok("lib-darwin-arm64"),
+        ("macos", "x86_64") => Ok("lib-darwin-x64"),
+        (os, arch) => bail!("expected Linux or macOS on x86_64 or aarch64, which have a ClickHouse library, found {os} on {arch}"),
+    }
 }
 
 /// `worker-build`, installed once into `target/tools`.
@@ -89,9 +121,9 @@ pub fn chromium() -> Result<PathBuf> {
     if let Some(path) = find_chromium() {
         return Ok(path);
     }
-    if can_apt() {
-        apt_install("Chromium for the browser tests", &["chromium"])?;
-    } else {
+    let is_installed = can_apt() && apt_install("Chromium for the browser tests", &["chromium"]).is_ok();
+    if !is_installed || find_chromium().is_none() {
+        interrupt::check()?;
         step::run(
             "installing Playwright's Chromium for the browser tests",
             Command::new("npx").args(["playwright-core", "install", "chromium"]).current_dir(paths::root()),
@@ -115,7 +147,9 @@ fn find_chromium() -> Option<PathBuf> {
 
 /// worker-build links OpenSSL, whose headers many fresh machines lack.
 fn ensure_openssl() -> Result<()> {
-    if output(Command::new("pkg-config").args(["--exists", "openssl"])).is_ok() || cfg!(target_os = "macos") {
+    let is_named = std::env::var_os("OPENSSL_DIR").is_some();
+    let is_known = is_named || output(Command::new("pkg-config").args(["--exists", "openssl"])).is_ok();
+    if is_known || cfg!(target_os = "macos") {
         return Ok(());
     }
     if can_apt() {

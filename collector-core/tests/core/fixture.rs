@@ -7,7 +7,9 @@ use collector_core::enrich::visitor::Salts;
 use collector_core::pipeline::{Memory, Moment, Surroundings, collect};
 use collector_core::receipt::Reply;
 use collector_core::region::Regions;
+use collector_core::row::COLUMNS;
 use collector_core::site::Sites;
+use serde_json::Value;
 
 /// 2025-11-20 17:33:20.123 UTC.
 pub(crate) const NOW_MS: i64 = 1_763_660_000_123;
@@ -75,5 +77,38 @@ pub(crate) fn reply_to(body: &[u8], sites: &Sites, client: &Client<'_>) -> Reply
     match Beacon::parse(body) {
         Ok(beacon) => collect_beacon(&beacon, sites, client).reply(),
         Err(error) => Reply::from_error(&error),
+    }
+}
+
+/// What crate `user-agent` fills.
+pub(crate) const DEVICE_COLUMNS: [&str; 7] =
+    ["device_type", "browser", "os", "browser_version", "os_version", "device_brand", "device_model"];
+
+/// The rows of a beacon, one column per line; columns that are empty, zero, `::` or null are left out.
+pub(crate) fn rows(body: &str, sites: &Sites, client: &Client<'_>) -> String {
+    let beacon = Beacon::parse(body.as_bytes()).unwrap();
+    let collected = collect_beacon(&beacon, sites, client);
+    let mut text = String::new();
+    for row in &collected.rows {
+        let row: Value = serde_json::from_slice(&row.line).unwrap();
+        for column in COLUMNS {
+            let value = &row[*column];
+            if !is_default(value) && !DEVICE_COLUMNS.contains(column) {
+                text.extend([*column, " ", &value.to_string(), "\n"]);
+            }
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn is_default(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty() || text == "::",
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::Array(list) => list.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        Value::Bool(_) => false,
     }
 }

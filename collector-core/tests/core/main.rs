@@ -6,6 +6,7 @@
 
 mod fixture;
 
+mod encoding;
 mod outcome;
 mod property;
 mod row;

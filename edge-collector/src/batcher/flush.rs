@@ -6,6 +6,7 @@ use std::rc::Rc;
 use collector_core::delivery::Delivery;
 use collector_core::insert::{self, Insert, Table};
 use collector_core::ledger::Ledger;
+use collector_core::recent::WINDOW_MS;
 use collector_core::retry::Backoff;
 use serde_json::json;
 use uuid::{Builder, Uuid};
@@ -26,6 +27,7 @@ impl Shard {
         self.memory.borrow_mut().alarm_at_ms = None;
         let started_ms = clock::now_ms();
         self.freeze_due(started_ms)?;
+        store.atomically(move |store| store.drop_delivered(started_ms - WINDOW_MS))?;
         if started_ms >= self.memory.borrow().not_before_ms {
             self.send_batches(&store, started_ms).await?;
         }
@@ -34,64 +36,41 @@ impl Shard {
     }
 
     fn freeze_due(&self, now_ms: i64) -> Result<()> {
-        let (events, outcomes) = {
+        let (events, outcomes, letters) = {
             let memory = self.memory.borrow();
-            (memory.events, memory.outcomes)
+            (memory.events, memory.outcomes, memory.letters)
         };
         if events.is_some_and(|open| open.since_ms + FLUSH_MS <= now_ms) {
             self.freeze_events()?;
         }
         if let Some(open) = outcomes.filter(|open| open.since_ms + OUTCOMES_FLUSH_MS <= now_ms) {
-            self.freeze(open)?;
+            freeze(&*self.store()?, open, &mint_token()?)?;
             self.memory.borrow_mut().outcomes = None;
         }
+        if let Some(open) = letters.filter(|open| open.since_ms + FLUSH_MS <= now_ms) {
+            freeze(&*self.store()?, open, &mint_token()?)?;
+            self.memory.borrow_mut().letters = None;
+        }
         Ok(())
     }
 
-    /// Makes the open segment of events a batch, and what was counted in it a part of the open segment of outcomes. There is no await in
-    /// between, so that both are durable or neither is.
+    /// Makes the open segment of events a batch, and what was counted in it a part of the open segment of outcomes: both or neither.
     pub(super) fn freeze_events(&self) -> Result<()> {
-        let (open, counts) = {
+        let (events, outcomes, counts) = {
             let memory = self.memory.borrow();
-            (memory.events, memory.counts.clone())
+            (memory.events, memory.outcomes, memory.counts.lines(&memory.region))
         };
-        let Some(open) = open else { return Ok(()) };
-        let region = self.memory.borrow().region.clone();
-        self.account(counts.lines(&region))?;
-        self.freeze(open)?;
+        let Some(events) = events else { return Ok(()) };
+        let (token, now_ms) = (mint_token()?, clock::now_ms());
+        let outcomes = self.store()?.atomically(move |store| {
+            freeze(store, events, &token)?;
+            append_lines(store, Table::Outcomes, outcomes, counts, now_ms)
+        })?;
         let mut memory = self.memory.borrow_mut();
+        memory.outcomes = outcomes;
+        memory.frozen_bytes += events.bytes;
         memory.events = None;
         memory.counts = Ledger::default();
-        Ok(())
-    }
-
-    /// Adds lines to the open segment of outcomes.
-    fn account(&self, lines: Vec<u8>) -> Result<()> {
-        if lines.is_empty() {
-            return Ok(());
-        }
-        let mut memory = self.memory.borrow_mut();
-        let store = memory.store.clone().ok_or_else(|| Error::RustError("expected an open store".to_owned()))?;
-        let open = match memory.outcomes {
-            Some(open) => open,
-            None => store.create_segment(Table::Outcomes, clock::now_ms())?,
-        };
-        let rows = count_lines(&lines);
-        let bytes = i64::try_from(lines.len()).unwrap_or(i64::MAX);
-        store.append(open.segment, Commit { rows, lines, ..Commit::default() })?;
-        memory.outcomes = Some(Open { rows: open.rows + rows, bytes: open.bytes + bytes, ..open });
-        Ok(())
-    }
-
-    fn freeze(&self, open: Open) -> Result<()> {
-        let mut memory = self.memory.borrow_mut();
-        let store = memory.store.clone().ok_or_else(|| Error::RustError("expected an open store".to_owned()))?;
-        if open.rows == 0 {
-            // Only outcomes were counted: there is no row to send.
-            return store.drop_segment(open.segment);
-        }
-        store.freeze(open, &mint_token()?.hyphenated().to_string())?;
-        memory.frozen_bytes += open.bytes;
         Ok(())
     }
 
@@ -114,10 +93,15 @@ impl Shard {
 
     /// Sends one batch and acts on the answer. False: the region is in trouble, and the other batches need not try now.
     async fn send_batch(&self, store: &Rc<Store>, batch: &Batch) -> Result<bool> {
-        let answer = self.attempt(store, batch).await?;
+        let answer = self.attempt(store, batch).await.unwrap_or_else(|error| {
+            // A missing secret or region is the operator's to mend: the batch waits, and says for what.
+            console_error!("batcher: {error}");
+            sink::Answer { delivery: Delivery::Hold, code: None, message: error.to_string() }
+        });
         match answer.delivery {
             Delivery::Delivered => {
-                store.drop_batch(batch)?;
+                let batch = batch.clone();
+                store.atomically(move |store| store.finish(&batch, clock::now_ms()))?;
                 Ok(true)
             }
             Delivery::Poison if batch.table == Table::Events => {
@@ -132,8 +116,9 @@ impl Shard {
     fn postpone(&self, store: &Rc<Store>, batch: &Batch, class: Delivery, answer: &sink::Answer) -> Result<bool> {
         let wait_ms = Backoff { failures: batch.attempts }.next_wait_ms(class, random()?);
         let next_at_ms = clock::now_ms().saturating_add(i64::try_from(wait_ms).unwrap_or(i64::MAX));
-        store.postpone(batch, next_at_ms, &format!("{} {}", class.tag(), answer.message))?;
-        // Never the body, which holds visitors' data, nor the URL with its token.
+        // Never ClickHouse's message, which may quote a visitor's data: this is shown by `/readyz`.
+        let code = answer.code.map_or_else(|| "no code".to_owned(), |code| format!("code {code}"));
+        store.postpone(batch, next_at_ms, &format!("{} {code}", class.tag()))?;
         let line = json!({
             "level": "alert", "what": "insert_failed", "class": class.tag(), "table": batch.table.name(), "rows": batch.rows,
             "attempts": batch.attempts.saturating_add(1), "wait_ms": wait_ms, "code": answer.code,
@@ -165,23 +150,60 @@ impl Shard {
 
     /// Halves a batch that ClickHouse refuses as it is; a single row that it refuses becomes a dead letter.
     fn take_apart(&self, store: &Rc<Store>, batch: &Batch, answer: &sink::Answer) -> Result<()> {
-        let lines = store.lines(batch)?;
+        let (lines, ids) = (store.lines(batch)?, store.ids(batch)?);
         let rows = count_lines(&lines);
-        let parts = if rows <= 1 {
-            let region = self.memory.borrow().region.clone();
-            console_error!("{}", json!({"level": "alert", "what": "dead_letter", "code": answer.code}));
-            let letter = dead_letter(&lines, &region, batch, answer);
-            vec![Part { table: Table::DeadLetters, token: batch.token.clone(), rows: 1, lines: letter }]
-        } else {
-            let (first, second) = split_lines(&lines, rows / 2);
-            let part = |lines: &[u8]| -> Result<Part> {
-                let token = mint_token()?.hyphenated().to_string();
-                Ok(Part { table: Table::Events, token, rows: count_lines(lines), lines: lines.to_vec() })
-            };
-            vec![part(first)?, part(second)?]
+        if rows <= 1 {
+            return self.bury(store, batch, &lines, answer);
+        }
+        let (first, second) = split_lines(&lines, rows / 2);
+        let first_ids = usize::try_from(rows / 2).unwrap_or(0).saturating_mul(16).min(ids.len());
+        let (first_ids, second_ids) = ids.split_at_checked(first_ids).unwrap_or((&ids, &[]));
+        let part = |lines: &[u8], ids: &[u8]| -> Result<Part> {
+            Ok(Part { token: mint_token()?, rows: count_lines(lines), ids: ids.to_vec(), lines: lines.to_vec() })
         };
-        store.replace(batch, parts, clock::now_ms())
+        let (first, second) = (part(first, first_ids)?, part(second, second_ids)?);
+        let (batch, now_ms) = (batch.clone(), clock::now_ms());
+        store.atomically(move |store| {
+            store.insert_part(first, now_ms)?;
+            store.insert_part(second, now_ms)?;
+            // Its ids live on in the parts.
+            store.drop_segment(batch.segment)
+        })
     }
+
+    /// Moves a single row to the dead letters.
+    fn bury(&self, store: &Rc<Store>, batch: &Batch, line: &[u8], answer: &sink::Answer) -> Result<()> {
+        let (letters, region) = {
+            let memory = self.memory.borrow();
+            (memory.letters, memory.region.clone())
+        };
+        console_error!("{}", json!({"level": "alert", "what": "dead_letter", "code": answer.code}));
+        let letter = dead_letter(line, &region, batch, answer);
+        let (batch, now_ms) = (batch.clone(), clock::now_ms());
+        let letters = store.atomically(move |store| {
+            let letters = append_lines(store, Table::DeadLetters, letters, letter, now_ms)?;
+            store.finish(&batch, now_ms)?;
+            Ok(letters)
+        })?;
+        self.memory.borrow_mut().letters = letters;
+        Ok(())
+    }
+}
+
+/// Adds lines to an open segment, made if there is none; the segment as it then is.
+fn append_lines(store: &Store, table: Table, open: Option<Open>, lines: Vec<u8>, now_ms: i64) -> Result<Option<Open>> {
+    if lines.is_empty() {
+        return Ok(open);
+    }
+    let open = open.map_or_else(|| store.create_segment(table, now_ms), Ok)?;
+    let (rows, bytes) = (count_lines(&lines), i64::try_from(lines.len()).unwrap_or(i64::MAX));
+    store.append(open.segment, Commit { rows, lines, ..Commit::default() })?;
+    Ok(Some(Open { rows: open.rows + rows, bytes: open.bytes + bytes, ..open }))
+}
+
+fn freeze(store: &Store, open: Open, token: &str) -> Result<()> {
+    // Only outcomes were counted: there is no row to send.
+    if open.rows == 0 { store.drop_segment(open.segment) } else { store.freeze(open, token) }
 }
 
 /// A row of `ecommerce.dead_letters`: text only, so that nothing in it can be refused again.
@@ -224,8 +246,8 @@ fn random() -> Result<u64> {
 }
 
 /// A deduplication token: unique, and in the order of time for whoever reads logs.
-fn mint_token() -> Result<Uuid> {
+fn mint_token() -> Result<String> {
     let mut bytes = [0_u8; 10];
     getrandom::fill(&mut bytes).map_err(|error| Error::RustError(format!("expected random bytes, found {error}")))?;
-    Ok(Builder::from_unix_timestamp_millis(clock::now_ms().unsigned_abs(), &bytes).into_uuid())
+    Ok(Builder::from_unix_timestamp_millis(clock::now_ms().unsigned_abs(), &bytes).into_uuid().hyphenated().to_string())
 }

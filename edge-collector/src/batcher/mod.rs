@@ -27,17 +27,9 @@ impl DurableObject for Batcher {
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
-        let region = region_of(&request)?;
-        let answer = match (request.method(), request.path().as_str()) {
-            (Method::Post, "/append") => {
-                let frame = request.bytes().await?;
-                self.shard.append(&region, &frame).await
-            }
-            _ => self.shard.state(&region).await,
-        };
         // An error would be the caller's exception, and may reset this object; a status is neither.
-        answer.or_else(|error| {
-            console_error!("batcher {region}: {error}");
+        self.answer(&mut request).await.or_else(|error| {
+            console_error!("batcher: {error}");
             Response::error(error.to_string(), 503)
         })
     }
@@ -48,6 +40,17 @@ impl DurableObject for Batcher {
             self.shard.arm_again().await;
         }
         Response::empty()
+    }
+}
+
+impl Batcher {
+    async fn answer(&self, request: &mut Request) -> Result<Response> {
+        let region = region_of(request)?;
+        if request.method() == Method::Post && request.path() == "/append" {
+            let frame = request.bytes().await?;
+            return self.shard.append(&region, &frame).await;
+        }
+        self.shard.state(&region).await
     }
 }
 

@@ -8,7 +8,7 @@ use collector_core::append::{self, Append, Taken};
 use collector_core::insert::{MAX_BATCH_BYTES, Table};
 use collector_core::ledger::Ledger;
 use collector_core::outcome::Outcome;
-use collector_core::recent::RecentIds;
+use collector_core::recent::{MAX_IDS, RecentIds};
 use serde_json::json;
 use uuid::Uuid;
 use worker::{Delay, Env, Error, Response, Result, State, console_error};
@@ -45,6 +45,8 @@ pub(super) struct Memory {
     pub(super) counts: Ledger,
     /// The open segment of outcomes.
     pub(super) outcomes: Option<Open>,
+    /// The open segment of dead letters.
+    pub(super) letters: Option<Open>,
     /// Bytes that wait in frozen segments.
     pub(super) frozen_bytes: i64,
     window: Window,
@@ -65,7 +67,7 @@ impl Shard {
         if let Some(store) = self.memory.borrow().store.clone() {
             return Ok(store);
         }
-        let store = Rc::new(Store::new(self.state.storage().sql())?);
+        let store = Rc::new(Store::new(&self.state.storage())?);
         let mut memory = Memory { region: store.meta("region")?.unwrap_or_default(), ..Memory::default() };
         if memory.region.is_empty() && !region.is_empty() {
             store.set_meta("region", region)?;
@@ -73,12 +75,14 @@ impl Shard {
         }
         memory.events = store.open_segment(Table::Events)?;
         memory.outcomes = store.open_segment(Table::Outcomes)?;
+        memory.letters = store.open_segment(Table::DeadLetters)?;
         if let Some(open) = memory.events {
             memory.counts = read_counts(&store, open.segment)?;
         }
         memory.frozen_bytes = store.batches()?.iter().map(|batch| batch.bytes).sum();
         let now_ms = clock::now_ms();
-        for ids in store.waiting_ids()? {
+        // Oldest first, as they came: the window forgets in this order.
+        for ids in store.known_ids(MAX_IDS)?.iter().rev() {
             for id in ids.chunks_exact(16).filter_map(|bytes| Uuid::from_slice(bytes).ok()) {
                 memory.recent.insert(id, now_ms);
             }
@@ -150,34 +154,51 @@ impl Shard {
             }
         }
         window.answer(result.is_ok());
+        self.freeze_if_full();
     }
 
     fn write(&self, window: &Window) -> Result<()> {
-        let mut memory = self.memory.borrow_mut();
-        let store = memory.store.clone().ok_or_else(|| Error::RustError("expected an open store".to_owned()))?;
-        let open = match memory.events {
-            Some(open) => open,
-            None => store.create_segment(Table::Events, clock::now_ms())?,
+        let (store, open) = {
+            let memory = self.memory.borrow();
+            (self.store()?, memory.events)
         };
         let rows = i64::try_from(window.ids.len()).unwrap_or(i64::MAX);
-        store.append(
-            open.segment,
-            Commit {
-                rows,
-                ids: window.ids.iter().flat_map(|id| *id.as_bytes()).collect(),
-                counts: encode_counts(&window.counts)?,
-                lines: window.lines.clone(),
-            },
-        )?;
         let bytes = i64::try_from(window.lines.len()).unwrap_or(i64::MAX);
-        let open = Open { rows: open.rows + rows, bytes: open.bytes + bytes, ..open };
+        let commit = Commit {
+            rows,
+            ids: window.ids.iter().flat_map(|id| *id.as_bytes()).collect(),
+            counts: encode_counts(&window.counts)?,
+            lines: window.lines.clone(),
+        };
+        let now_ms = clock::now_ms();
+        let open = store.atomically(move |store| {
+            let open = open.map_or_else(|| store.create_segment(Table::Events, now_ms), Ok)?;
+            store.append(open.segment, commit)?;
+            Ok(Open { rows: open.rows + rows, bytes: open.bytes + bytes, ..open })
+        })?;
+        let mut memory = self.memory.borrow_mut();
         memory.events = Some(open);
         memory.counts.merge(&window.counts);
-        drop(memory);
-        if usize::try_from(open.bytes).unwrap_or(usize::MAX) >= MAX_BATCH_BYTES {
-            self.freeze_events()?;
-        }
         Ok(())
+    }
+
+    /// The store, once it is open.
+    pub(super) fn store(&self) -> Result<Rc<Store>> {
+        let store = self.memory.borrow().store.clone();
+        store.ok_or_else(|| Error::RustError("expected an open store".to_owned()))
+    }
+
+    /// A full segment is sent without waiting for its age.
+    fn freeze_if_full(&self) {
+        let is_full = self
+            .memory
+            .borrow()
+            .events
+            .is_some_and(|open| usize::try_from(open.bytes).is_ok_and(|bytes| bytes >= MAX_BATCH_BYTES));
+        // What cannot be frozen now is frozen by the alarm: the rows are durable either way.
+        if is_full && let Err(error) = self.freeze_events() {
+            console_error!("batcher: expected to freeze a full segment, found {error}");
+        }
     }
 
     fn backlog_bytes(&self) -> i64 {
@@ -214,8 +235,9 @@ impl Shard {
         let memory = self.memory.borrow();
         let events = memory.events.map(|open| open.since_ms + FLUSH_MS);
         let outcomes = memory.outcomes.map(|open| open.since_ms + OUTCOMES_FLUSH_MS);
+        let letters = memory.letters.map(|open| open.since_ms + FLUSH_MS);
         let frozen = memory.store.as_ref().and_then(|store| store.next_attempt_at_ms().ok().flatten());
-        let due = [events, outcomes, frozen].into_iter().flatten().min()?;
+        let due = [events, outcomes, letters, frozen].into_iter().flatten().min()?;
         // While the region is left alone nothing is sent, and freezing can wait.
         Some(due.max(memory.not_before_ms).max(now_ms))
     }
@@ -236,7 +258,7 @@ impl Shard {
             "backlog_bytes": backlog.bytes,
             "oldest_pending_seconds": age_ms / 1_000,
             "batches": batches.len(),
-            "has_open_segment": memory.events.is_some() || memory.outcomes.is_some(),
+            "has_open_segment": memory.events.is_some() || memory.outcomes.is_some() || memory.letters.is_some(),
             "waits_for": batches.iter().find_map(|batch| batch.waits_for.clone()),
         }))
     }

@@ -1,11 +1,18 @@
 //! The Batcher's durable state. In scope: segments in SQLite and what is known of each; every change is synchronous, so that the
 //! output gate covers it. Out of scope: when to append, freeze or send.
 //!
-//! A segment is one table of blob rows. It is open until it is frozen; then it is a batch: its membership, bytes and token never
-//! change again, and delivery drops the whole table, because dropped rows are not billed and deleted ones are.
+//! A segment is one table of blob rows. It is open until it is frozen; then it is a batch: its membership, bytes and token never change again.
+//! A delivered one stays as long as its event ids are to be known, for the case that the object restarts; then the whole table is dropped,
+//! because dropped rows are not billed and deleted ones are.
+
+use std::cell::RefCell;
+use std::rc::Rc;
 
 use collector_core::insert::Table;
-use worker::{Error, Result, SqlStorage, SqlStorageValue as Value};
+use js_sys::{Function, Reflect};
+use wasm_bindgen::closure::Closure;
+use wasm_bindgen::{JsCast, JsValue};
+use worker::{Error, Result, SqlStorage, SqlStorageValue as Value, Storage};
 
 /// The largest blob row: SQLite in a Durable Object takes 2 MB for row and columns together.
 pub(crate) const BLOB_BYTES_MAX: usize = 1_500_000;
@@ -74,10 +81,13 @@ pub(crate) struct Commit {
 /// The Batcher's SQLite.
 pub(crate) struct Store {
     sql: SqlStorage,
+    /// The storage object itself, for transactions.
+    storage: JsValue,
 }
 
 impl Store {
-    pub(crate) fn new(sql: SqlStorage) -> Result<Self> {
+    pub(crate) fn new(storage: &Storage) -> Result<Self> {
+        let sql = storage.sql();
         sql.exec("CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID", None)?;
         sql.exec(
             "CREATE TABLE IF NOT EXISTS segments (id INTEGER PRIMARY KEY, target INTEGER NOT NULL, token TEXT, \
@@ -85,7 +95,33 @@ impl Store {
              attempts INTEGER NOT NULL DEFAULT 0, next_attempt_at_ms INTEGER NOT NULL DEFAULT 0, waits_for TEXT)",
             None,
         )?;
-        Ok(Self { sql })
+        sql.exec("CREATE TABLE IF NOT EXISTS delivered (id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL)", None)?;
+        Ok(Self { sql, storage: storage.as_raw().into() })
+    }
+
+    /// Does several writes as one: an error in between undoes those before it. (Without this, an error that is caught would leave them.)
+    pub(crate) fn atomically<T: 'static>(
+        self: &Rc<Self>,
+        work: impl FnOnce(&Self) -> Result<T> + 'static,
+    ) -> Result<T> {
+        let found: Rc<RefCell<Option<Result<T>>>> = Rc::default();
+        let (slot, store, mut work) = (Rc::clone(&found), Rc::clone(self), Some(work));
+        let closure = Closure::<dyn FnMut() -> std::result::Result<(), JsValue>>::new(move || {
+            let Some(work) = work.take() else { return Ok(()) };
+            let result = work(&store);
+            let is_done = result.is_ok();
+            *slot.borrow_mut() = Some(result);
+            if is_done { Ok(()) } else { Err(JsValue::from_str("rolled back")) }
+        });
+        let transaction: Function = Reflect::get(&self.storage, &JsValue::from_str("transactionSync"))?.dyn_into()?;
+        let ended = transaction.call1(&self.storage, closure.as_ref());
+        let result = found.borrow_mut().take();
+        match (result, ended) {
+            (Some(Err(error)), _) => Err(error),
+            (_, Err(thrown)) => Err(Error::from(thrown)),
+            (Some(Ok(value)), Ok(_)) => Ok(value),
+            (None, Ok(_)) => Err(Error::RustError("expected the transaction to run, found that it did not".to_owned())),
+        }
     }
 
     /// A small fact about this object, such as its region.
@@ -118,7 +154,9 @@ impl Store {
     }
 
     fn insert_segment(&self, table: Table, token: Option<&str>, rows: i64, bytes: i64, now_ms: i64) -> Result<i64> {
-        let cursor = self.sql.exec("SELECT coalesce(max(id), 0) + 1 FROM segments", None)?;
+        let newest =
+            "SELECT max(coalesce((SELECT max(id) FROM segments), 0), coalesce((SELECT max(id) FROM delivered), 0)) + 1";
+        let cursor = self.sql.exec(newest, None)?;
         let segment = cursor.raw().next().transpose()?.map_or(Ok(1), |row| integer(row.first()))?;
         self.sql.exec(
             &format!("CREATE TABLE segment_{segment} (id INTEGER PRIMARY KEY, rows INTEGER NOT NULL, ids BLOB NOT NULL, counts BLOB NOT NULL, lines BLOB NOT NULL)"),
@@ -150,11 +188,11 @@ impl Store {
         Ok(())
     }
 
-    /// All batches, oldest first.
+    /// All batches: those not tried yet first, so that one that always fails holds up no other.
     pub(crate) fn batches(&self) -> Result<Vec<Batch>> {
         let cursor = self.sql.exec(
             "SELECT id, target, token, rows, bytes, attempts, next_attempt_at_ms, waits_for \
-             FROM segments WHERE token IS NOT NULL ORDER BY id",
+             FROM segments WHERE token IS NOT NULL ORDER BY next_attempt_at_ms, id",
             None,
         )?;
         cursor
@@ -189,15 +227,27 @@ impl Store {
         self.blobs(segment, "counts")
     }
 
-    /// The event ids of everything that waits, for the window of known ids after a restart.
-    pub(crate) fn waiting_ids(&self) -> Result<Vec<Vec<u8>>> {
-        let cursor = self.sql.exec("SELECT id FROM segments WHERE target = 0 ORDER BY id", None)?;
-        let segments: Vec<i64> = cursor.raw().map(|row| integer(row?.first())).collect::<Result<_>>()?;
-        let mut ids = Vec::new();
+    /// Event ids that are to be known after a restart, newest first, at most about `limit` of them.
+    pub(crate) fn known_ids(&self, limit: usize) -> Result<Vec<Vec<u8>>> {
+        let query = "SELECT id FROM segments WHERE target = 0 UNION ALL SELECT id FROM delivered ORDER BY id DESC";
+        let segments: Vec<i64> =
+            self.sql.exec(query, None)?.raw().map(|row| integer(row?.first())).collect::<Result<_>>()?;
+        let (mut ids, mut count) = (Vec::new(), 0);
         for segment in segments {
-            ids.extend(self.blobs(segment, "ids")?);
+            if count >= limit {
+                break;
+            }
+            for blob in self.blobs(segment, "ids")?.into_iter().rev() {
+                count += blob.len() / 16;
+                ids.push(blob);
+            }
         }
         Ok(ids)
+    }
+
+    /// The event ids of one batch, in the order of its lines.
+    pub(crate) fn ids(&self, batch: &Batch) -> Result<Vec<u8>> {
+        Ok(self.blobs(batch.segment, "ids")?.concat())
     }
 
     fn blobs(&self, segment: i64, column: &str) -> Result<Vec<Vec<u8>>> {
@@ -220,28 +270,46 @@ impl Store {
         Ok(cursor.raw().next().transpose()?.and_then(|row| integer(row.first()).ok()))
     }
 
-    /// The batch is in ClickHouse.
-    pub(crate) fn drop_batch(&self, batch: &Batch) -> Result<()> {
-        self.drop_segment(batch.segment)
+    /// The batch is in ClickHouse, or in what took its place. Its ids stay known for a while.
+    pub(crate) fn finish(&self, batch: &Batch, now_ms: i64) -> Result<()> {
+        if batch.table != Table::Events {
+            return self.drop_segment(batch.segment);
+        }
+        self.sql.exec("DELETE FROM segments WHERE id = ?", vec![number(batch.segment)?])?;
+        self.sql
+            .exec("INSERT INTO delivered (id, at_ms) VALUES (?, ?)", vec![number(batch.segment)?, number(now_ms)?])?;
+        Ok(())
+    }
+
+    /// Drops delivered segments whose ids need not be known any more, a few at a time.
+    pub(crate) fn drop_delivered(&self, before_ms: i64) -> Result<()> {
+        let query = "SELECT id FROM (SELECT id, at_ms FROM delivered ORDER BY id LIMIT 20) WHERE at_ms < ?";
+        let cursor = self.sql.exec(query, vec![number(before_ms)?])?;
+        let segments: Vec<i64> = cursor.raw().map(|row| integer(row?.first())).collect::<Result<_>>()?;
+        for segment in segments {
+            self.sql.exec("DELETE FROM delivered WHERE id = ?", vec![number(segment)?])?;
+            self.sql.exec(&format!("DROP TABLE IF EXISTS segment_{segment}"), None)?;
+        }
+        Ok(())
     }
 
     /// Forgets a segment with all its rows.
     pub(crate) fn drop_segment(&self, segment: i64) -> Result<()> {
-        self.sql.exec(&format!("DROP TABLE segment_{segment}"), None)?;
         self.sql.exec("DELETE FROM segments WHERE id = ?", vec![number(segment)?])?;
+        self.sql.exec(&format!("DROP TABLE IF EXISTS segment_{segment}"), None)?;
         Ok(())
     }
 
-    /// Puts batches in the place of one that ClickHouse refuses as it is. No await in between: all of it or nothing.
-    pub(crate) fn replace(&self, batch: &Batch, parts: Vec<Part>, now_ms: i64) -> Result<()> {
-        for part in parts {
-            let bytes = i64::try_from(part.lines.len()).unwrap_or(i64::MAX);
-            let segment = self.insert_segment(part.table, Some(&part.token), part.rows, bytes, now_ms)?;
-            for chunk in chunks_at_lines(&part.lines) {
-                self.append(segment, Commit { lines: chunk.to_vec(), ..Commit::default() })?;
-            }
+    /// A batch of its own, frozen from the start.
+    pub(crate) fn insert_part(&self, part: Part, now_ms: i64) -> Result<()> {
+        let bytes = i64::try_from(part.lines.len()).unwrap_or(i64::MAX);
+        let segment = self.insert_segment(Table::Events, Some(&part.token), part.rows, bytes, now_ms)?;
+        let mut ids = part.ids;
+        for chunk in chunks_at_lines(&part.lines) {
+            let ids = std::mem::take(&mut ids);
+            self.append(segment, Commit { ids, lines: chunk.to_vec(), ..Commit::default() })?;
         }
-        self.drop_batch(batch)
+        Ok(())
     }
 
     /// Everything that waits; `open` are the open segments, whose sizes only memory knows.
@@ -263,9 +331,9 @@ impl Store {
 
 /// A part of a batch that was taken apart.
 pub(crate) struct Part {
-    pub(crate) table: Table,
     pub(crate) token: String,
     pub(crate) rows: i64,
+    pub(crate) ids: Vec<u8>,
     pub(crate) lines: Vec<u8>,
 }
 

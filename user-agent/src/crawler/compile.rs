@@ -1,7 +1,7 @@
 //! From crawler lists to the three tables of this module.
 
 use super::CrawlerClass;
-use super::label::{FLAG_WEAK, NO_NAME};
+use super::label::{FLAG_SPELLED, FLAG_WEAK};
 use crate::pattern::compile::{Error, Source, compile};
 
 /// One pattern and what it tells.
@@ -11,12 +11,23 @@ pub struct Entry {
     pub expression: String,
     /// Whether letters match in either case.
     pub any_case: bool,
-    /// The crawler's name, if the pattern is about one crawler.
-    pub name: Option<String>,
+    /// Where its name is found.
+    pub name: Name,
     /// The class.
     pub class: CrawlerClass,
     /// Whether it is weak evidence: not applied to a user agent in the shape of a browser.
     pub is_weak: bool,
+}
+
+/// Where a crawler's name is found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Name {
+    /// It is this. Entries with such a name come first.
+    Known(String),
+    /// It is what the pattern matched.
+    Matched,
+    /// It is the word that holds what the pattern matched.
+    Word,
 }
 
 /// The contents of `data/crawler_exclusions.bin`, `crawler_patterns.bin` and `crawler_labels.bin`.
@@ -34,33 +45,23 @@ pub struct Tables {
 pub fn tables(exclusions: &[&str], entries: &[Entry]) -> Result<Tables, Error> {
     let remembered = |expression: &str, any_case| Source { expression: format!("({expression})"), any_case, groups: 1 << 1 };
     let exclusions: Vec<Source> = exclusions.iter().map(|expression| remembered(expression, true)).collect();
-    let patterns: Vec<Source> = entries
-        .iter()
-        .map(|entry| match &entry.name {
-            Some(_) => Source { expression: entry.expression.clone(), any_case: entry.any_case, groups: 0 },
-            None => remembered(&entry.expression, entry.any_case),
-        })
-        .collect();
+    let patterns: Vec<Source> = entries.iter().map(|entry| remembered(&entry.expression, entry.any_case)).collect();
     Ok(Tables { exclusions: compile(&exclusions)?, patterns: compile(&patterns)?, labels: labels(entries)? })
 }
 
 fn labels(entries: &[Entry]) -> Result<Vec<u8>, Error> {
-    let narrow = |value: usize| u16::try_from(value).map_err(|_| Error::SetTooLarge { section: "names", found: value });
-    let mut table = narrow(entries.len())?.to_le_bytes().to_vec();
+    let count = u16::try_from(entries.len()).map_err(|_| Error::SetTooLarge { section: "labels", found: entries.len() })?;
+    let mut table = count.to_le_bytes().to_vec();
     let mut names: Vec<u8> = Vec::new();
     for entry in entries {
-        let class = CrawlerClass::ALL.iter().position(|class| *class == entry.class).unwrap_or(CrawlerClass::ALL.len() - 1);
-        table.push(u8::try_from(class).unwrap_or_default() | if entry.is_weak { FLAG_WEAK } else { 0 });
-        let offset = match &entry.name {
-            None => NO_NAME,
-            Some(name) => {
-                let offset = narrow(names.len())?;
-                names.push(u8::try_from(name.len()).map_err(|_| Error::LiteralTooLong { found: name.len() })?);
-                names.extend(name.bytes());
-                offset
-            }
-        };
-        table.extend(offset.to_le_bytes());
+        let class = CrawlerClass::ALL.iter().position(|class| *class == entry.class).unwrap_or_default();
+        let weak = if entry.is_weak { FLAG_WEAK } else { 0 };
+        let spelled = if entry.name == Name::Matched { FLAG_SPELLED } else { 0 };
+        table.push(u8::try_from(class).unwrap_or_default() | weak | spelled);
+        if let Name::Known(name) = &entry.name {
+            names.push(u8::try_from(name.len()).map_err(|_| Error::LiteralTooLong { found: name.len() })?);
+            names.extend(name.bytes());
+        }
     }
     table.extend(names);
     Ok(table)

@@ -10,7 +10,7 @@ use super::program::{
     ANY, BYTE, CLASS, CLASS_BYTES, END, FLAG_ANCHORED, GROUPS_MAX, JUMP, LITERAL, LITERAL_ANY_CASE, MATCH, NO_CLASS, NO_MAX,
     NOT_WORD_BOUNDARY, RUN, RUN_ALL, RUN_LAZY, SAVE, SPLIT, SPLIT_JUMP, START, SWITCH, WORD_BOUNDARY,
 };
-use super::table::{Pattern, PatternSet, read_u16};
+use super::table::{Pattern, PatternSet};
 use super::text::{Notes, TEXT_BYTES_MAX};
 
 /// Steps of one pattern on one text before states are remembered; ordinary user agents take a few hundred.
@@ -162,14 +162,14 @@ impl Search<'_, '_> {
                 RUN => self.run_greedy(pc, position),
                 RUN_LAZY => self.run_lazy(pc, position),
                 SPLIT => {
-                    self.choose(Choice::Branch { pc: narrow(self.target(pc + 1)), position: narrow(position) });
+                    self.choose(Choice::Branch { pc: narrow(self.target(pc, pc + 1)), position: narrow(position) });
                     Some((pc + 3, position))
                 }
                 SPLIT_JUMP => {
                     self.choose(Choice::Branch { pc: narrow(pc + 3), position: narrow(position) });
-                    Some((self.target(pc + 1), position))
+                    Some((self.target(pc, pc + 1), position))
                 }
-                JUMP => Some((self.target(pc + 1), position)),
+                JUMP => Some((self.target(pc, pc + 1), position)),
                 SAVE => self.save(pc, position),
                 SWITCH => Some((self.switch(pc, position), position)),
                 START => (position == 0).then_some((pc + 1, position)),
@@ -321,7 +321,7 @@ impl Search<'_, '_> {
         let count = usize::from(self.operand(pc + 1));
         let keys = self.program.get(pc + 4..pc + 4 + count).unwrap_or_default();
         let found = self.text.get(position).and_then(|byte| keys.iter().position(|key| key == byte));
-        found.map_or_else(|| self.target(pc + 2), |index| self.target(pc + 4 + count + index * 2))
+        found.map_or_else(|| self.target(pc, pc + 2), |index| self.target(pc, pc + 4 + count + index * 2))
     }
 
     fn at_word_boundary(&self, position: usize) -> bool {
@@ -420,8 +420,9 @@ impl Search<'_, '_> {
         u16::from_le_bytes([self.operand(at), self.operand(at + 1)])
     }
 
-    fn target(&self, at: usize) -> usize {
-        self.program.get(at..).map_or(usize::MAX, |rest| read_u16(rest, 0))
+    /// The target at `at` of the instruction at `pc`.
+    fn target(&self, pc: usize, at: usize) -> usize {
+        usize::from(narrow(pc).wrapping_add(self.wide_operand(at)))
     }
 }
 

@@ -4,8 +4,8 @@
 //! has up to three clauses, each a set of atoms of which the text must hold one; a pattern whose clauses all hold is a
 //! candidate. Out of scope: choosing atoms and clauses (`compile::atom`).
 
-use super::program::{CLAUSE_BYTES, GRAM_BYTES, USE_CLAUSE, bucket};
-use super::table::{Atom, PatternSet, read_u16};
+use super::program::{ATOM_END, ATOM_USES_MAX, CLAUSE_BYTES, GRAM_BYTES, USE_CLAUSE, bucket};
+use super::table::PatternSet;
 use super::text::Notes;
 
 /// What one pass found.
@@ -23,11 +23,10 @@ impl State {
         let mut gram = 0_u32;
         for (end, byte) in (1..).zip(&notes.folded) {
             gram = (gram << 8) & 0x00FF_FFFF | u32::from(*byte);
-            let (bucket, check) = bucket(gram, set.bucket_bits);
-            let (first, last) = set.bucket(bucket);
+            let atoms = set.bucket(bucket(gram, set.bucket_bits));
             // The gram that ends here began two bytes ago; before that there is none.
-            if first < last && end >= GRAM_BYTES {
-                self.hold_atoms(set, &notes.folded, (first..last).filter_map(|atom| set.atom(atom, check)), end - GRAM_BYTES);
+            if !atoms.is_empty() && end >= GRAM_BYTES {
+                self.hold_atoms(set, atoms, &notes.folded, end - GRAM_BYTES);
             }
         }
     }
@@ -51,15 +50,17 @@ impl State {
         self.candidates.extend(words.map(|word| u64::from_le_bytes(*word)));
     }
 
-    /// Compares atoms with the text around their gram, which begins at `gram_start`.
-    fn hold_atoms<'t>(&mut self, set: &PatternSet<'t>, folded: &[u8], atoms: impl Iterator<Item = Atom<'t>>, gram_start: usize) {
-        for atom in atoms {
-            let Some(start) = gram_start.checked_sub(atom.gram_offset) else { continue };
-            if folded.get(start..).is_some_and(|rest| rest.starts_with(atom.bytes)) {
-                for index in atom.uses {
-                    self.hold(set, read_u16(set.uses, index));
+    /// Compares the atoms of a bucket with the text around their gram, which begins at `gram_start`.
+    fn hold_atoms(&mut self, set: &PatternSet<'_>, mut atoms: &[u8], folded: &[u8], gram_start: usize) {
+        while let Some((atom, after)) = read_atom(atoms) {
+            let start = gram_start.checked_sub(atom.gram_offset);
+            let around = start.and_then(|start| folded.get(start..start + atom.bytes.len())).unwrap_or_default();
+            if around.len() == atom.bytes.len() && around.iter().zip(atom.bytes).all(|(left, right)| left == right) {
+                for used in atom.uses.chunks_exact(2).filter_map(|used| used.first_chunk()) {
+                    self.hold(set, u16::from_le_bytes(*used).into());
                 }
             }
+            atoms = after;
         }
     }
 
@@ -67,10 +68,12 @@ impl State {
     fn hold(&mut self, set: &PatternSet<'_>, used: usize) {
         let clause_bit = usize::from(USE_CLAUSE);
         if used & clause_bit == 0 {
-            set_bit(&mut self.candidates, used);
-            return;
+            return set_bit(&mut self.candidates, used);
         }
-        let clause = used & !clause_bit;
+        self.hold_clause(set, used & !clause_bit);
+    }
+
+    fn hold_clause(&mut self, set: &PatternSet<'_>, clause: usize) {
         set_bit(&mut self.clauses_held, clause);
         let Some((pattern, index, count)) = set.clause(clause) else { return };
         // The clauses of one pattern are numbered in a row.
@@ -79,6 +82,28 @@ impl State {
             set_bit(&mut self.candidates, pattern);
         }
     }
+}
+
+/// A string that some patterns need.
+struct Atom<'t> {
+    bytes: &'t [u8],
+    /// Where in the atom its gram begins.
+    gram_offset: usize,
+    /// Where it is used, 16 bits each.
+    uses: &'t [u8],
+}
+
+/// The first atom of a bucket, and the rest.
+fn read_atom(atoms: &[u8]) -> Option<(Atom<'_>, &[u8])> {
+    let (head, mut rest) = atoms.split_first().filter(|(head, _)| **head != ATOM_END)?;
+    let mut uses = usize::from(head >> 6) + 1;
+    if uses == ATOM_USES_MAX {
+        let (count, after) = rest.split_first()?;
+        (uses, rest) = (usize::from(*count), after);
+    }
+    let (bytes, rest) = rest.split_at_checked(usize::from(head & 7) + 1)?;
+    let (uses, rest) = rest.split_at_checked(uses * 2)?;
+    Some((Atom { bytes, gram_offset: usize::from(head >> 3 & 7), uses }, rest))
 }
 
 fn set_bit(words: &mut [u64], index: usize) {

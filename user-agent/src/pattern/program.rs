@@ -1,8 +1,8 @@
 //! The instructions of a compiled pattern.
 //!
 //! In scope: their byte encoding, shared by the compiler and the matcher. A program is a string of bytes: an opcode, then
-//! its operands; classes are 16-bit little-endian
-//! numbers, targets 16-bit little-endian offsets from the program's start.
+//! its operands; numbers of classes and targets
+//! are 16-bit little-endian. A target is relative to its instruction, so that equal parts of programs are equal bytes.
 
 /// The pattern matches.
 pub(super) const MATCH: u8 = 0;
@@ -65,8 +65,13 @@ pub(super) const GROUPS_MAX: usize = 9;
 pub(super) const BUCKETS_PER_ATOM: usize = 3;
 /// Bytes of a gram, which every atom holds at least one of.
 pub(super) const GRAM_BYTES: usize = 3;
-/// Bytes of one atom's record: string offset (2), length, gram offset, its gram's check byte, first use (2).
-pub(super) const ATOM_BYTES: usize = 7;
+/// Bytes of the longest atom.
+#[cfg(any(test, feature = "compile"))]
+pub(super) const ATOM_BYTES_MAX: usize = 8;
+/// In place of an atom's head: the bucket ends here. Buckets begin at even offsets, so that 16 bits reach 128 KiB.
+pub(super) const ATOM_END: u8 = 0xFF;
+/// Uses that an atom's head can count; that many mean that a byte with the count follows.
+pub(super) const ATOM_USES_MAX: usize = 4;
 
 /// A use of an atom is a pattern's number or, with this bit, the number of one of several clauses of a pattern.
 pub(super) const USE_CLAUSE: u16 = 0x8000;
@@ -74,17 +79,25 @@ pub(super) const USE_CLAUSE: u16 = 0x8000;
 /// Bytes of one clause's record: its pattern (2), which of the pattern's clauses it is, how many the pattern has.
 pub(super) const CLAUSE_BYTES: usize = 4;
 
-/// The bucket, one of 2^`bucket_bits`, of three folded bytes packed into an integer, and a byte that tells most grams of one bucket apart.
-pub(super) fn bucket(gram: u32, bucket_bits: u32) -> (usize, u8) {
+/// The bucket, one of 2^`bucket_bits`, of three folded bytes packed into an integer.
+pub(super) fn bucket(gram: u32, bucket_bits: u32) -> usize {
     // Fibonacci hashing: the multiplier is 2^32 / golden ratio.
-    let [check, ..] = (gram ^ gram >> 8).to_le_bytes();
-    ((gram.wrapping_mul(0x9E37_79B1) >> (u32::BITS - bucket_bits)) as usize, check)
+    (gram.wrapping_mul(0x9E37_79B1) >> (u32::BITS - bucket_bits)) as usize
 }
 
-/// A byte as the prefilter sees it: in lower case, and none where names differ in spelling only (`Galaxy Tab`, `galaxy_tab`).
-pub(super) fn folded(byte: u8) -> Option<u8> {
-    match byte {
-        b' ' | b'\t'..=b'\r' | b'-' | b'_' => None,
-        _ => Some(byte.to_ascii_lowercase()),
+/// Every byte as the prefilter sees it: in lower case, and 0 where names differ in spelling only (`Galaxy Tab`,
+/// `galaxy_tab`).
+pub(super) const FOLDED: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0_u8;
+    loop {
+        table[byte as usize] = match byte {
+            b' ' | b'\t'..=b'\r' | b'-' | b'_' => 0,
+            _ => byte.to_ascii_lowercase(),
+        };
+        if byte == u8::MAX {
+            break table;
+        }
+        byte += 1;
     }
-}
+};

@@ -3,7 +3,7 @@
 //! In scope: finding the sections of a table in one slice of bytes. A damaged table gives patterns that never match; it
 //! cannot panic. Out of scope: producing tables (`compile`).
 
-use super::program::{ATOM_BYTES, CLASS_BYTES, CLAUSE_BYTES, PATTERN_BYTES};
+use super::program::{CLASS_BYTES, CLAUSE_BYTES, PATTERN_BYTES};
 
 /// Sections in the order in which they are stored; a header of their 32-bit end offsets comes first.
 #[cfg_attr(not(any(test, feature = "compile")), expect(dead_code, reason = "the names document the layout"))]
@@ -15,11 +15,9 @@ pub(super) const SECTIONS: [&str; SECTION_COUNT] = [
     "always",
     "buckets",
     "atoms",
-    "atom strings",
-    "atom uses",
     "clauses",
 ];
-pub(super) const SECTION_COUNT: usize = 10;
+pub(super) const SECTION_COUNT: usize = 8;
 const HEADER_BYTES: usize = SECTION_COUNT * 4;
 
 /// Patterns compiled by `cargo xtask update-data`, read in place.
@@ -34,9 +32,8 @@ pub struct PatternSet<'t> {
     buckets: &'t [u8],
     /// There are two to this power buckets.
     pub(super) bucket_bits: u32,
-    pub(super) atoms: &'t [u8],
-    atom_strings: &'t [u8],
-    pub(super) uses: &'t [u8],
+    /// Per bucket, its atoms: a head (length - 1 in 3 bits, offset of the gram in 3, uses - 1 in 2), the string, the uses.
+    atoms: &'t [u8],
     pub(super) clauses: &'t [u8],
 }
 
@@ -50,16 +47,6 @@ pub(super) struct Pattern {
     pub(super) flags: u8,
 }
 
-/// A string that some patterns need.
-#[derive(Clone, Debug)]
-pub(super) struct Atom<'t> {
-    pub(super) bytes: &'t [u8],
-    /// Where in the atom its gram begins.
-    pub(super) gram_offset: usize,
-    /// Where it is used, as a range of `uses`.
-    pub(super) uses: std::ops::Range<usize>,
-}
-
 impl<'t> PatternSet<'t> {
     /// Reads the header of a table.
     pub fn new(table: &'t [u8]) -> Self {
@@ -70,7 +57,7 @@ impl<'t> PatternSet<'t> {
             *section = table.get(start..end).unwrap_or_default();
             start = end;
         }
-        let [classes, program_offsets, programs, patterns, always, buckets, atoms, atom_strings, uses, clauses] = sections;
+        let [classes, program_offsets, programs, patterns, always, buckets, atoms, clauses] = sections;
         Self {
             classes,
             program_offsets,
@@ -81,8 +68,6 @@ impl<'t> PatternSet<'t> {
             // One number per bucket and a closing one.
             bucket_bits: (buckets.len() / 2).saturating_sub(1).checked_ilog2().unwrap_or(1),
             atoms,
-            atom_strings,
-            uses,
             clauses,
         }
     }
@@ -115,30 +100,12 @@ impl<'t> PatternSet<'t> {
         self.classes.get(start..).and_then(|rest| rest.first_chunk()).unwrap_or(&EMPTY)
     }
 
-    /// The atoms of a bucket, as the first and the one behind the last.
-    pub(super) fn bucket(&self, bucket: usize) -> (usize, usize) {
+    /// The atoms of a bucket.
+    pub(super) fn bucket(&self, bucket: usize) -> &'t [u8] {
         let pair = self.buckets.get(bucket * 2..).and_then(|rest| rest.first_chunk());
         let pair = pair.map_or(0, |bytes| u32::from_le_bytes(*bytes));
-        ((pair & 0xFFFF) as usize, (pair >> 16) as usize)
-    }
-
-    /// An atom, if its gram can be the one of this check byte.
-    pub(super) fn atom(&self, atom: usize, check: u8) -> Option<Atom<'t>> {
-        let start = atom * ATOM_BYTES;
-        let record: &[u8; ATOM_BYTES] = self.atoms.get(start..)?.first_chunk()?;
-        let [offset_low, offset_high, length, gram_offset, gram_check, use_low, use_high] = *record;
-        if gram_check != check {
-            return None;
-        }
-        let offset = usize::from(u16::from_le_bytes([offset_low, offset_high]));
-        let use_start = usize::from(u16::from_le_bytes([use_low, use_high]));
-        // The last record is followed by a closing one.
-        let use_end = read_u16(self.atoms.get(start + ATOM_BYTES + 5..)?, 0);
-        Some(Atom {
-            bytes: self.atom_strings.get(offset..offset + usize::from(length))?,
-            gram_offset: usize::from(gram_offset),
-            uses: use_start..use_end,
-        })
+        let (start, end) = ((pair & 0xFFFF) as usize, (pair >> 16) as usize);
+        if start < end { self.atoms.get(start * 2..end * 2).unwrap_or_default() } else { &[] }
     }
 
     /// A clause's record: its pattern, which of the pattern's clauses it is, how many the pattern has.
@@ -147,12 +114,6 @@ impl<'t> PatternSet<'t> {
         let [pattern_low, pattern_high, index, count] = *record;
         Some((u16::from_le_bytes([pattern_low, pattern_high]).into(), index.into(), count.into()))
     }
-}
-
-/// The `index`-th 16-bit integer of a section, 0 past its end.
-pub(super) fn read_u16(section: &[u8], index: usize) -> usize {
-    let chunk = section.get(index * 2..).and_then(|rest| rest.first_chunk());
-    chunk.map_or(0, |bytes| usize::from(u16::from_le_bytes(*bytes)))
 }
 
 /// The `index`-th 32-bit integer of a section, 0 past its end.

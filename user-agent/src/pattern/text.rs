@@ -3,7 +3,7 @@
 //! In scope: where each ASCII character occurs, so that a pattern that begins with one looks there only; whether the text
 //! is plain, which lets runs skip characters without looking; the text as atoms see it.
 
-use super::program::folded;
+use super::program::FOLDED;
 
 /// No position: the end of a list.
 const NONE: u16 = u16::MAX;
@@ -35,27 +35,29 @@ impl Notes {
         self.heads = [NONE; 128];
         self.nexts.clear();
         self.nexts.resize(text.len(), NONE);
-        let mut is_plain = true;
         for (position, (byte, next)) in text.iter().zip(&mut self.nexts).enumerate().rev() {
             if let Some(head) = self.heads.get_mut(usize::from(*byte)) {
                 *next = std::mem::replace(head, u16::try_from(position).unwrap_or(NONE));
             }
-            is_plain &= (0x20..0x7F).contains(byte);
         }
-        self.is_plain = is_plain;
         self.fold(text);
     }
 
+    /// Folds a text without a branch per byte: a dropped one is overwritten by the next.
     fn fold(&mut self, text: &[u8]) {
         self.folded.resize(text.len(), 0);
         let mut length = 0;
+        let mut is_plain = true;
         for byte in text {
-            if let (Some(byte), Some(place)) = (folded(*byte), self.folded.get_mut(length)) {
-                *place = byte;
-                length += 1;
+            let folded = FOLDED.get(usize::from(*byte)).copied().unwrap_or_default();
+            if let Some(place) = self.folded.get_mut(length) {
+                *place = folded;
             }
+            length += usize::from(folded != 0);
+            is_plain &= (0x20..0x7F).contains(byte);
         }
         self.folded.truncate(length);
+        self.is_plain = is_plain;
     }
 
     /// The first position at or after `from` that holds `byte`.

@@ -1,6 +1,5 @@
 //! The embedded ClickHouse of a region. In scope: how it is started here, and asking it a question.
 
-use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::layout::{Layout, sha256_hex};
 use super::process;
-use crate::paths;
+use crate::{paths, tool};
 
 const QUERY_MAX: Duration = Duration::from_mins(2);
 
@@ -55,7 +54,7 @@ pub fn start(layout: &Layout, index: usize) -> Result<u32> {
     let mut command = Command::new(paths::program("dev-clickhouse"));
     command
         .arg("--lib")
-        .arg(library()?)
+        .arg(tool::clickhouse_library()?)
         .arg("--data")
         .arg(layout.dir.join(format!("clickhouse-{region}")))
         .arg("--config")
@@ -69,16 +68,6 @@ pub fn start(layout: &Layout, index: usize) -> Result<u32> {
         .env("LANDFALL_USER_SEGMENTS_URL", url(layout.ports.user_segments, "user-segments"))
         .env("LANDFALL_USER_SEGMENTS_AUTHORIZATION", format!("Bearer {}", secrets.user_segments_token));
     process::start(&layout.dir, &format!("clickhouse-{region}"), &mut command)
-}
-
-/// ClickHouse as a library, from the npm package of this platform.
-fn library() -> Result<PathBuf> {
-    let packages = ["lib-linux-x64-gnu", "lib-linux-arm64-gnu", "lib-darwin-arm64", "lib-darwin-x64"];
-    let path =
-        packages.iter().map(|name| paths::node_module(&format!("@chdb/{name}/libchdb.so"))).find(|path| path.is_file());
-    path.context(
-        "expected the ClickHouse library in node_modules/@chdb (Linux and macOS, x64 and arm64, have one), found none",
-    )
 }
 
 /// Applies the schema by the code of the operator's `landfall migrate`.

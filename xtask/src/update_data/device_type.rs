@@ -17,7 +17,7 @@ const TELEVISIONS: [&str; 33] = [
     r"\baft[a-z]{1,4}\d?",
     "bravia",
     r"lg net(?:cast|tv)",
-    "viera",
+    r"\bviera",
     "roku",
     "vidaa",
     "inettvbrowser",
@@ -79,7 +79,7 @@ const TABLETS: [&str; 22] = [
     r"archos (?:[789]|1\d)",
 ];
 
-const PHONES: [&str; 26] = [
+const PHONES: [&str; 27] = [
     "iphone|ipod",
     "windows phone|windows ce|windows mobile|iemobile|wpdesktop",
     "blackberry|bb10|rim tablet",
@@ -104,7 +104,9 @@ const PHONES: [&str; 26] = [
     r"\bmot-",
     r"\bsie-",
     "ucweb|ucbrowser",
-    "dalvik/.{0,60}mobile",
+    // Apps on Android phones: their own user agents never say Mobile.
+    "dalvik/",
+    "fennec",
     "cfnetwork",
 ];
 
@@ -123,8 +125,10 @@ const COMPUTERS: [&str; 10] = [
 
 /// The list in order of precedence.
 pub(super) fn entries() -> Vec<(String, DeviceType)> {
+    let mac = [r"darwin/.{0,40}x86_64"];
     let android = ["android|silk/"];
-    let lists: [(&[&str], DeviceType); 7] = [
+    let lists: [(&[&str], DeviceType); 8] = [
+        (&mac, DeviceType::Desktop),
         (&CONSOLES, DeviceType::Console),
         (&TELEVISIONS, DeviceType::Tv),
         (&WATCHES, DeviceType::Watch),

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use regex_syntax::hir::{Class, Hir, HirKind, Repetition};
 
-use super::super::program::{GRAM_BYTES, folded};
+use super::super::program::{ATOM_BYTES_MAX, FOLDED, GRAM_BYTES, bucket};
 
 /// A clause: every match holds at least one of these strings, in lower case.
 pub(super) type Clause = BTreeSet<Vec<u8>>;
@@ -17,13 +17,17 @@ const PRODUCT_MAX: usize = 128;
 /// Strings that a set may hold when a long list of alternatives makes it.
 const EXACT_MAX: usize = 512;
 /// Bytes of the longest string kept exact.
-const ATOM_BYTES_MAX: usize = 32;
+const EXACT_BYTES_MAX: usize = 32;
 /// Members of the largest class that is spelled out as part of longer strings.
 const CLASS_MEMBERS_MAX: usize = 4;
 /// Members of the largest class that ends a string too short to be an atom: letters and digits.
 const CLASS_PREFIX_MEMBERS_MAX: usize = 36;
 /// Copies of the longest repetition that is spelled out: `; {0,2}`.
 const COPIES_MAX: u32 = 2;
+/// Bits of a gram.
+const GRAM_BITS: u32 = 24;
+/// A further clause is worth its cost only if fewer common user agents hold it.
+const FREQUENCY_MAX: f64 = 0.2;
 /// Clauses kept per pattern.
 const CLAUSES_MAX: usize = 3;
 /// A clause with atoms at least this long that no common user agent holds needs no second one.
@@ -86,7 +90,7 @@ pub(super) fn clauses(expression: &Hir) -> Vec<Clause> {
         if kept.len() == CLAUSES_MAX || kept.first().is_some_and(is_rare) {
             break;
         }
-        if kept.is_empty() || frequency(&clause) < 1.0 {
+        if kept.is_empty() || frequency(&clause) < FREQUENCY_MAX {
             kept.push(clause);
         }
     }
@@ -95,13 +99,23 @@ pub(super) fn clauses(expression: &Hir) -> Vec<Clause> {
 
 /// Bytes of a literal as the prefilter sees them.
 fn fold(literal: &[u8]) -> Vec<u8> {
-    literal.iter().copied().filter_map(folded).collect()
+    literal.iter().map(|byte| FOLDED[usize::from(*byte)]).filter(|byte| *byte != 0).collect()
 }
 
-/// Where in an atom its least common gram begins.
-pub(super) fn gram_offset(atom: &[u8]) -> usize {
-    let count = |gram: &[u8]| COMMON.iter().map(|text| fold(text.as_bytes()).windows(GRAM_BYTES).filter(|window| *window == gram).count()).sum::<usize>();
-    atom.windows(GRAM_BYTES).enumerate().min_by_key(|(_, gram)| count(gram)).map_or(0, |(offset, _)| offset)
+/// Where in an atom the gram begins that shares its bucket with the fewest grams of common user agents.
+pub(super) fn gram_offset(atom: &[u8], bucket_bits: u32) -> usize {
+    let bucket_of = |gram: &[u8]| bucket(gram.iter().fold(0, |gram, byte| gram << 8 | u32::from(*byte)), bucket_bits);
+    let shared = |wanted: usize| {
+        COMMON.iter().map(|text| fold(text.as_bytes()).windows(GRAM_BYTES).filter(|gram| bucket_of(gram) == wanted).count()).sum::<usize>()
+    };
+    atom.windows(GRAM_BYTES).enumerate().min_by_key(|(_, gram)| shared(bucket_of(gram))).map_or(0, |(offset, _)| offset)
+}
+
+/// The part of a string that serves as its atom: around its least common gram.
+pub(super) fn shortened(atom: &[u8]) -> &[u8] {
+    // With as many buckets as there can be, no two grams share one.
+    let start = gram_offset(atom, GRAM_BITS).min(atom.len().saturating_sub(ATOM_BYTES_MAX));
+    &atom[start..atom.len().min(start + ATOM_BYTES_MAX)]
 }
 
 fn know(expression: &Hir) -> Known {
@@ -173,7 +187,7 @@ fn know_concat(parts: &[Hir]) -> Known {
 fn product(left: &Clause, right: &Clause) -> Option<Clause> {
     let limit = if left.len() == 1 || right.len() == 1 { EXACT_MAX } else { PRODUCT_MAX };
     let longest = |clause: &Clause| clause.iter().map(Vec::len).max().unwrap_or_default();
-    if left.len() * right.len() > limit || longest(left) + longest(right) > ATOM_BYTES_MAX {
+    if left.len() * right.len() > limit || longest(left) + longest(right) > EXACT_BYTES_MAX {
         return None;
     }
     Some(left.iter().flat_map(|head| right.iter().map(move |tail| [head.as_slice(), tail].concat())).collect())
@@ -233,7 +247,7 @@ fn frequency(clause: &Clause) -> f64 {
 
 /// What is better avoided: common atoms first, then short ones.
 fn cost(clause: &Clause) -> f64 {
-    let shortest = clause.iter().map(Vec::len).min().unwrap_or_default().min(ATOM_BYTES_MAX);
+    let shortest = clause.iter().map(Vec::len).min().unwrap_or_default().min(EXACT_BYTES_MAX);
     frequency(clause) + 0.2 / f64::from(u32::try_from(shortest.max(1)).unwrap_or(1))
 }
 

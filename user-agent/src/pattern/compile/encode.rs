@@ -59,12 +59,18 @@ pub(super) fn encode(program: &Program, classes: &mut Classes) -> Result<Vec<u8>
         offset += length(op);
     }
     offsets.push(offset);
-    let target = |label: Label| -> Result<[u8; 2], Error> {
-        let offset = offsets.get(program.index(label)).copied().unwrap_or(usize::MAX);
-        u16::try_from(offset).map(u16::to_le_bytes).map_err(|_| Error::ProgramTooLong { found: offset })
+    if u16::try_from(offset).is_err() {
+        return Err(Error::ProgramTooLong { found: offset });
+    }
+    // Relative to the instruction at `from`, wrapping around 16 bits.
+    let target = |from: usize, label: Label| -> [u8; 2] {
+        let offset = offsets.get(program.index(label)).copied().unwrap_or(offset);
+        let [low, high, ..] = offset.wrapping_sub(from).to_le_bytes();
+        [low, high]
     };
     let mut bytes = Vec::with_capacity(offset);
     for op in &program.ops {
+        let at = bytes.len();
         match op {
             Op::Literal(literal) if literal.len() == 1 => bytes.extend([BYTE, literal[0]]),
             Op::Literal(literal) => encode_literal(&mut bytes, LITERAL, literal)?,
@@ -85,17 +91,17 @@ pub(super) fn encode(program: &Program, classes: &mut Classes) -> Result<Vec<u8>
                 bytes.extend(max.to_le_bytes());
                 bytes.extend(classes.number_or_none(*follow)?.to_le_bytes());
             }
-            Op::Split(label) => bytes.extend([[SPLIT].as_slice(), &target(*label)?].concat()),
-            Op::SplitJump(label) => bytes.extend([[SPLIT_JUMP].as_slice(), &target(*label)?].concat()),
-            Op::Jump(label) => bytes.extend([[JUMP].as_slice(), &target(*label)?].concat()),
+            Op::Split(label) => bytes.extend([[SPLIT].as_slice(), &target(at, *label)].concat()),
+            Op::SplitJump(label) => bytes.extend([[SPLIT_JUMP].as_slice(), &target(at, *label)].concat()),
+            Op::Jump(label) => bytes.extend([[JUMP].as_slice(), &target(at, *label)].concat()),
             Op::Save(slot) => bytes.extend([SAVE, *slot]),
             Op::Look(look) => bytes.push(encode_look(*look)?),
             Op::Switch { otherwise, cases } => {
                 bytes.extend([SWITCH, u8::try_from(cases.len()).unwrap_or(u8::MAX)]);
-                bytes.extend(target(*otherwise)?);
+                bytes.extend(target(at, *otherwise));
                 bytes.extend(cases.iter().map(|(byte, _)| byte));
                 for (_, label) in cases {
-                    bytes.extend(target(*label)?);
+                    bytes.extend(target(at, *label));
                 }
             }
             Op::Match => bytes.push(MATCH),

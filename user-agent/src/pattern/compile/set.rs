@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Hir, Look};
 
-use super::super::program::{BUCKETS_PER_ATOM, CLAUSE_BYTES, FLAG_ANCHORED, GRAM_BYTES, USE_CLAUSE, bucket};
+use super::super::program::{ATOM_END, ATOM_USES_MAX, BUCKETS_PER_ATOM, CLAUSE_BYTES, FLAG_ANCHORED, GRAM_BYTES, USE_CLAUSE, bucket};
 use super::super::table::SECTIONS;
-use super::atom::{Clause, clauses, gram_offset};
+use super::atom::{Clause, clauses, gram_offset, shortened};
 use super::emit::{Characters, Program};
 use super::encode::{Classes, encode};
 
@@ -133,7 +133,10 @@ impl Builder {
                 self.clauses.extend([index, count].map(|value| u8::try_from(value).unwrap_or(u8::MAX)));
             }
             for atom in clause {
-                self.atoms.entry(atom).or_default().push(used);
+                let uses = self.atoms.entry(shortened(&atom).to_vec()).or_default();
+                if uses.last() != Some(&used) {
+                    uses.push(used);
+                }
             }
         }
         Ok(())
@@ -155,8 +158,6 @@ impl Builder {
             always.iter().flat_map(|word| word.to_le_bytes()).collect(),
             prefilter.buckets,
             prefilter.atoms,
-            prefilter.strings,
-            prefilter.uses,
             self.clauses,
         ];
         let mut end = sections.len() * 4;
@@ -175,41 +176,36 @@ impl Builder {
 struct Prefilter {
     buckets: Vec<u8>,
     atoms: Vec<u8>,
-    strings: Vec<u8>,
-    uses: Vec<u8>,
 }
 
 impl Prefilter {
     fn fill(&mut self, atoms: &BTreeMap<Vec<u8>, Vec<u16>>) -> Result<(), Error> {
         let bucket_bits = (atoms.len().max(1) * BUCKETS_PER_ATOM).next_power_of_two().ilog2();
-        let mut by_bucket: BTreeMap<usize, Vec<(&Vec<u8>, [usize; 2])>> = BTreeMap::new();
+        let mut by_bucket: BTreeMap<usize, Vec<(&Vec<u8>, usize)>> = BTreeMap::new();
         for atom in atoms.keys() {
-            let offset = gram_offset(atom);
+            let offset = gram_offset(atom, bucket_bits);
             let gram = atom[offset..offset + GRAM_BYTES].iter().fold(0, |gram, byte| gram << 8 | u32::from(*byte));
-            let (bucket, check) = bucket(gram, bucket_bits);
-            by_bucket.entry(bucket).or_default().push((atom, [offset, check.into()]));
+            by_bucket.entry(bucket(gram, bucket_bits)).or_default().push((atom, offset));
         }
-        let mut count = 0;
         for index in 0..1 << bucket_bits {
-            self.buckets.extend(narrow("atoms", count)?.to_le_bytes());
-            for (atom, gram) in by_bucket.remove(&index).unwrap_or_default() {
-                self.add_atom(atom, gram, &atoms[atom])?;
-                count += 1;
+            self.buckets.extend(narrow("atoms", self.atoms.len() / 2)?.to_le_bytes());
+            for (atom, offset) in by_bucket.remove(&index).unwrap_or_default() {
+                self.add_atom(atom, offset, &atoms[atom])?;
             }
+            self.atoms.extend((self.atoms.len() % 2 == 1).then_some(ATOM_END));
         }
-        self.buckets.extend(narrow("atoms", count)?.to_le_bytes());
-        let end = narrow("atom uses", self.uses.len() / 2)?;
-        self.atoms.extend([0; 5]);
-        self.atoms.extend(end.to_le_bytes());
+        self.buckets.extend(narrow("atoms", self.atoms.len() / 2)?.to_le_bytes());
         Ok(())
     }
 
-    fn add_atom(&mut self, atom: &[u8], [gram_offset, check]: [usize; 2], uses: &[u16]) -> Result<(), Error> {
-        self.atoms.extend(narrow("atom strings", self.strings.len())?.to_le_bytes());
-        self.atoms.extend([atom.len(), gram_offset, check].map(|value| u8::try_from(value).unwrap_or(u8::MAX)));
-        self.atoms.extend(narrow("atom uses", self.uses.len() / 2)?.to_le_bytes());
-        self.strings.extend(atom);
-        self.uses.extend(uses.iter().flat_map(|used| used.to_le_bytes()));
+    fn add_atom(&mut self, atom: &[u8], gram_offset: usize, uses: &[u16]) -> Result<(), Error> {
+        let byte = |value: usize| u8::try_from(value).map_err(|_| Error::SetTooLarge { section: "atom", found: value });
+        self.atoms.push(byte(atom.len() - 1 | gram_offset << 3 | (uses.len().min(ATOM_USES_MAX) - 1) << 6)?);
+        if uses.len() >= ATOM_USES_MAX {
+            self.atoms.push(byte(uses.len())?);
+        }
+        self.atoms.extend(atom);
+        self.atoms.extend(uses.iter().flat_map(|used| used.to_le_bytes()));
         Ok(())
     }
 }
