@@ -58,8 +58,9 @@ fn group(config: &Config, rows: &[CollectedRow]) -> Vec<Group> {
         let shard =
             home.and_then(|home| config.regions.get(home)).map_or(0, |region| region::shard(row.visitor_id, region));
         let bytes = row.line.len();
-        let is_open =
-            |group: &&mut Group| group.regions == row.regions && group.shard == shard && group.bytes + bytes < FRAME_BYTES;
+        let is_open = |group: &&mut Group| {
+            group.regions == row.regions && group.shard == shard && group.bytes + bytes < FRAME_BYTES
+        };
         match groups.iter_mut().find(is_open) {
             Some(group) => {
                 group.bytes += bytes;

@@ -15,6 +15,8 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ),
     ("clickhouse_killed_under_load_loses_and_doubles_nothing", clickhouse_killed_under_load_loses_and_doubles_nothing),
     ("a_killed_collector_keeps_what_it_acknowledged", a_killed_collector_keeps_what_it_acknowledged),
+    ("an_id_is_known_after_delivery_and_a_restart", an_id_is_known_after_delivery_and_a_restart),
+    ("a_view_that_fails_doubles_nothing", a_view_that_fails_doubles_nothing),
     ("a_missing_table_parks_the_batch_until_it_is_back", a_missing_table_parks_the_batch_until_it_is_back),
     ("a_row_that_clickhouse_refuses_becomes_a_dead_letter", a_row_that_clickhouse_refuses_becomes_a_dead_letter),
     ("many_beacons_become_few_inserts", many_beacons_become_few_inserts),
@@ -55,6 +57,32 @@ fn a_killed_collector_keeps_what_it_acknowledged(lab: &mut Lab) -> Result<()> {
     stack.stop_workerd(Stop::Kill)?;
     stack.start_workerd()?;
     lab::expect_events(stack, &among(&ids), 50, RECOVERY_S)
+}
+
+/// The answer was lost, the script sends again, and meanwhile everything was delivered and the collector restarted.
+fn an_id_is_known_after_delivery_and_a_restart(lab: &mut Lab) -> Result<()> {
+    let stack = lab.stack()?;
+    let ids = send_views(stack, 1)?;
+    lab::expect_events(stack, &among(&ids), 1, RECOVERY_S)?;
+    stack.stop_workerd(Stop::Kill)?;
+    stack.start_workerd()?;
+    let event = json!({"event_id": ids[0], "event_type": "page_view", "page_url": "https://shop.example/load"});
+    let again = lab::send(stack, &json!({"site": "demo", "events": [event]}))?;
+    ensure!(again.outcomes()? == ["duplicate"], "{again:?}");
+    lab::expect_events(stack, &among(&ids), 1, RECOVERY_S)
+}
+
+/// A view that raises lets the INSERT fail when the table's own part is written already: only the same batch with the same token is safe.
+fn a_view_that_fails_doubles_nothing(lab: &mut Lab) -> Result<()> {
+    let stack = lab.stack()?;
+    on_every_region(stack, "CREATE TABLE ecommerce.broken_target (n UInt8) ENGINE = Null")?;
+    let view = "CREATE MATERIALIZED VIEW ecommerce.broken_view TO ecommerce.broken_target DEFINER = CURRENT_USER SQL SECURITY DEFINER AS \
+         SELECT toUInt8(toDecimal32(page_path, 2)) AS n FROM ecommerce.events";
+    on_every_region(stack, view)?;
+    let sent = send_views(stack, 8).and_then(|ids| parked(stack).map(|()| ids));
+    on_every_region(stack, "DROP VIEW ecommerce.broken_view")?;
+    on_every_region(stack, "DROP TABLE ecommerce.broken_target")?;
+    lab::expect_events(stack, &among(&sent?), 8, RECOVERY_S)
 }
 
 /// An unknown table is the operator's to mend, not a reason to drop.

@@ -10,6 +10,7 @@ use xtask::stack::{Options, Stack, port};
 
 /// A usual browser.
 pub(crate) const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0";
+const REQUEST_MAX: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(50);
 
 pub(crate) struct Lab {
@@ -93,8 +94,11 @@ pub(crate) fn post(stack: &Stack, path: &str, body: &[u8], headers: &[(&str, &st
         ("Accept-Language", "de-DE,de;q=0.8"),
         ("Sec-Fetch-Mode", "no-cors"),
     ];
-    let mut request =
-        ureq::post(format!("{}{path}", stack.file.collector)).config().http_status_as_error(false).build();
+    let mut request = ureq::post(format!("{}{path}", stack.file.collector))
+        .config()
+        .http_status_as_error(false)
+        .timeout_global(Some(REQUEST_MAX))
+        .build();
     for (name, value) in usual
         .iter()
         .filter(|(name, _)| !headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)))
@@ -112,7 +116,7 @@ pub(crate) fn get(stack: &Stack, path: &str, headers: &[(&str, &str)]) -> Result
 
 /// Gets any URL of the stack.
 pub(crate) fn get_url(url: &str, headers: &[(&str, &str)]) -> Result<Answer> {
-    let mut request = ureq::get(url).config().http_status_as_error(false).build();
+    let mut request = ureq::get(url).config().http_status_as_error(false).timeout_global(Some(REQUEST_MAX)).build();
     for (name, value) in headers {
         request = request.header(*name, *value);
     }

@@ -45,6 +45,14 @@ fn main() -> ExitCode {
             trials.push(Trial::test(format!("{family}::{name}"), move || run(&lab, test)));
         }
     }
+    let is_selected = |trial: &Trial| arguments.filter.as_deref().is_none_or(|filter| trial.name().contains(filter));
+    if !trials.iter().any(is_selected) {
+        eprintln!(
+            "expected a part of a test's name, found {:?}, which no test has",
+            arguments.filter.unwrap_or_default()
+        );
+        return ExitCode::FAILURE;
+    }
     let conclusion = libtest_mimic::run(&arguments, trials);
     lab.lock().unwrap_or_else(std::sync::PoisonError::into_inner).stop();
     conclusion.exit_code()

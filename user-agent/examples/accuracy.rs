@@ -107,7 +107,11 @@ fn print_false_positives(humans: &[Case], options: &Options) {
         }
     }
     for (source, [all, modern, flagged, flagged_modern]) in sources {
-        println!("humans    flagged, modern {}   all {}   {source}", share(flagged_modern, modern), share(flagged, all));
+        println!(
+            "humans    flagged, modern {}   all {}   {source}",
+            share(flagged_modern, modern),
+            share(flagged, all)
+        );
     }
 }
 
@@ -155,7 +159,9 @@ fn print_agreement(name: &str, cases: &[Case], oracle: &UserAgentParser, options
             agreeing += 1;
             continue;
         }
-        for (field, (found, expected)) in FIELDS.iter().zip(found.iter().zip(&expected)).filter(|(_, (found, expected))| found != expected) {
+        for (field, (found, expected)) in
+            FIELDS.iter().zip(found.iter().zip(&expected)).filter(|(_, (found, expected))| found != expected)
+        {
             *differences.entry(field).or_default() += 1;
             if options.prints_misses {
                 println!("{field}: expected {expected:?}, found {found:?}: {}", case.ua);

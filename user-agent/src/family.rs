@@ -17,6 +17,9 @@ use answer::Answers;
 /// What uap-core calls a family that it does not know.
 pub(crate) const OTHER: &str = "Other";
 
+/// Bytes of most versions: one allocation is enough for them.
+const VERSION_BYTES: usize = 16;
+
 /// A family and its version parts joined by dots.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Versioned {
@@ -98,7 +101,7 @@ impl<'t> Families<'t> {
 
     /// Version parts: a template where there is one, else the group behind the family's.
     fn version(&self, pattern: usize, text: &str, groups: &Captures, parts: usize) -> String {
-        let mut version = String::new();
+        let mut version = String::with_capacity(VERSION_BYTES);
         for part in 1..=parts {
             let before = version.len();
             if before > 0 {

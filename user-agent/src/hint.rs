@@ -140,7 +140,12 @@ mod tests {
 
     #[test]
     fn values_lose_their_quotes_and_empty_ones_count_as_absent() {
-        let hints = ClientHints { platform: Some("\"Windows\""), model: Some("\"\""), mobile: Some("?0"), ..ClientHints::default() };
+        let hints = ClientHints {
+            platform: Some("\"Windows\""),
+            model: Some("\"\""),
+            mobile: Some("?0"),
+            ..ClientHints::default()
+        };
         assert_eq!(hints.platform_name(), Some("Windows"));
         assert_eq!(hints.model_name(), None);
         assert_eq!(hints.is_mobile(), Some(false));

@@ -7,19 +7,19 @@
 #![warn(missing_docs)]
 
 mod agent;
-mod hint;
-mod parser;
 mod cache;
-mod refine;
-#[cfg(not(feature = "compile"))]
-mod family;
-#[cfg(feature = "compile")]
-pub mod family;
 #[cfg(not(feature = "compile"))]
 mod crawler;
 #[cfg(feature = "compile")]
 pub mod crawler;
+#[cfg(not(feature = "compile"))]
+mod family;
+#[cfg(feature = "compile")]
+pub mod family;
+mod hint;
+mod parser;
 pub mod pattern;
+mod refine;
 
 pub use agent::{Agent, DeviceType};
 pub use crawler::{Crawler, CrawlerClass, crawler};

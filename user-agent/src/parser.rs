@@ -48,7 +48,8 @@ impl Parser {
         if hints.is_empty() {
             return self.remember(&[text], |parser| parser.read(text));
         }
-        let [brands, full_version_list, mobile, platform, platform_version, model] = hints.all().map(Option::unwrap_or_default);
+        let [brands, full_version_list, mobile, platform, platform_version, model] =
+            hints.all().map(Option::unwrap_or_default);
         let parts = [text, brands, full_version_list, mobile, platform, platform_version, model];
         self.remember(&parts, |parser| {
             let mut agent = parser.read(text);
@@ -90,7 +91,8 @@ impl Parser {
         let browser = self.families.browser(text, &mut self.scratch);
         let os = self.families.os(text, &mut self.scratch);
         let device = self.families.device(text, &mut self.scratch);
-        let device_type = if device.family == SPIDER { DeviceType::Bot } else { self.families.device_type(text, &mut self.scratch) };
+        let device_type =
+            if device.family == SPIDER { DeviceType::Bot } else { self.families.device_type(text, &mut self.scratch) };
         Agent {
             browser: browser.family,
             browser_version: browser.version,
@@ -105,7 +107,9 @@ impl Parser {
 
     /// Looks a hinted model up as if an Android user agent had named it.
     fn name_model(&mut self, agent: &mut Agent, model: &str) {
-        let text = format!("Mozilla/5.0 (Linux; Android 10; {model}) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/100.0 Mobile Safari/537.36");
+        let text = format!(
+            "Mozilla/5.0 (Linux; Android 10; {model}) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/100.0 Mobile Safari/537.36"
+        );
         let text = within_limit(&text);
         self.families.scan(text, &mut self.scratch);
         let device = self.families.device(text, &mut self.scratch);

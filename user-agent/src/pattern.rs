@@ -34,8 +34,12 @@ impl Scratch {
 
     /// TEMP
     pub fn candidates(&self) -> Vec<usize> {
-        let mut v = vec![]; let mut f = 0;
-        while let Some(p) = self.prefilter.next_candidate(f) { v.push(p); f = p + 1; }
+        let mut v = vec![];
+        let mut f = 0;
+        while let Some(p) = self.prefilter.next_candidate(f) {
+            v.push(p);
+            f = p + 1;
+        }
         v
     }
 }

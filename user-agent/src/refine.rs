@@ -113,7 +113,9 @@ fn without_zeros(mut version: &str) -> &str {
 }
 
 fn is_version(text: &str) -> bool {
-    !text.is_empty() && text.len() <= VERSION_BYTES_MAX && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+    !text.is_empty()
+        && text.len() <= VERSION_BYTES_MAX
+        && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
 }
 
 fn refine_device_type(found: DeviceType, is_mobile: bool, os: &str) -> DeviceType {
@@ -121,7 +123,9 @@ fn refine_device_type(found: DeviceType, is_mobile: bool, os: &str) -> DeviceTyp
         (DeviceType::Desktop | DeviceType::Other, true, _) => DeviceType::Smartphone,
         (DeviceType::Tablet, true, "Android") => DeviceType::Smartphone,
         (DeviceType::Smartphone, false, "Android") => DeviceType::Tablet,
-        (DeviceType::Other | DeviceType::Smartphone, false, "Windows" | "Mac OS X" | "Chrome OS" | "Linux") => DeviceType::Desktop,
+        (DeviceType::Other | DeviceType::Smartphone, false, "Windows" | "Mac OS X" | "Chrome OS" | "Linux") => {
+            DeviceType::Desktop
+        }
         _ => found,
     }
 }
@@ -143,9 +147,12 @@ mod tests {
 
     #[test]
     fn windows_eleven_is_told_by_its_platform_version() {
-        for (hinted, expected) in [("\"15.0.0\"", "11"), ("\"13.0.0\"", "11"), ("\"10.0.0\"", "10"), ("\"0.3.0\"", "8.1"), ("\"0.1.0\"", "7")] {
+        for (hinted, expected) in
+            [("\"15.0.0\"", "11"), ("\"13.0.0\"", "11"), ("\"10.0.0\"", "10"), ("\"0.3.0\"", "8.1"), ("\"0.1.0\"", "7")]
+        {
             let mut agent = chrome("Windows", "10");
-            let hints = ClientHints { platform: Some("\"Windows\""), platform_version: Some(hinted), ..ClientHints::default() };
+            let hints =
+                ClientHints { platform: Some("\"Windows\""), platform_version: Some(hinted), ..ClientHints::default() };
             refine(&mut agent, &hints);
             assert_eq!(agent.os_version, expected, "{hinted}");
         }
@@ -170,7 +177,8 @@ mod tests {
 
     #[test]
     fn a_user_agent_that_names_the_browser_keeps_it() {
-        let mut agent = Agent { browser: "Edge Mobile".to_owned(), browser_version: "138.0.3351".to_owned(), ..Agent::default() };
+        let mut agent =
+            Agent { browser: "Edge Mobile".to_owned(), browser_version: "138.0.3351".to_owned(), ..Agent::default() };
         let list = r#""Microsoft Edge";v="138", "Chromium";v="138""#;
         refine(&mut agent, &ClientHints { brands: Some(list), ..ClientHints::default() });
         assert_eq!((agent.browser.as_str(), agent.browser_version.as_str()), ("Edge Mobile", "138.0.3351"));
@@ -193,7 +201,10 @@ mod tests {
     #[test]
     fn a_distribution_is_kept_when_the_platform_is_linux() {
         let mut agent = chrome("Ubuntu", "");
-        refine(&mut agent, &ClientHints { platform: Some("\"Linux\""), platform_version: Some("\"6.5.0\""), ..ClientHints::default() });
+        refine(
+            &mut agent,
+            &ClientHints { platform: Some("\"Linux\""), platform_version: Some("\"6.5.0\""), ..ClientHints::default() },
+        );
         assert_eq!((agent.os.as_str(), agent.os_version.as_str()), ("Ubuntu", ""));
     }
 }

@@ -49,7 +49,7 @@ enum Task {
         dir: Option<PathBuf>,
     },
     /// Run every test, the ones against the real stack included
-    #[command(after_help = "Examples:\n  cargo xtask test\n  cargo xtask test --e2e outage")]
+    #[command(after_help = "Examples:\n  cargo xtask test\n  cargo xtask test --e2e delivery")]
     Test {
         /// Only the tests against the real stack
         #[arg(long)]

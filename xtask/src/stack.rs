@@ -6,6 +6,7 @@
 //! Order of start: ClickHouse, schema, feeds (they read ClickHouse), Worker, shop. Every part is a process of its own group
 //! with its log in `DIR/logs`, so that it outlives the command that started it.
 
+use std::fs::File;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -28,23 +29,33 @@ pub use layout::{Layout, Options};
 /// How long a part may take until it answers. The first start of ClickHouse on a cold disk is the slowest.
 const READY_MAX: Duration = Duration::from_secs(90);
 
+/// How long a port of a server that was stopped may stay taken.
+const PORT_FREE_MAX: Duration = Duration::from_secs(5);
+
 /// A running stack.
 pub struct Stack {
     pub layout: Layout,
     pub file: StackFile,
+    /// Held while the stack is being changed by this process.
+    lock: Option<File>,
 }
 
 impl Stack {
     /// Starts what is not running in the folder; on a folder that has a stack, on the same ports and data.
     pub fn up(options: &Options) -> Result<Self> {
         let layout = Layout::open(options)?;
-        let mut stack = Self { file: StackFile::of(&layout), layout };
+        let lock = lock(&layout.dir)?;
+        let mut stack = Self { file: StackFile::of(&layout), layout, lock: Some(lock) };
         if let Ok(Some(previous)) = StackFile::read(&stack.layout.dir) {
             stack.file.take_pids(&previous);
         }
+        stack.stop_strays();
         let running_before = stack.file.clone();
         match stack.start_all() {
-            Ok(()) => Ok(stack),
+            Ok(()) => {
+                stack.lock = None;
+                Ok(stack)
+            }
             Err(error) => {
                 // What this call started is stopped again; what ran before is left alone.
                 stack.stop_all_but(&running_before);
@@ -59,7 +70,18 @@ impl Stack {
         let file = StackFile::read(&dir)?.with_context(|| {
             format!("expected a stack in {}, found no stack.json; start one: cargo xtask up", dir.display())
         })?;
-        Ok(Self { layout: Layout::read(&dir)?.context("expected settings.json beside stack.json")?, file })
+        Ok(Self { layout: Layout::read(&dir)?.context("expected settings.json beside stack.json")?, file, lock: None })
+    }
+
+    /// Processes of this folder that no stack.json knows (it was removed, or two commands raced) would keep the ports.
+    fn stop_strays(&self) {
+        let known = self.file.all_pids();
+        for pid in process::find(&self.layout.dir) {
+            if !known.contains(&pid) {
+                println!("▸ stopping process {pid}, which belongs to this folder and is not in stack.json");
+                process::stop(pid, &self.layout.dir);
+            }
+        }
     }
 
     fn start_all(&mut self) -> Result<()> {
@@ -81,11 +103,13 @@ impl Stack {
             return Ok(());
         }
         step::step(&format!("starting ClickHouse {region}"), || {
+            let (http, tcp) = self.layout.ports.clickhouse[index];
+            wait_free(&[http, tcp])?;
             let pid = clickhouse::start(&self.layout, index)?;
             self.file.clickhouse[index].pid = Some(pid);
             self.file.write(&self.layout.dir)?;
             let endpoint = &self.file.clickhouse[index];
-            self.wait_ready(pid, &format!("clickhouse-{region}"), || endpoint.query("SELECT 1").is_ok())
+            self.wait_ready(pid, &format!("clickhouse-{region}"), || endpoint.is_ready())
         })
     }
 
@@ -109,6 +133,7 @@ impl Stack {
             return Ok(());
         }
         step::step(&format!("starting the feed {}", service.name()), || {
+            wait_free(&[feed::port(&self.layout, service)])?;
             let pid = feed::start(&self.layout, &self.file, service)?;
             *self.file.pids.feed_mut(service) = Some(pid);
             self.file.write(&self.layout.dir)?;
@@ -123,6 +148,7 @@ impl Stack {
             return Ok(());
         }
         step::step("starting the collector in workerd", || {
+            wait_free(&[self.layout.ports.collector])?;
             let pid = workerd::start(&self.layout)?;
             self.file.pids.workerd = Some(pid);
             self.file.write(&self.layout.dir)?;
@@ -136,6 +162,7 @@ impl Stack {
             return Ok(());
         }
         step::step("starting the sample shop", || {
+            wait_free(&[self.layout.ports.shop])?;
             let pid = shop::start(&self.layout, &self.file)?;
             self.file.pids.shop = Some(pid);
             self.file.write(&self.layout.dir)?;
@@ -159,7 +186,7 @@ impl Stack {
         let deadline = Instant::now() + READY_MAX;
         loop {
             interrupt::check()?;
-            if is_ready() {
+            if is_ready() && process::is_ours(Some(pid), &self.layout.dir) {
                 return Ok(());
             }
             let log = self.layout.dir.join("logs").join(format!("{log}.log"));
@@ -208,6 +235,7 @@ impl Stack {
         for pid in self.file.all_pids() {
             process::stop(pid, &self.layout.dir);
         }
+        stop_found(&self.layout.dir)?;
         self.file.forget_pids();
         self.file.write(&self.layout.dir)
     }
@@ -237,14 +265,52 @@ impl Stack {
     }
 }
 
-/// Stops the stack of a folder, if there is one.
+/// Stops the stack of a folder, if there is one: also what still runs of a folder that was removed.
 pub fn down(dir: &Path) -> Result<()> {
     let dir = layout::absolute(dir)?;
-    if StackFile::read(&dir)?.is_none() {
+    if StackFile::read(&dir)?.is_some() {
+        let _lock = lock(&dir)?;
+        return step::step(&format!("stopping the stack in {}", dir.display()), || Stack::attach(&dir)?.down());
+    }
+    if process::find(&dir).is_empty() {
         println!("no stack in {}: nothing to stop", dir.display());
         return Ok(());
     }
-    step::step(&format!("stopping the stack in {}", dir.display()), || Stack::attach(&dir)?.down())
+    step::step(&format!("stopping what still runs of {}", dir.display()), || stop_found(&dir))
+}
+
+/// Stops every process of the folder; an error if one is still there after that.
+pub fn stop_found(dir: &Path) -> Result<()> {
+    for pid in process::find(dir) {
+        process::stop(pid, dir);
+    }
+    let left = process::find(dir);
+    if !left.is_empty() {
+        bail!("expected every process of {} to end, found these still running: {left:?}", dir.display());
+    }
+    Ok(())
+}
+
+/// Two commands that change one folder's stack at once would start everything twice.
+fn lock(dir: &Path) -> Result<File> {
+    let file = File::create(dir.join(".lock")).with_context(|| format!("expected to write into {}", dir.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(_) => bail!("expected to be alone, found another command at work on the stack in {}", dir.display()),
+    }
+}
+
+/// Waits until ports are free: a server that has just been stopped may still hold its own.
+fn wait_free(ports: &[u16]) -> Result<()> {
+    let deadline = Instant::now() + PORT_FREE_MAX;
+    while let Some(port) = ports.iter().find(|port| !port::is_free(**port)) {
+        interrupt::check()?;
+        if Instant::now() > deadline {
+            bail!("expected port {port} to be free, found it taken by another program");
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
 }
 
 /// The folder that `up` and `down` use when none is named.

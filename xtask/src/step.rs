@@ -2,10 +2,13 @@
 
 use std::fs::File;
 use std::io::{IsTerminal, Read, Seek, SeekFrom, Write};
+use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 
 use crate::interrupt;
 
@@ -50,7 +53,9 @@ pub fn run_loud(title: &str, command: &mut Command, minutes_max: u64) -> Result<
 
 fn wait(command: &mut Command, minutes_max: u64, is_quiet: bool) -> Result<ExitStatus> {
     let program = command.get_program().to_owned();
-    let mut child = command.spawn().with_context(|| format!("expected to run {}", program.display()))?;
+    // A group of its own: what it starts is stopped with it.
+    let mut child =
+        command.process_group(0).spawn().with_context(|| format!("expected to run {}", program.display()))?;
     let deadline = Instant::now() + Duration::from_secs(60 * minutes_max);
     let mut next_heartbeat = Instant::now() + HEARTBEAT;
     let started = Instant::now();
@@ -72,19 +77,19 @@ fn wait(command: &mut Command, minutes_max: u64, is_quiet: bool) -> Result<ExitS
     }
 }
 
-/// Asks the program to end, and after a while makes it.
+/// Asks the program and what it started to end, and after a while makes them.
 fn end(child: &mut std::process::Child) {
-    let pid = nix::unistd::Pid::from_raw(child.id().cast_signed());
-    // It may have ended by itself in the meantime; then there is nobody to tell.
-    let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
+    let group = Pid::from_raw(child.id().cast_signed());
+    // They may have ended by themselves in the meantime; then there is nobody to tell.
+    let _ = killpg(group, Signal::SIGTERM);
     let deadline = Instant::now() + Duration::from_secs(10);
     while Instant::now() < deadline {
         if matches!(child.try_wait(), Ok(Some(_))) {
-            return;
+            break;
         }
         std::thread::sleep(Duration::from_millis(50));
     }
-    let _ = child.kill();
+    let _ = killpg(group, Signal::SIGKILL);
     let _ = child.wait();
 }
 

@@ -67,12 +67,9 @@ fn e2e(filter: &[String]) -> Result<()> {
     result
 }
 
+/// Stops whatever a killed run has left below the tests' folder.
 fn sweep(folder: &std::path::Path) {
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        if entry.path().join("stack.json").is_file()
-            && let Err(error) = stack::Stack::attach(&entry.path()).and_then(|mut stack| stack.down())
-        {
-            println!("expected to stop {}, found: {error:#}", entry.path().display());
-        }
+    if let Err(error) = stack::stop_found(folder) {
+        println!("{error:#}");
     }
 }

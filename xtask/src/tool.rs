@@ -67,7 +67,9 @@ pub fn ensure_node_modules() -> Result<()> {
         let package = format!("@chdb/{}@{CHDB_VERSION}", chdb_platform()?);
         step::run(
             &format!("installing {package}"),
-            Command::new("npm").args(["install", "--no-save", "--no-package-lock", &package]).current_dir(paths::root()),
+            Command::new("npm")
+                .args(["install", "--no-save", "--no-package-lock", &package])
+                .current_dir(paths::root()),
             INSTALL_MINUTES_MAX,
         )?;
     }
@@ -78,7 +80,10 @@ pub fn ensure_node_modules() -> Result<()> {
 pub fn clickhouse_library() -> Result<PathBuf> {
     let path = paths::node_module(&format!("@chdb/{}/libchdb.so", chdb_platform()?));
     if !path.is_file() {
-        bail!("expected the ClickHouse library in {}, found none; remove node_modules/.landfall-lock and try again", path.display());
+        bail!(
+            "expected the ClickHouse library in {}, found none; remove node_modules/.landfall-lock and try again",
+            path.display()
+        );
     }
     Ok(path)
 }
@@ -89,7 +94,9 @@ fn chdb_platform() -> Result<&'static str> {
         ("linux", "aarch64") => Ok("lib-linux-arm64-gnu"),
         ("macos", "aarch64") => Ok("lib-darwin-arm64"),
         ("macos", "x86_64") => Ok("lib-darwin-x64"),
-        (os, arch) => bail!("expected Linux or macOS on x86_64 or aarch64, which have a ClickHouse library, found {os} on {arch}"),
+        (os, arch) => {
+            bail!("expected Linux or macOS on x86_64 or aarch64, which have a ClickHouse library, found {os} on {arch}")
+        }
     }
 }
 

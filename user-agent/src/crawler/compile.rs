@@ -43,14 +43,16 @@ pub struct Tables {
 
 /// Compiles exclusions (matched in any case) and patterns, which keep their order of precedence.
 pub fn tables(exclusions: &[&str], entries: &[Entry]) -> Result<Tables, Error> {
-    let remembered = |expression: &str, any_case| Source { expression: format!("({expression})"), any_case, groups: 1 << 1 };
+    let remembered =
+        |expression: &str, any_case| Source { expression: format!("({expression})"), any_case, groups: 1 << 1 };
     let exclusions: Vec<Source> = exclusions.iter().map(|expression| remembered(expression, true)).collect();
     let patterns: Vec<Source> = entries.iter().map(|entry| remembered(&entry.expression, entry.any_case)).collect();
     Ok(Tables { exclusions: compile(&exclusions)?, patterns: compile(&patterns)?, labels: labels(entries)? })
 }
 
 fn labels(entries: &[Entry]) -> Result<Vec<u8>, Error> {
-    let count = u16::try_from(entries.len()).map_err(|_| Error::SetTooLarge { section: "labels", found: entries.len() })?;
+    let count =
+        u16::try_from(entries.len()).map_err(|_| Error::SetTooLarge { section: "labels", found: entries.len() })?;
     let mut table = count.to_le_bytes().to_vec();
     let mut names: Vec<u8> = Vec::new();
     for entry in entries {

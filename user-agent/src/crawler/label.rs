@@ -62,7 +62,8 @@ pub(super) fn name_in<'u>(text: &'u str, label: Label, matched: Range<usize>) ->
 
 /// The product token of `text` around a part of it, without its version.
 fn word_around(text: &str, part: Range<usize>) -> &str {
-    let is_outside = |character: char| !(character.is_alphanumeric() || matches!(character, '-' | '_' | '.' | '!' | '@'));
+    let is_outside =
+        |character: char| !(character.is_alphanumeric() || matches!(character, '-' | '_' | '.' | '!' | '@'));
     let before = text.get(..part.start).unwrap_or_default();
     let after = text.get(part.end..).unwrap_or_default();
     let start = before.char_indices().rev().find(|(_, character)| is_outside(*character));

@@ -16,6 +16,8 @@ pub(super) const NO_TEMPLATE: u16 = u16::MAX;
 /// In a template: no group, but the result is trimmed as with one.
 pub(super) const TRIM: u8 = 10;
 const LISTS_BYTES: usize = 8;
+/// Bytes that groups add to most templates: one allocation is enough for them.
+const GROUPS_BYTES: usize = 16;
 
 #[derive(Clone, Debug)]
 pub(super) struct Answers<'t> {
@@ -63,10 +65,17 @@ impl<'t> Answers<'t> {
     }
 
     /// As [`Self::spell`], at the end of `target`; whether there is a template.
-    pub(super) fn spell_into(&self, pattern: usize, field: usize, text: &str, groups: &Captures, target: &mut String) -> bool {
+    pub(super) fn spell_into(
+        &self,
+        pattern: usize,
+        field: usize,
+        text: &str,
+        groups: &Captures,
+        target: &mut String,
+    ) -> bool {
         let Some(template) = self.template(pattern, field) else { return false };
         let start = target.len();
-        target.reserve(template.len());
+        target.reserve(template.len() + if template.last() == Some(&TRIM) { GROUPS_BYTES } else { 0 });
         let mut trims = false;
         for piece in template.split_inclusive(|byte| *byte <= TRIM) {
             let (literal, mark) = match piece.split_last() {

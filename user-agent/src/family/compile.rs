@@ -75,7 +75,8 @@ pub fn tables(lists: &Lists) -> Result<Tables, Error> {
     }
     answers.extend(templates.bytes);
     let device_types = lists.device_types.iter();
-    let device_types = device_types.map(|(expression, _)| Source { expression: expression.clone(), any_case: true, groups: 0 });
+    let device_types =
+        device_types.map(|(expression, _)| Source { expression: expression.clone(), any_case: true, groups: 0 });
     let sources: Vec<Source> = entries().map(|(kind, entry)| source(kind, entry)).chain(device_types).collect();
     Ok(Tables { patterns: compile(&sources)?, answers })
 }
@@ -84,7 +85,10 @@ fn source(kind: Kind, entry: &Entry) -> Source {
     let mut groups = 0_u16;
     for (field, template) in entry.templates.iter().enumerate() {
         groups |= match template {
-            Some(template) => spelling(kind, field, template).iter().filter(|byte| (1..TRIM).contains(byte)).fold(0, |bits, group| bits | 1 << group),
+            Some(template) => spelling(kind, field, template)
+                .iter()
+                .filter(|byte| (1..TRIM).contains(byte))
+                .fold(0, |bits, group| bits | 1 << group),
             None => fallback_groups(kind, field),
         };
     }

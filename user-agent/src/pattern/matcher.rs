@@ -1,22 +1,20 @@
 //! Matching one compiled pattern: leftmost, first alternative first, like Perl and the `regex` crate.
 //!
 //! In scope: a backtracking matcher in bounded time. It first runs with no bookkeeping, which is what nearly every text
-//! needs; a text that makes it take more than [`STEPS_MAX`] steps is matched again with a table of the states already
-//! tried, so that no state is tried twice. Characters are ASCII or "other": classes hold all others or none.
+//! needs; a text that makes it take take back more than [`BACKTRACKS_MAX`] choices is matched again with a table of the states
+//! already tried, so that no state is tried twice. Characters are ASCII or "other": classes hold all others or none.
 
 use std::ops::Range;
 
 use super::program::{
-    ANY, BYTE, CLASS, CLASS_BYTES, END, FLAG_ANCHORED, GROUPS_MAX, JUMP, LITERAL, LITERAL_ANY_CASE, MATCH, NO_CLASS, NO_MAX,
-    NOT_WORD_BOUNDARY, RUN, RUN_ALL, RUN_LAZY, SAVE, SPLIT, SPLIT_JUMP, START, SWITCH, WORD_BOUNDARY,
+    ANY, BYTE, CLASS, CLASS_BYTES, END, FLAG_ANCHORED, GROUPS_MAX, JUMP, LITERAL, LITERAL_ANY_CASE, MATCH, NO_CLASS,
+    NOT_WORD_BOUNDARY, RUN, RUN_ALL, RUN_BYTES, RUN_LAZY, SAVE, SPLIT, SPLIT_JUMP, START, SWITCH, WORD_BOUNDARY,
 };
 use super::table::{Pattern, PatternSet};
 use super::text::{Notes, TEXT_BYTES_MAX};
 
-/// Steps of one pattern on one text before states are remembered; ordinary user agents take a few hundred.
-const STEPS_MAX: usize = 4096;
-/// Bytes of a run that count as one step.
-const STEP_BYTES: usize = 8;
+/// Choices of one pattern on one text that are taken back before states are remembered; user agents take a few dozen.
+const BACKTRACKS_MAX: usize = 512;
 const UNSET: u16 = u16::MAX;
 
 /// Where the groups of a match lie.
@@ -52,6 +50,14 @@ enum Choice {
     Restore { slot: u8, position: u16 },
 }
 
+/// The operands of a run; `NO_MAX` is longer than any text.
+struct Run {
+    class: u16,
+    min: u8,
+    max: u16,
+    follow: u16,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct State {
     choices: Vec<Choice>,
@@ -61,7 +67,13 @@ pub(super) struct State {
 
 impl State {
     /// The groups of the leftmost match in `text`, which `notes` are about.
-    pub(super) fn find(&mut self, set: &PatternSet<'_>, pattern: usize, text: &[u8], notes: &Notes) -> Option<Captures> {
+    pub(super) fn find(
+        &mut self,
+        set: &PatternSet<'_>,
+        pattern: usize,
+        text: &[u8],
+        notes: &Notes,
+    ) -> Option<Captures> {
         if text.len() > TEXT_BYTES_MAX {
             return None;
         }
@@ -72,7 +84,7 @@ impl State {
             text,
             is_plain: notes.is_plain,
             slots: [UNSET; GROUPS_MAX * 2],
-            steps_left: STEPS_MAX,
+            backtracks_left: BACKTRACKS_MAX,
             remembers: false,
             tried: &mut self.tried,
             choices: &mut self.choices,
@@ -84,7 +96,7 @@ impl State {
             match search.run(start) {
                 Verdict::Match => return Some(Captures { slots: search.slots }),
                 Verdict::NoMatch => start += 1,
-                Verdict::OutOfSteps => search.start_remembering(),
+                Verdict::TooHard => search.start_remembering(),
             }
         }
     }
@@ -107,7 +119,7 @@ fn next_start(set: &PatternSet<'_>, record: Pattern, text: &[u8], notes: &Notes,
 enum Verdict {
     Match,
     NoMatch,
-    OutOfSteps,
+    TooHard,
 }
 
 /// One pattern on one text.
@@ -117,27 +129,26 @@ struct Search<'a, 't> {
     text: &'a [u8],
     is_plain: bool,
     slots: [u16; GROUPS_MAX * 2],
-    steps_left: usize,
+    backtracks_left: usize,
     remembers: bool,
     tried: &'a mut Vec<u64>,
     choices: &'a mut Vec<Choice>,
 }
 
-enum End {
-    Match,
-    Fail,
-    OutOfSteps,
-}
-
 impl Search<'_, '_> {
     fn run(&mut self, start: usize) -> Verdict {
         self.choices.clear();
+        self.slots = [UNSET; GROUPS_MAX * 2];
         let (mut pc, mut position) = (0, start);
         loop {
-            match self.follow(pc, position) {
-                End::Match => return Verdict::Match,
-                End::OutOfSteps => return Verdict::OutOfSteps,
-                End::Fail => {}
+            if self.follow(pc, position) {
+                return Verdict::Match;
+            }
+            if !self.remembers {
+                if self.backtracks_left == 0 {
+                    return Verdict::TooHard;
+                }
+                self.backtracks_left -= 1;
             }
             match self.backtrack() {
                 Some(state) => (pc, position) = state,
@@ -147,12 +158,8 @@ impl Search<'_, '_> {
     }
 
     /// Follows one path until it matches or fails, leaving choices behind.
-    fn follow(&mut self, mut pc: usize, mut position: usize) -> End {
+    fn follow(&mut self, mut pc: usize, mut position: usize) -> bool {
         loop {
-            if self.steps_left == 0 && !self.remembers {
-                return End::OutOfSteps;
-            }
-            self.steps_left = self.steps_left.saturating_sub(1);
             let next = match self.operand(pc) {
                 BYTE => self.byte(pc, position),
                 LITERAL => self.literal(pc, position),
@@ -176,12 +183,12 @@ impl Search<'_, '_> {
                 END => (position == self.text.len()).then_some((pc + 1, position)),
                 WORD_BOUNDARY => self.at_word_boundary(position).then_some((pc + 1, position)),
                 NOT_WORD_BOUNDARY => (!self.at_word_boundary(position)).then_some((pc + 1, position)),
-                MATCH => return End::Match,
+                MATCH => return true,
                 _ => None,
             };
             match next {
                 Some(state) => (pc, position) = state,
-                None => return End::Fail,
+                None => return false,
             }
         }
     }
@@ -201,10 +208,12 @@ impl Search<'_, '_> {
                     Some(position) => (pc, position),
                     None => continue,
                 },
-                Choice::Grow { pc, position, more, class, follow } => match self.grow(pc, position, more, class, follow) {
-                    Some(position) => (pc, position),
-                    None => continue,
-                },
+                Choice::Grow { pc, position, more, class, follow } => {
+                    match self.grow(pc, position, more, class, follow) {
+                        Some(position) => (pc, position),
+                        None => continue,
+                    }
+                }
             };
             let (pc, position) = (usize::from(pc), usize::from(position));
             if self.is_new(pc, position) {
@@ -216,7 +225,6 @@ impl Search<'_, '_> {
     fn start_remembering(&mut self) {
         self.tried.clear();
         self.tried.resize((self.program.len() * (self.text.len() + 1)).div_ceil(64), 0);
-        self.slots = [UNSET; GROUPS_MAX * 2];
         self.remembers = true;
     }
 
@@ -246,7 +254,10 @@ impl Search<'_, '_> {
     fn literal_any_case(&self, pc: usize, position: usize) -> Option<(usize, usize)> {
         let length = usize::from(self.operand(pc + 1));
         let literal = self.program.get(pc + 2..pc + 2 + length)?;
-        self.text.get(position..position + length)?.eq_ignore_ascii_case(literal).then_some((pc + 2 + length, position + length))
+        self.text
+            .get(position..position + length)?
+            .eq_ignore_ascii_case(literal)
+            .then_some((pc + 2 + length, position + length))
     }
 
     fn character(&self, pc: usize, position: usize) -> Option<(usize, usize)> {
@@ -255,34 +266,36 @@ impl Search<'_, '_> {
     }
 
     fn run_all(&mut self, pc: usize, position: usize) -> Option<(usize, usize)> {
-        let class = self.wide_operand(pc + 1);
-        let least = self.advance(self.set.class(class), position, self.operand(pc + 3))?;
-        Some((pc + 8, self.advance_most(class, least, self.spare(pc))))
+        let run = self.read_run(pc)?;
+        let (_, most) = self.extent(&run, position)?;
+        Some((pc + RUN_BYTES, most))
     }
 
     fn run_greedy(&mut self, pc: usize, position: usize) -> Option<(usize, usize)> {
-        let class = self.wide_operand(pc + 1);
-        let least = self.advance(self.set.class(class), position, self.operand(pc + 3))?;
-        let most = self.advance_most(class, least, self.spare(pc));
-        let follow = self.wide_operand(pc + 6);
-        let position = self.last_fit(most, least, follow)?;
+        let run = self.read_run(pc)?;
+        let (least, most) = self.extent(&run, position)?;
+        let position = self.last_fit(most, least, run.follow)?;
         if position > least {
-            self.choose(Choice::Shrink { pc: narrow(pc + 8), position: narrow(position), least: narrow(least), follow });
+            self.choose(Choice::Shrink {
+                pc: narrow(pc + RUN_BYTES),
+                position: narrow(position),
+                least: narrow(least),
+                follow: run.follow,
+            });
         }
-        Some((pc + 8, position))
+        Some((pc + RUN_BYTES, position))
     }
 
     fn run_lazy(&mut self, pc: usize, position: usize) -> Option<(usize, usize)> {
-        let class = self.wide_operand(pc + 1);
-        let least = self.advance(self.set.class(class), position, self.operand(pc + 3))?;
-        let follow = self.wide_operand(pc + 6);
-        let more = self.spare(pc);
+        let Run { class, min, max, follow } = self.read_run(pc)?;
+        let (least, _) = self.extent(&Run { class, min, max: min.into(), follow }, position)?;
+        let (next, more) = (narrow(pc + RUN_BYTES), max.saturating_sub(min.into()));
         if self.fits(follow, least) {
-            self.choose(Choice::Grow { pc: narrow(pc + 8), position: narrow(least), more: narrow(more), class, follow });
-            return Some((pc + 8, least));
+            self.choose(Choice::Grow { pc: next, position: narrow(least), more, class, follow });
+            return Some((pc + RUN_BYTES, least));
         }
-        let next = self.grow(narrow(pc + 8), narrow(least), narrow(more), class, follow)?;
-        Some((pc + 8, usize::from(next)))
+        let position = self.grow(next, narrow(least), more, class, follow)?;
+        Some((pc + RUN_BYTES, usize::from(position)))
     }
 
     /// The next shorter run where what follows can fit; leaves the choice of still shorter ones.
@@ -312,7 +325,10 @@ impl Search<'_, '_> {
         let slot = self.operand(pc + 1);
         let saved = self.slots.get_mut(usize::from(slot))?;
         let old = std::mem::replace(saved, narrow(position));
-        self.choose(Choice::Restore { slot, position: old });
+        // With nothing to come back to, nothing need be restored.
+        if !self.choices.is_empty() {
+            self.choose(Choice::Restore { slot, position: old });
+        }
         Some((pc + 2, position))
     }
 
@@ -326,7 +342,9 @@ impl Search<'_, '_> {
 
     fn at_word_boundary(&self, position: usize) -> bool {
         let is_word = |index: Option<usize>| {
-            index.and_then(|index| self.text.get(index)).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+            index
+                .and_then(|index| self.text.get(index))
+                .is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
         };
         is_word(position.checked_sub(1)) != is_word(Some(position))
     }
@@ -349,34 +367,31 @@ impl Search<'_, '_> {
         before
     }
 
-    /// The position behind exactly `count` characters of a class.
-    fn advance(&self, class: &[u8; CLASS_BYTES], mut position: usize, count: u8) -> Option<usize> {
-        for _ in 0..count {
-            position = self.step(class, position)?;
-        }
-        Some(position)
-    }
-
-    /// The position behind as many characters of a class as there are, up to `count`.
-    fn advance_most(&mut self, class: u16, position: usize, count: usize) -> usize {
-        if class == ANY && self.is_plain {
-            return position.saturating_add(count).min(self.text.len());
-        }
-        let bytes = self.set.class(class);
-        let mut end = position;
+    /// The positions behind the fewest and the most characters that a run can take, if it can take the fewest.
+    fn extent(&self, run: &Run, position: usize) -> Option<(usize, usize)> {
+        let (min, max) = (usize::from(run.min), usize::from(run.max));
+        let rest = self.text.get(position..)?;
         if self.is_plain {
-            let run = self.text.get(position..).unwrap_or_default().iter().take(count);
-            end += run.take_while(|byte| has_byte(bytes, **byte)).count();
-        } else {
-            for _ in 0..count {
-                match self.step(bytes, end) {
-                    Some(next) => end = next,
-                    None => break,
-                }
+            let class = self.set.class(run.class);
+            let count = if run.class == ANY {
+                rest.len().min(max)
+            } else {
+                rest.iter().take(max).take_while(|byte| has_byte(class, **byte)).count()
+            };
+            return (count >= min).then_some((position + min, position + count));
+        }
+        let class = self.set.class(run.class);
+        let (mut least, mut most, mut count) = (position, position, 0);
+        while count < max
+            && let Some(next) = self.step(class, most)
+        {
+            most = next;
+            count += 1;
+            if count <= min {
+                least = next;
             }
         }
-        self.steps_left = self.steps_left.saturating_sub((end - position) / STEP_BYTES);
-        end
+        (count >= min).then_some((least, most))
     }
 
     /// The last position from `position` down to `least` where `follow` fits.
@@ -400,20 +415,23 @@ impl Search<'_, '_> {
         follow == NO_CLASS || self.text.get(position).is_some_and(|byte| has_byte(self.set.class(follow), *byte))
     }
 
-    /// How many characters a run may take beyond its least.
-    fn spare(&self, pc: usize) -> usize {
-        match self.wide_operand(pc + 4) {
-            NO_MAX => self.text.len(),
-            most => usize::from(most.saturating_sub(self.operand(pc + 3).into())),
-        }
-    }
-
     fn choose(&mut self, choice: Choice) {
         self.choices.push(choice);
     }
 
     fn operand(&self, at: usize) -> u8 {
         self.program.get(at).copied().unwrap_or(super::program::FAIL)
+    }
+
+    fn read_run(&self, pc: usize) -> Option<Run> {
+        let operands: &[u8; RUN_BYTES - 1] = self.program.get(pc + 1..)?.first_chunk()?;
+        let [class_low, class_high, min, max_low, max_high, follow_low, follow_high] = *operands;
+        Some(Run {
+            class: u16::from_le_bytes([class_low, class_high]),
+            min,
+            max: u16::from_le_bytes([max_low, max_high]),
+            follow: u16::from_le_bytes([follow_low, follow_high]),
+        })
     }
 
     fn wide_operand(&self, at: usize) -> u16 {

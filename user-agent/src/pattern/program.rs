@@ -20,6 +20,8 @@ pub(super) const RUN: u8 = 5;
 pub(super) const RUN_LAZY: u8 = 6;
 /// As [`RUN`] where giving characters back cannot help.
 pub(super) const RUN_ALL: u8 = 7;
+/// Bytes of any of the three.
+pub(super) const RUN_BYTES: usize = 8;
 /// `target`: try what follows, then the target.
 pub(super) const SPLIT: u8 = 8;
 /// `target`: try the target, then what follows.
@@ -41,7 +43,8 @@ pub(super) const SWITCH: u8 = 16;
 /// Never matches.
 pub(super) const FAIL: u8 = 17;
 
-/// A `max` operand without limit.
+/// A `max` operand without limit: longer than any text.
+#[cfg(any(test, feature = "compile"))]
 pub(super) const NO_MAX: u16 = u16::MAX;
 /// A class operand that excludes nothing.
 pub(super) const NO_CLASS: u16 = u16::MAX;

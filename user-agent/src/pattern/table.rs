@@ -7,16 +7,8 @@ use super::program::{CLASS_BYTES, CLAUSE_BYTES, PATTERN_BYTES};
 
 /// Sections in the order in which they are stored; a header of their 32-bit end offsets comes first.
 #[cfg_attr(not(any(test, feature = "compile")), expect(dead_code, reason = "the names document the layout"))]
-pub(super) const SECTIONS: [&str; SECTION_COUNT] = [
-    "classes",
-    "program offsets",
-    "programs",
-    "patterns",
-    "always",
-    "buckets",
-    "atoms",
-    "clauses",
-];
+pub(super) const SECTIONS: [&str; SECTION_COUNT] =
+    ["classes", "program offsets", "programs", "patterns", "always", "buckets", "atoms", "clauses"];
 pub(super) const SECTION_COUNT: usize = 8;
 const HEADER_BYTES: usize = SECTION_COUNT * 4;
 

@@ -82,7 +82,8 @@ fn first_answer(port: u16, started: Instant) -> Result<Duration> {
     let url = format!("http://127.0.0.1:{port}/v1/validate");
     loop {
         interrupt::check()?;
-        if let Ok(mut response) = ureq::post(&url).send(BEACON) {
+        let request = ureq::post(&url).config().timeout_global(Some(START_MAX)).build();
+        if let Ok(mut response) = request.send(BEACON) {
             let body = response.body_mut().read_to_string()?;
             if body.is_empty() {
                 bail!("expected an answer to the first beacon, found an empty body");

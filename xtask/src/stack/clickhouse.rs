@@ -11,6 +11,7 @@ use super::layout::{Layout, sha256_hex};
 use super::process;
 use crate::{paths, tool};
 
+const READY_MAX: Duration = Duration::from_secs(2);
 const QUERY_MAX: Duration = Duration::from_mins(2);
 
 /// One region's ClickHouse, as stack.json names it: the user may do everything.
@@ -25,11 +26,20 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
+    /// Whether the server answers.
+    pub fn is_ready(&self) -> bool {
+        self.ask("SELECT 1", READY_MAX).is_ok()
+    }
+
     /// Runs one statement and gives its answer as text (tab-separated unless the statement names a format).
     pub fn query(&self, sql: &str) -> Result<String> {
+        self.ask(sql, QUERY_MAX)
+    }
+
+    fn ask(&self, sql: &str, limit: Duration) -> Result<String> {
         let response = ureq::post(&self.url)
             .config()
-            .timeout_global(Some(QUERY_MAX))
+            .timeout_global(Some(limit))
             .http_status_as_error(false)
             .build()
             .header("X-ClickHouse-User", &self.user)

@@ -29,12 +29,17 @@ impl Service {
     }
 }
 
-/// Starts a feed.
-pub fn start(layout: &Layout, file: &StackFile, service: Service) -> Result<u32> {
-    let port = match service {
+/// Where a feed listens.
+pub fn port(layout: &Layout, service: Service) -> u16 {
+    match service {
         Service::Countries => layout.ports.countries,
         Service::UserSegments => layout.ports.user_segments,
-    };
+    }
+}
+
+/// Starts a feed.
+pub fn start(layout: &Layout, file: &StackFile, service: Service) -> Result<u32> {
+    let port = port(layout, service);
     let mut command = Command::new(paths::program("dict-services"));
     command
         .arg(service.name())

@@ -80,7 +80,7 @@ impl StackFile {
     /// Replaces the folder's file in one step, so that no reader sees half of it.
     pub fn write(&self, dir: &Path) -> Result<()> {
         let draft = dir.join(".stack.json.new");
-        std::fs::write(&draft, serde_json::to_string_pretty(self)?)?;
+        super::layout::write_private(&draft, &serde_json::to_string_pretty(self)?)?;
         std::fs::rename(draft, dir.join(STACK_FILE)).context("expected to write stack.json")
     }
 

@@ -83,17 +83,7 @@ impl Layout {
     }
 
     fn write(&self) -> Result<()> {
-        let path = self.dir.join(SETTINGS);
-        // Secrets: for the owner's eyes only.
-        let mut file = std::fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&path)
-            .with_context(|| format!("expected to write {}", path.display()))?;
-        file.write_all(serde_json::to_string_pretty(self)?.as_bytes())?;
-        Ok(())
+        write_private(&self.dir.join(SETTINGS), &serde_json::to_string_pretty(self)?)
     }
 
     fn check_same(&self, options: &Options) -> Result<()> {
@@ -127,6 +117,19 @@ impl Secrets {
             clickhouse_reader: random_hex()?,
         })
     }
+}
+
+/// Writes a file that holds secrets: for the owner's eyes only.
+pub fn write_private(path: &Path, text: &str) -> Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)
+        .with_context(|| format!("expected to write {}", path.display()))?;
+    file.write_all(text.as_bytes()).with_context(|| format!("expected to write {}", path.display()))
 }
 
 fn random_hex() -> Result<String> {

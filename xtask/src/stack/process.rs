@@ -51,8 +51,41 @@ pub fn is_ours(pid: Option<u32>, dir: &Path) -> bool {
         None => false,
         // For a moment after its start a process has no command line yet.
         Some(line) if line.is_empty() => !is_zombie(pid),
-        Some(line) => line.contains(&*dir.to_string_lossy()),
+        Some(line) => names(&line, dir),
     }
+}
+
+/// Whether a command line has the folder, or something in it, as an argument.
+fn names(line: &str, dir: &Path) -> bool {
+    let dir = dir.to_string_lossy();
+    line.split(' ').any(|word| word.strip_prefix(&*dir).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+}
+
+/// Every process, ours by its command line, whether or not a stack.json knows it.
+pub fn find(dir: &Path) -> Vec<u32> {
+    let own = std::process::id();
+    all_pids()
+        .into_iter()
+        .filter(|pid| *pid != own && command_line(*pid).is_some_and(|line| is_part(&line) && names(&line, dir)))
+        .collect()
+}
+
+/// Only programs that a stack starts: an editor or a shell in the folder is not ours to stop.
+fn is_part(line: &str) -> bool {
+    let programs = ["workerd", "dev-clickhouse", "dict-services", "xtask", "wrangler"];
+    line.split(' ').take(2).any(|word| programs.iter().any(|name| word.rsplit('/').next() == Some(name)))
+}
+
+#[cfg(target_os = "linux")]
+fn all_pids() -> Vec<u32> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn all_pids() -> Vec<u32> {
+    let text = crate::tool::output(Command::new("ps").args(["-axo", "pid="])).unwrap_or_default();
+    text.lines().filter_map(|line| line.trim().parse().ok()).collect()
 }
 
 /// Stops a process of the stack cleanly and waits until it is gone.
@@ -127,6 +160,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_folder_is_not_taken_for_another_with_the_same_start() {
+        let dir = Path::new("/tmp/second");
+        assert!(names("workerd serve /tmp/second/workerd/config.capnp", dir));
+        assert!(names("xtask serve-shop --stack /tmp/second", dir));
+        assert!(!names("xtask serve-shop --stack /tmp/second2", dir));
+        assert!(!is_part("vim /tmp/second/stack.json"));
+    }
+
+    #[test]
     fn a_process_is_ours_only_while_it_lives_and_names_the_folder() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         std::fs::create_dir(folder.path().join("logs")).expect("a log folder");
@@ -135,6 +177,7 @@ mod tests {
         let pid = start(folder.path(), "loop", &mut command).expect("sh runs");
         assert!(is_ours(Some(pid), folder.path()));
         assert!(!is_ours(Some(pid), Path::new("/elsewhere")));
+        assert!(!find(folder.path()).contains(&pid), "a shell is not a part of a stack");
         stop(pid, folder.path());
         assert!(!is_ours(Some(pid), folder.path()));
     }

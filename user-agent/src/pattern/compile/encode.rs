@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use regex_syntax::hir::Look;
 
 use super::super::program::{
-    ANY, BYTE, CLASS, CLASS_BYTES, END, FAIL, JUMP, LITERAL, LITERAL_ANY_CASE, MATCH, NO_CLASS, NOT_WORD_BOUNDARY, RUN, RUN_ALL,
-    RUN_LAZY, SAVE, SPLIT, SPLIT_JUMP, START, SWITCH, WORD_BOUNDARY,
+    ANY, BYTE, CLASS, CLASS_BYTES, END, FAIL, JUMP, LITERAL, LITERAL_ANY_CASE, MATCH, NO_CLASS, NOT_WORD_BOUNDARY, RUN,
+    RUN_ALL, RUN_BYTES, RUN_LAZY, SAVE, SPLIT, SPLIT_JUMP, START, SWITCH, WORD_BOUNDARY,
 };
 use super::emit::{Characters, Label, Op, Program};
 use super::set::Error;
@@ -32,7 +32,8 @@ impl Classes {
         if let Some(number) = self.numbers.get(&class) {
             return Ok(*number);
         }
-        let number = u16::try_from(self.numbers.len()).ok().filter(|number| *number != NO_CLASS).ok_or(Error::TooManyClasses)?;
+        let number =
+            u16::try_from(self.numbers.len()).ok().filter(|number| *number != NO_CLASS).ok_or(Error::TooManyClasses)?;
         self.bytes.extend(class.ascii.to_le_bytes());
         self.bytes.push(u8::from(class.others));
         self.numbers.insert(class, number);
@@ -116,7 +117,7 @@ fn length(op: &Op) -> usize {
         Op::Literal(literal) if literal.len() == 1 => 2,
         Op::Literal(literal) | Op::LiteralAnyCase(literal) => 2 + literal.len(),
         Op::Save(_) => 2,
-        Op::Run { .. } => 8,
+        Op::Run { .. } => RUN_BYTES,
         Op::Class(_) | Op::Split(_) | Op::SplitJump(_) | Op::Jump(_) => 3,
         Op::Look(_) | Op::Match | Op::Fail => 1,
         Op::Switch { cases, .. } => 4 + 3 * cases.len(),

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Hir, Look};
 
-use super::super::program::{ATOM_END, ATOM_USES_MAX, BUCKETS_PER_ATOM, CLAUSE_BYTES, FLAG_ANCHORED, GRAM_BYTES, USE_CLAUSE, bucket};
+use super::super::program::{
+    ATOM_END, ATOM_USES_MAX, BUCKETS_PER_ATOM, CLAUSE_BYTES, FLAG_ANCHORED, GRAM_BYTES, USE_CLAUSE, bucket,
+};
 use super::super::table::SECTIONS;
 use super::atom::{Clause, clauses, gram_offset, shortened};
 use super::emit::{Characters, Program};

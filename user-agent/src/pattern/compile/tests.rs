@@ -13,7 +13,11 @@ fn expected(source: &Source, text: &str) -> Option<Vec<String>> {
         .build()
         .expect("a pattern that the compiler took");
     regex.captures(text.as_bytes()).map(|groups| {
-        (1..=9).map(|group| groups.get(group).map_or(String::new(), |found| String::from_utf8_lossy(found.as_bytes()).into_owned())).collect()
+        (1..=9)
+            .map(|group| {
+                groups.get(group).map_or(String::new(), |found| String::from_utf8_lossy(found.as_bytes()).into_owned())
+            })
+            .collect()
     })
 }
 

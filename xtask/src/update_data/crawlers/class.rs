@@ -16,17 +16,39 @@ const TAGS: [(&str, CrawlerClass); 8] = [
 
 /// Words in patterns of lists without tags.
 const WORDS: [(CrawlerClass, &[&str]); 7] = [
-    (CrawlerClass::Headless, &["headless", "playwright", "phantom", "selenium", "cypress", "puppeteer", "webkit2png", "electron"]),
-    (CrawlerClass::Scanner, &["scan", "nikto", "sqlmap", "burp", "openvas", "nessus", "acunetix", "nuclei", "zmeu", "audit", "security"]),
+    (
+        CrawlerClass::Headless,
+        &["headless", "playwright", "phantom", "selenium", "cypress", "puppeteer", "webkit2png", "electron"],
+    ),
+    (
+        CrawlerClass::Scanner,
+        &["scan", "nikto", "sqlmap", "burp", "openvas", "nessus", "acunetix", "nuclei", "zmeu", "audit", "security"],
+    ),
     (CrawlerClass::Preview, &["preview", "whatsapp", "snapchat", "embed", "unfurl", "thumb", "screenshot"]),
     (
         CrawlerClass::Monitoring,
-        &["monitor", "pingdom", "uptime", "statuscake", "check", "lighthouse", "pagespeed", "speed", "ptst", "synthetic", "rigor", "dareboost"],
+        &[
+            "monitor",
+            "pingdom",
+            "uptime",
+            "statuscake",
+            "check",
+            "lighthouse",
+            "pagespeed",
+            "speed",
+            "ptst",
+            "synthetic",
+            "rigor",
+            "dareboost",
+        ],
     ),
     (CrawlerClass::Seo, &["seo", "backlink", "semrush", "ahrefs", "majestic"]),
     (
         CrawlerClass::Library,
-        &["http", "java", "perl", "php", "python", "wget", "curl", "library", "libwww", "axios", "ruby", "client", "rest", "node\\b", "jetty"],
+        &[
+            "http", "java", "perl", "php", "python", "wget", "curl", "library", "libwww", "axios", "ruby", "client",
+            "rest", "node\\b", "jetty",
+        ],
     ),
     (CrawlerClass::Search, &["search", "google", "yahoo", "yandex", "baidu", "bing", "naver", "daum", "sogou"]),
 ];
