@@ -175,7 +175,7 @@ const FIELDS: [&str; 7] = ["browser", "browser_version", "os", "os_version", "de
 
 fn fields(agent: &Agent) -> [String; 7] {
     let Agent { browser, browser_version, os, os_version, device, device_brand, device_model, .. } = agent.clone();
-    [browser, browser_version, os, os_version, device, device_brand, device_model]
+    [browser, browser_version, os, os_version, device, device_brand, device_model].map(std::borrow::Cow::into_owned)
 }
 
 fn expected(oracle: &UserAgentParser, ua: &str) -> [String; 7] {

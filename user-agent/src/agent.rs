@@ -2,25 +2,27 @@
 //!
 //! In scope: the result types. Out of scope: how they are found (`parser`).
 
+use std::borrow::Cow;
+
 /// The parsed identity of a client.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Agent {
     /// uap-core browser family, `Other` when unknown.
-    pub browser: String,
+    pub browser: Cow<'static, str>,
     /// Browser version parts joined by dots, empty when unknown.
-    pub browser_version: String,
+    pub browser_version: Cow<'static, str>,
     /// uap-core operating system family, `Other` when unknown.
-    pub os: String,
+    pub os: Cow<'static, str>,
     /// Operating system version parts joined by dots, empty when unknown.
-    pub os_version: String,
+    pub os_version: Cow<'static, str>,
     /// Kind of device.
     pub device_type: DeviceType,
     /// uap-core device family, `Other` when unknown.
-    pub device: String,
+    pub device: Cow<'static, str>,
     /// Device brand, empty when unknown.
-    pub device_brand: String,
+    pub device_brand: Cow<'static, str>,
     /// Device model, empty when unknown.
-    pub device_model: String,
+    pub device_model: Cow<'static, str>,
 }
 
 /// Kind of device, as stored in the `device_type` column.

@@ -8,6 +8,7 @@ mod answer;
 #[cfg(any(test, feature = "compile"))]
 pub mod compile;
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::agent::DeviceType;
@@ -23,35 +24,32 @@ const VERSION_BYTES: usize = 16;
 /// A family and its version parts joined by dots.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Versioned {
-    pub(crate) family: String,
-    pub(crate) version: String,
+    pub(crate) family: Cow<'static, str>,
+    pub(crate) version: Cow<'static, str>,
 }
 
 /// A device family with the brand and model that sold it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Device {
-    pub(crate) family: String,
-    pub(crate) brand: String,
-    pub(crate) model: String,
+    pub(crate) family: Cow<'static, str>,
+    pub(crate) brand: Cow<'static, str>,
+    pub(crate) model: Cow<'static, str>,
 }
 
 /// The three lists of uap-core and ours of device types in one pattern set.
 #[derive(Clone, Debug)]
-pub(crate) struct Families<'t> {
-    patterns: PatternSet<'t>,
-    answers: Answers<'t>,
+pub(crate) struct Families {
+    patterns: PatternSet<'static>,
+    answers: Answers,
 }
 
-impl Families<'static> {
+impl Families {
     /// The lists that ship with this crate.
     pub(crate) fn shipped() -> Self {
-        Self::new(include_bytes!("../data/uap_patterns.bin"), include_bytes!("../data/uap_answers.bin"))
-    }
-}
-
-impl<'t> Families<'t> {
-    pub(crate) fn new(patterns: &'t [u8], answers: &'t [u8]) -> Self {
-        Self { patterns: PatternSet::new(patterns), answers: Answers::new(answers) }
+        Self {
+            patterns: PatternSet::new(include_bytes!("../data/uap_patterns.bin")),
+            answers: Answers::new(include_bytes!("../data/uap_answers.bin")),
+        }
     }
 
     /// Finds the patterns that can match; the three questions below are about the same text.
@@ -72,10 +70,10 @@ impl<'t> Families<'t> {
             Some(Device {
                 family: self.family(pattern, text, groups)?,
                 brand: self.answers.spell(pattern, 1, text, groups).unwrap_or_default(),
-                model: self.answers.spell(pattern, 2, text, groups).unwrap_or_else(|| groups.group(text, 1).to_owned()),
+                model: self.answers.spell(pattern, 2, text, groups).unwrap_or_else(|| owned(groups.group(text, 1))),
             })
         });
-        found.unwrap_or_else(|| Device { family: OTHER.to_owned(), brand: String::new(), model: String::new() })
+        found.unwrap_or_else(|| Device { family: OTHER.into(), brand: "".into(), model: "".into() })
     }
 
     pub(crate) fn device_type(&self, text: &str, scratch: &mut Scratch) -> DeviceType {
@@ -89,32 +87,44 @@ impl<'t> Families<'t> {
             let family = self.family(pattern, text, groups)?;
             Some(Versioned { family, version: self.version(pattern, text, groups, parts) })
         });
-        found.unwrap_or_else(|| Versioned { family: OTHER.to_owned(), version: String::new() })
+        found.unwrap_or_else(|| Versioned { family: OTHER.into(), version: "".into() })
     }
 
     /// The family; a pattern that names none does not count as a match.
-    fn family(&self, pattern: usize, text: &str, groups: &Captures) -> Option<String> {
-        self.answers
-            .spell(pattern, 0, text, groups)
-            .or_else(|| Some(groups.group(text, 1)).filter(|family| !family.is_empty()).map(str::to_owned))
+    fn family(&self, pattern: usize, text: &str, groups: &Captures) -> Option<Cow<'static, str>> {
+        let captured = || Some(groups.group(text, 1)).filter(|family| !family.is_empty()).map(owned);
+        self.answers.spell(pattern, 0, text, groups).or_else(captured)
     }
 
     /// Version parts: a template where there is one, else the group behind the family's.
-    fn version(&self, pattern: usize, text: &str, groups: &Captures, parts: usize) -> String {
-        let mut version = String::with_capacity(VERSION_BYTES);
+    fn version(&self, pattern: usize, text: &str, groups: &Captures, parts: usize) -> Cow<'static, str> {
+        let mut version = Cow::Borrowed("");
         for part in 1..=parts {
-            let before = version.len();
-            if before > 0 {
-                version.push('.');
+            let spelled = self.answers.spell(pattern, part, text, groups);
+            if version.is_empty()
+                && let Some(spelled) = spelled
+            {
+                version = spelled;
+                continue;
             }
-            let start = version.len();
-            if !self.answers.spell_into(pattern, part, text, groups, &mut version) {
-                version.push_str(groups.group(text, part + 1));
-            }
-            if version.len() == start {
-                version.truncate(before);
+            let part = spelled.as_deref().unwrap_or_else(|| groups.group(text, part + 1));
+            if !part.is_empty() {
+                push_part(version.to_mut(), part);
             }
         }
         version
     }
+}
+
+fn push_part(version: &mut String, part: &str) {
+    if version.is_empty() {
+        version.reserve(VERSION_BYTES);
+    } else {
+        version.push('.');
+    }
+    version.push_str(part);
+}
+
+fn owned(text: &str) -> Cow<'static, str> {
+    if text.is_empty() { Cow::Borrowed("") } else { Cow::Owned(text.to_owned()) }
 }

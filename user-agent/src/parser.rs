@@ -17,7 +17,7 @@ const SPIDER: &str = "Spider";
 /// Parses user agents; keeps bounded caches between calls.
 #[derive(Debug)]
 pub struct Parser {
-    families: Families<'static>,
+    families: Families,
     crawlers: Crawlers<'static>,
     scratch: Scratch,
     agents: Cache<Agent>,

@@ -4,6 +4,8 @@
 //! that hide behind Chrome. Names stay those of uap-core. Out of scope: reading the headers (`hint`), device families
 //! (`parser` looks a hinted model up as if the user agent named it).
 
+use std::borrow::Cow;
+
 use crate::agent::{Agent, DeviceType};
 use crate::family::OTHER;
 use crate::hint::{Brand, ClientHints};
@@ -55,12 +57,12 @@ fn refine_browser(agent: &mut Agent, brand: Brand<'_>, is_mobile: bool) {
         let family = known.map_or(brand.name, |(_, desktop, mobile)| if is_mobile { mobile } else { desktop });
         // The user agent may know more (`Edge Mobile`, an app's own browser): only a plain Chrome hides a brand.
         if family.len() <= NAME_BYTES_MAX && says_chrome {
-            family.clone_into(&mut agent.browser);
+            agent.browser = Cow::Owned(family.to_owned());
         }
     }
     let names_browser = !is_engine || agent.browser.starts_with("Chrom");
     if names_browser && is_version(brand.version) && !has_major(&agent.browser_version, brand.version) {
-        brand.version.clone_into(&mut agent.browser_version);
+        agent.browser_version = Cow::Owned(brand.version.to_owned());
     }
 }
 
@@ -74,21 +76,25 @@ fn refine_os(agent: &mut Agent, platform: &str, version: Option<&str>) {
         "macOS" => "Mac OS X",
         "Chromium OS" => "Chrome OS",
         // A user agent may name the distribution.
-        "Linux" if !matches!(agent.os.as_str(), "Windows" | "Mac OS X" | "Android" | OTHER) => return,
-        "Windows" | "Android" | "iOS" | "Chrome OS" | "Linux" => platform,
+        "Linux" if !matches!(agent.os.as_ref(), "Windows" | "Mac OS X" | "Android" | OTHER) => return,
+        "Windows" => "Windows",
+        "Android" => "Android",
+        "iOS" => "iOS",
+        "Chrome OS" => "Chrome OS",
+        "Linux" => "Linux",
         _ => return,
     };
     let is_news = agent.os != family;
     if is_news {
-        family.clone_into(&mut agent.os);
-        agent.os_version.clear();
+        agent.os = Cow::Borrowed(family);
+        agent.os_version = Cow::Borrowed("");
     }
     let version = version.filter(|version| is_version(version));
     match (family, version) {
-        ("Windows", Some(version)) => windows_version(version).clone_into(&mut agent.os_version),
+        ("Windows", Some(version)) => agent.os_version = Cow::Borrowed(windows_version(version)),
         // The kernel's version tells nothing about a distribution.
         ("Linux", _) | (_, None) => {}
-        (_, Some(version)) => without_zeros(version).clone_into(&mut agent.os_version),
+        (_, Some(version)) => agent.os_version = Cow::Owned(without_zeros(version).to_owned()),
     }
 }
 
@@ -136,10 +142,10 @@ mod tests {
 
     fn chrome(os: &str, os_version: &str) -> Agent {
         Agent {
-            browser: "Chrome".to_owned(),
-            browser_version: "138.0.0".to_owned(),
-            os: os.to_owned(),
-            os_version: os_version.to_owned(),
+            browser: "Chrome".into(),
+            browser_version: "138.0.0".into(),
+            os: os.to_owned().into(),
+            os_version: os_version.to_owned().into(),
             device_type: DeviceType::Desktop,
             ..Agent::default()
         }
@@ -178,10 +184,10 @@ mod tests {
     #[test]
     fn a_user_agent_that_names_the_browser_keeps_it() {
         let mut agent =
-            Agent { browser: "Edge Mobile".to_owned(), browser_version: "138.0.3351".to_owned(), ..Agent::default() };
+            Agent { browser: "Edge Mobile".into(), browser_version: "138.0.3351".into(), ..Agent::default() };
         let list = r#""Microsoft Edge";v="138", "Chromium";v="138""#;
         refine(&mut agent, &ClientHints { brands: Some(list), ..ClientHints::default() });
-        assert_eq!((agent.browser.as_str(), agent.browser_version.as_str()), ("Edge Mobile", "138.0.3351"));
+        assert_eq!((agent.browser.as_ref(), agent.browser_version.as_ref()), ("Edge Mobile", "138.0.3351"));
     }
 
     #[test]
@@ -194,7 +200,7 @@ mod tests {
             ..ClientHints::default()
         };
         refine(&mut agent, &hints);
-        assert_eq!((agent.os.as_str(), agent.os_version.as_str()), ("Android", "14"));
+        assert_eq!((agent.os.as_ref(), agent.os_version.as_ref()), ("Android", "14"));
         assert_eq!(agent.device_type, DeviceType::Smartphone);
     }
 
@@ -205,6 +211,6 @@ mod tests {
             &mut agent,
             &ClientHints { platform: Some("\"Linux\""), platform_version: Some("\"6.5.0\""), ..ClientHints::default() },
         );
-        assert_eq!((agent.os.as_str(), agent.os_version.as_str()), ("Ubuntu", ""));
+        assert_eq!((agent.os.as_ref(), agent.os_version.as_ref()), ("Ubuntu", ""));
     }
 }

@@ -12,6 +12,16 @@ use crate::{paths, step, tool};
 pub mod size;
 
 const BUILD_MINUTES_MAX: u64 = 30;
+/// What worker-build allows the Wasm to use. More than that (`--all-features`) makes wasm-opt write what older runtimes cannot read.
+const WASM_FEATURES: [&str; 7] = [
+    "--enable-mutable-globals",
+    "--enable-sign-ext",
+    "--enable-nontrapping-float-to-int",
+    "--enable-bulk-memory",
+    "--enable-multivalue",
+    "--enable-reference-types",
+    "--enable-exception-handling",
+];
 /// What the Worker is built from; a build is skipped while none of it has changed.
 const WORKER_INPUTS: [&str; 7] = [
     "Cargo.toml",
@@ -73,7 +83,7 @@ pub fn worker() -> Result<bool> {
 fn strip_names() -> Result<()> {
     let wasm = paths::worker_build().join("index_bg.wasm");
     let mut command = Command::new(paths::node_module("binaryen/bin/wasm-opt"));
-    command.args(["--all-features", "--strip-debug", "--strip-producers"]).arg(&wasm).arg("-o").arg(&wasm);
+    command.args(WASM_FEATURES).args(["--strip-debug", "--strip-producers"]).arg(&wasm).arg("-o").arg(&wasm);
     step::run("removing names from the Wasm", &mut command, BUILD_MINUTES_MAX)
 }
 

@@ -4,6 +4,7 @@
 //! each), four template offsets per pattern (16 bits each, [`NO_TEMPLATE`] for none), then the templates: a length byte and
 //! the text, in which a byte of 1 to 9 stands for that group.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::agent::DeviceType;
@@ -13,21 +14,21 @@ use crate::pattern::Captures;
 pub(super) const FIELDS: usize = 4;
 /// The offset of a template that a pattern does not have.
 pub(super) const NO_TEMPLATE: u16 = u16::MAX;
-/// In a template: no group, but the result is trimmed as with one.
+/// The last byte of a template with groups: the result is trimmed.
 pub(super) const TRIM: u8 = 10;
 const LISTS_BYTES: usize = 8;
 /// Bytes that groups add to most templates: one allocation is enough for them.
 const GROUPS_BYTES: usize = 16;
 
 #[derive(Clone, Debug)]
-pub(super) struct Answers<'t> {
+pub(super) struct Answers {
     lists: [usize; 4],
-    offsets: &'t [u8],
-    templates: &'t [u8],
+    offsets: &'static [u8],
+    templates: &'static [u8],
 }
 
-impl<'t> Answers<'t> {
-    pub(super) fn new(table: &'t [u8]) -> Self {
+impl Answers {
+    pub(super) fn new(table: &'static [u8]) -> Self {
         let lists = [read(table, 0), read(table, 1), read(table, 2), read(table, 3)].map(usize::from);
         let rest = table.get(LISTS_BYTES..).unwrap_or_default();
         let split = rest.len().min(lists.iter().sum::<usize>() * FIELDS * 2);
@@ -59,42 +60,31 @@ impl<'t> Answers<'t> {
     }
 
     /// A template with its groups filled in, if the pattern has one in this field.
-    pub(super) fn spell(&self, pattern: usize, field: usize, text: &str, groups: &Captures) -> Option<String> {
-        let mut spelled = String::new();
-        self.spell_into(pattern, field, text, groups, &mut spelled).then_some(spelled)
-    }
-
-    /// As [`Self::spell`], at the end of `target`; whether there is a template.
-    pub(super) fn spell_into(
+    pub(super) fn spell(
         &self,
         pattern: usize,
         field: usize,
         text: &str,
         groups: &Captures,
-        target: &mut String,
-    ) -> bool {
-        let Some(template) = self.template(pattern, field) else { return false };
-        let start = target.len();
-        target.reserve(template.len() + if template.last() == Some(&TRIM) { GROUPS_BYTES } else { 0 });
-        let mut trims = false;
+    ) -> Option<Cow<'static, str>> {
+        let template = self.template(pattern, field)?;
+        if template.last() != Some(&TRIM) {
+            return std::str::from_utf8(template).ok().map(Cow::Borrowed);
+        }
+        let mut spelled = String::with_capacity(template.len() + GROUPS_BYTES);
         for piece in template.split_inclusive(|byte| *byte <= TRIM) {
             let (literal, mark) = match piece.split_last() {
                 Some((mark, literal)) if *mark <= TRIM => (literal, *mark),
-                _ => (piece, 0),
+                _ => (piece, TRIM),
             };
-            target.push_str(std::str::from_utf8(literal).unwrap_or_default());
-            trims |= mark > 0;
-            if (1..TRIM).contains(&mark) {
-                target.push_str(groups.group(text, usize::from(mark)));
-            }
+            spelled.push_str(std::str::from_utf8(literal).unwrap_or_default());
+            spelled.push_str(groups.group(text, usize::from(mark)));
         }
-        if trims {
-            trim(target, start);
-        }
-        true
+        trim(&mut spelled);
+        Some(Cow::Owned(spelled))
     }
 
-    fn template(&self, pattern: usize, field: usize) -> Option<&'t [u8]> {
+    fn template(&self, pattern: usize, field: usize) -> Option<&'static [u8]> {
         if field >= FIELDS {
             return None;
         }
@@ -104,12 +94,10 @@ impl<'t> Answers<'t> {
     }
 }
 
-/// Removes white space around what was spelled from `start` on.
-fn trim(target: &mut String, start: usize) {
-    target.truncate(target.trim_end().len().max(start));
-    let spelled = target.get(start..).unwrap_or_default();
-    let blank = spelled.len() - spelled.trim_start().len();
-    target.drain(start..start + blank);
+/// Removes white space around a text.
+fn trim(text: &mut String) {
+    text.truncate(text.trim_end().len());
+    text.drain(..text.len() - text.trim_start().len());
 }
 
 /// The `index`-th 16-bit integer, [`NO_TEMPLATE`] past the end.

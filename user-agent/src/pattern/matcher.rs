@@ -248,7 +248,10 @@ impl Search<'_, '_> {
     fn literal(&self, pc: usize, position: usize) -> Option<(usize, usize)> {
         let length = usize::from(self.operand(pc + 1));
         let literal = self.program.get(pc + 2..pc + 2 + length)?;
-        self.text.get(position..)?.starts_with(literal).then_some((pc + 2 + length, position + length))
+        let found = self.text.get(position..position + length)?;
+        // Byte by byte: most differ in the first, and a call to compare memory costs more than that.
+        let is_same = found.iter().zip(literal).all(|(left, right)| left == right);
+        is_same.then_some((pc + 2 + length, position + length))
     }
 
     fn literal_any_case(&self, pc: usize, position: usize) -> Option<(usize, usize)> {
@@ -311,9 +314,10 @@ impl Search<'_, '_> {
     /// The next longer lazy run where what follows can fit; leaves the choice of still longer ones.
     fn grow(&mut self, pc: u16, position: u16, more: u16, class: u16, follow: u16) -> Option<u16> {
         let (mut position, mut more) = (usize::from(position), more);
+        let characters = self.set.class(class);
         loop {
             more = more.checked_sub(1)?;
-            position = self.step(self.set.class(class), position)?;
+            position = self.step(characters, position)?;
             if self.fits(follow, position) {
                 self.choose(Choice::Grow { pc, position: narrow(position), more, class, follow });
                 return Some(narrow(position));
@@ -445,8 +449,7 @@ impl Search<'_, '_> {
 }
 
 fn has_byte(class: &[u8; CLASS_BYTES], byte: u8) -> bool {
-    let index = usize::from(byte >> 3).min(CLASS_BYTES - 1);
-    if index == CLASS_BYTES - 1 { class[CLASS_BYTES - 1] == 1 } else { class[index] >> (byte & 7) & 1 == 1 }
+    if byte.is_ascii() { class[usize::from(byte >> 3)] >> (byte & 7) & 1 == 1 } else { class[CLASS_BYTES - 1] == 1 }
 }
 
 /// Bytes of the UTF-8 character that begins with `byte`.

@@ -95,7 +95,7 @@ pub(super) const FOLDED: [u8; 256] = {
     let mut byte = 0_u8;
     loop {
         table[byte as usize] = match byte {
-            b' ' | b'\t'..=b'\r' | b'-' | b'_' => 0,
+            b' ' | b'\t'..=b'\r' | b'_' => 0,
             _ => byte.to_ascii_lowercase(),
         };
         if byte == u8::MAX {

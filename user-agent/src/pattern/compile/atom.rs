@@ -205,8 +205,10 @@ fn product(left: &Clause, right: &Clause) -> Option<Clause> {
 
 /// As [`product`], where nothing can be appended to the result: strings that are long enough stay as they are.
 fn lengthened(left: &Clause, right: &Clause) -> Option<Clause> {
-    let (long, short): (Clause, Clause) = left.iter().cloned().partition(|atom| atom.len() >= RARE_ATOM_BYTES);
-    product(&short, right).map(|joined| joined.into_iter().chain(long).collect())
+    [RARE_ATOM_BYTES, GRAM_BYTES].iter().find_map(|enough| {
+        let (long, short): (Clause, Clause) = left.iter().cloned().partition(|atom| atom.len() >= *enough);
+        product(&short, right).map(|joined| joined.into_iter().chain(long).collect())
+    })
 }
 
 fn know_alternation(branches: &[Hir]) -> Known {
