@@ -99,7 +99,8 @@ mod tests {
 
     #[test]
     fn a_view_that_fails_is_not_the_payloads_fault() {
-        let message = b"Code: 6. DB::Exception: Cannot parse string: while pushing to view ecommerce.v: While executing X";
+        let message =
+            b"Code: 6. DB::Exception: Cannot parse string: while pushing to view ecommerce.v: While executing X";
         assert_eq!(Delivery::classify(500, Some(6), message), Hold);
     }
 

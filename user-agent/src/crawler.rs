@@ -4,7 +4,7 @@
 //! user agent, after what looks like a crawler's name but is not one (a phone called Cubot) is blanked out.
 //! Out of scope: clients that claim to be a browser and are none, which other signals must find.
 
-#[cfg(any(test, feature = "compile"))]
+#[cfg(feature = "compile")]
 pub mod compile;
 mod label;
 mod mask;

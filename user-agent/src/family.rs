@@ -5,7 +5,7 @@
 //! patterns themselves (`data/`, made by `cargo xtask update-data`).
 
 mod answer;
-#[cfg(any(test, feature = "compile"))]
+#[cfg(feature = "compile")]
 pub mod compile;
 
 use std::borrow::Cow;

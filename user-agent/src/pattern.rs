@@ -31,17 +31,6 @@ impl Scratch {
     pub fn new() -> Self {
         Self::default()
     }
-
-    /// TEMP
-    pub fn candidates(&self) -> Vec<usize> {
-        let mut v = vec![];
-        let mut f = 0;
-        while let Some(p) = self.prefilter.next_candidate(f) {
-            v.push(p);
-            f = p + 1;
-        }
-        v
-    }
 }
 
 impl PatternSet<'_> {

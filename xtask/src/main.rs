@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use xtask::stack::{self, Options, Stack};
-use xtask::{build, check, demo, interrupt, shop, test};
+use xtask::{build, check, demo, interrupt, shop, test, update_data};
 
 /// Build, run, test and check Landfall from a clone.
 #[derive(Parser)]
@@ -67,6 +67,9 @@ enum Task {
         #[arg(long)]
         quick: bool,
     },
+    /// Turn pinned registry packages into the tables of the user-agent crate
+    #[command(after_help = "Examples:\n  cargo xtask update-data\n  cargo xtask update-data --check")]
+    UpdateData(update_data::Args),
     /// Serve the sample shop (started by up)
     #[command(hide = true)]
     ServeShop {
@@ -128,6 +131,7 @@ fn run(task: Task) -> Result<()> {
             build::worker()?;
             if quick { Ok(()) } else { build::size::print() }
         }
+        Task::UpdateData(args) => update_data::run(&args),
         Task::ServeShop { listen, collector, stack: _ } => shop::serve(&listen, &collector),
     }
 }

@@ -7,7 +7,10 @@ use std::borrow::Cow;
 use crate::client::Client;
 use crate::filter::Signal;
 
-/// What the signal of every self-declared crawler starts with; the crawler's class follows.
+/// The signal of every self-declared crawler.
+pub const CRAWLER: &str = "ua:crawler";
+
+/// What the second signal of a self-declared crawler starts with; the crawler's class follows.
 pub const PREFIX: &str = "ua:crawler:";
 
 /// The longest user agent of a browser, in bytes; in-app browsers reach about 400.
@@ -20,12 +23,12 @@ pub fn check(client: &Client<'_>, parser: &mut user_agent::Parser, signals: &mut
         signals.push(Cow::Borrowed("ua:empty"));
         return;
     }
-    if let Some(crawler) = parser.crawler(user_agent) {
-        signals.push(Cow::Owned(format!("{PREFIX}{}", crawler.class.as_str())));
-    }
-    if client.ch_brands.is_some_and(|brands| brands.contains("HeadlessChrome")) {
-        // Tools that patch the user agent often forget the client hints.
-        signals.push(Cow::Owned(format!("{PREFIX}{}", user_agent::CrawlerClass::Headless.as_str())));
+    let own = parser.crawler(user_agent).map(|crawler| crawler.class);
+    // Tools that patch the user agent often forget the client hints.
+    let hinted = client.ch_brands.is_some_and(|brands| brands.contains("HeadlessChrome"));
+    if let Some(class) = own.or(hinted.then_some(user_agent::CrawlerClass::Headless)) {
+        signals.push(Cow::Borrowed(CRAWLER));
+        signals.push(Cow::Owned(format!("{PREFIX}{}", class.as_str())));
     }
     if user_agent.len() > MAX_BROWSER_USER_AGENT_BYTES {
         signals.push(Cow::Borrowed("ua:too_long"));
@@ -50,9 +53,9 @@ mod tests {
     #[test]
     fn self_declared_crawlers_are_known_and_browsers_are_not() {
         assert!(signals(CHROME, Some("\"Chromium\";v=\"142\"")).is_empty());
-        assert_eq!(signals(CHROME, Some("\"HeadlessChrome\";v=\"142\"")), ["ua:crawler:headless"]);
+        assert_eq!(signals(CHROME, Some("\"HeadlessChrome\";v=\"142\"")), ["ua:crawler", "ua:crawler:headless"]);
         let googlebot = signals("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", None);
-        assert!(googlebot.iter().any(|signal| signal.starts_with(PREFIX)), "{googlebot:?}");
+        assert!(googlebot.iter().any(|signal| *signal == CRAWLER), "{googlebot:?}");
     }
 
     #[test]
