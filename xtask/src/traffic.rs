@@ -83,6 +83,7 @@ fn send_until(is_stopping: &AtomicBool, counts: &Counts, url: &str) {
             .header("User-Agent", visit.user_agent)
             .header("Accept-Language", "en-GB,en;q=0.8")
             .header("Sec-Fetch-Mode", "no-cors")
+            .header("CF-Connecting-IP", visit.ip)
             .header("CF-Blob", visit.cf.to_string())
             .send(visit.body.to_string());
         let is_taken = answer.is_ok_and(|response| response.status() == 202);
@@ -96,6 +97,8 @@ struct Visit {
     body: Value,
     cf: Value,
     user_agent: &'static str,
+    /// An address of the range for tests (RFC 2544), so that shoppers are told apart.
+    ip: String,
 }
 
 /// One shopper's visit: views, sometimes a cart, sometimes a purchase.
@@ -131,7 +134,8 @@ fn visit(dice: &mut Dice, now_ms: u64) -> Visit {
     let cf = json!({"country": place.0, "region": place.1, "city": place.2, "timezone": place.3, "latitude": place.4,
         "longitude": place.5, "continent": place.6, "asn": 3320, "colo": "FRA"});
     let body = json!({"site": "demo", "sent_at": now_ms, "tracker": "landfall-demo", "events": events});
-    Visit { body, cf, user_agent: USER_AGENTS[pick(shopper, USER_AGENTS.len())] }
+    let ip = format!("198.18.{}.{}", shopper / 200, 1 + shopper % 200);
+    Visit { body, cf, ip, user_agent: USER_AGENTS[pick(shopper, USER_AGENTS.len())] }
 }
 
 fn pick(value: u64, length: usize) -> usize {
