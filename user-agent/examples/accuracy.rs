@@ -197,6 +197,6 @@ fn expected(oracle: &UserAgentParser, ua: &str) -> [String; 7] {
 
 fn share(part: usize, whole: usize) -> String {
     // Hundredths of a per cent, without floating point: the numbers are small counts.
-    let hundredths = if whole == 0 { 0 } else { part * 10_000 / whole };
+    let hundredths = (part * 10_000).checked_div(whole).unwrap_or_default();
     format!("{part:>6} of {whole:>6} {:>3}.{:02} %", hundredths / 100, hundredths % 100)
 }

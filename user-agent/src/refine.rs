@@ -74,13 +74,12 @@ fn has_major(version: &str, hinted: &str) -> bool {
 fn refine_os(agent: &mut Agent, platform: &str, version: Option<&str>) {
     let family = match platform {
         "macOS" => "Mac OS X",
-        "Chromium OS" => "Chrome OS",
         // A user agent may name the distribution.
         "Linux" if !matches!(agent.os.as_ref(), "Windows" | "Mac OS X" | "Android" | OTHER) => return,
         "Windows" => "Windows",
         "Android" => "Android",
         "iOS" => "iOS",
-        "Chrome OS" => "Chrome OS",
+        "Chrome OS" | "Chromium OS" => "Chrome OS",
         "Linux" => "Linux",
         _ => return,
     };
@@ -126,8 +125,9 @@ fn is_version(text: &str) -> bool {
 
 fn refine_device_type(found: DeviceType, is_mobile: bool, os: &str) -> DeviceType {
     match (found, is_mobile, os) {
-        (DeviceType::Desktop | DeviceType::Other, true, _) => DeviceType::Smartphone,
-        (DeviceType::Tablet, true, "Android") => DeviceType::Smartphone,
+        (DeviceType::Desktop | DeviceType::Other, true, _) | (DeviceType::Tablet, true, "Android") => {
+            DeviceType::Smartphone
+        }
         (DeviceType::Smartphone, false, "Android") => DeviceType::Tablet,
         (DeviceType::Other | DeviceType::Smartphone, false, "Windows" | "Mac OS X" | "Chrome OS" | "Linux") => {
             DeviceType::Desktop

@@ -54,7 +54,7 @@ impl<'t> Labels<'t> {
 }
 
 /// The name that a user agent itself gives, around what a pattern matched.
-pub(super) fn name_in<'u>(text: &'u str, label: Label, matched: Range<usize>) -> &'u str {
+pub(super) fn name_in(text: &str, label: Label, matched: Range<usize>) -> &str {
     let is_edge = |character: char| matches!(character, '/' | ' ' | ';' | ':' | '(' | ')' | '-' | '.');
     let spelled = text.get(matched.clone()).unwrap_or_default().trim_matches(is_edge);
     if label.is_spelled { shortened(spelled) } else { word_around(text, matched) }

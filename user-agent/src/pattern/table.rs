@@ -49,7 +49,7 @@ impl<'t> PatternSet<'t> {
             *section = table.get(start..end).unwrap_or_default();
             start = end;
         }
-        let [classes, program_offsets, programs, patterns, always, buckets, atoms, clauses] = sections;
+        let [classes, program_offsets, programs, patterns, always, buckets, atoms, several] = sections;
         Self {
             classes,
             program_offsets,
@@ -60,7 +60,7 @@ impl<'t> PatternSet<'t> {
             // One number per bucket and a closing one.
             bucket_bits: (buckets.len() / 2).saturating_sub(1).checked_ilog2().unwrap_or(1),
             atoms,
-            clauses,
+            clauses: several,
         }
     }
 

@@ -79,7 +79,7 @@ const TABLETS: [&str; 22] = [
     r"archos (?:[789]|1\d)",
 ];
 
-const PHONES: [&str; 26] = [
+const PHONES: [&str; 27] = [
     "iphone|ipod",
     "windows phone|windows ce|windows mobile|iemobile|wpdesktop",
     "blackberry|bb10|rim tablet",
@@ -99,6 +99,7 @@ const PHONES: [&str; 26] = [
     "docomo|kddi|j-phone|vodafone|softbank|portalmmm",
     "samsung-|sec-sgh",
     r"\blge?[-/][a-z0-9]",
+    r"^lg[a-z]?\d",
     "sonyericsson|motorola|alcatel|sagem|huawei|zte-|htc[ _-]",
     r"\bmot-",
     r"\bsie-",
@@ -125,8 +126,10 @@ const COMPUTERS: [&str; 10] = [
 /// The list in order of precedence.
 pub(super) fn entries() -> Vec<(String, DeviceType)> {
     let mac = [r"darwin/.{0,40}x86_64"];
-    let android = ["android|silk/"];
-    let lists: [(&[&str], DeviceType); 8] = [
+    // A browser of an Android phone says Mobile; apps do not care.
+    let android = ["android.{0,200}(?:applewebkit|gecko)|silk/"];
+    let android_apps = ["android"];
+    let lists: [(&[&str], DeviceType); 9] = [
         (&mac, DeviceType::Desktop),
         (&CONSOLES, DeviceType::Console),
         (&TELEVISIONS, DeviceType::Tv),
@@ -134,6 +137,7 @@ pub(super) fn entries() -> Vec<(String, DeviceType)> {
         (&TABLETS, DeviceType::Tablet),
         (&PHONES, DeviceType::Smartphone),
         (&android, DeviceType::Tablet),
+        (&android_apps, DeviceType::Smartphone),
         (&COMPUTERS, DeviceType::Desktop),
     ];
     lists.into_iter().flat_map(|(words, told)| words.iter().map(move |word| ((*word).to_owned(), told))).collect()

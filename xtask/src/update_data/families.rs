@@ -8,6 +8,7 @@ use user_agent::family::compile::{Entry, Lists, tables};
 
 use super::{Output, device_type};
 
+#[expect(clippy::struct_field_names, reason = "the names of the file's sections")]
 #[derive(Deserialize)]
 struct Regexes {
     user_agent_parsers: Vec<Browser>,
@@ -33,6 +34,7 @@ struct System {
     os_v3_replacement: Option<String>,
 }
 
+#[expect(clippy::struct_field_names, reason = "the names of the file's fields")]
 #[derive(Deserialize)]
 struct Device {
     regex: String,

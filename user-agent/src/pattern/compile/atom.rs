@@ -82,8 +82,12 @@ impl Known {
 /// The clauses to keep for a pattern; none if any text may match it.
 pub(super) fn clauses(expression: &Hir) -> Vec<Clause> {
     let known = know(expression);
-    let mut clauses: Vec<Clause> =
-        known.clauses.into_iter().chain(known.exact.filter(is_usable)).map(without_redundant).collect();
+    let mut clauses: Vec<Clause> = known
+        .clauses
+        .into_iter()
+        .chain(known.exact.filter(is_usable))
+        .map(|clause| without_redundant(&clause))
+        .collect();
     clauses.sort_by(|left, right| cost(left).total_cmp(&cost(right)));
     clauses.dedup();
     let mut kept: Vec<Clause> = Vec::new();
@@ -264,7 +268,7 @@ fn cost(clause: &Clause) -> f64 {
 }
 
 /// Without the atoms that hold another atom: they add nothing.
-fn without_redundant(clause: Clause) -> Clause {
+fn without_redundant(clause: &Clause) -> Clause {
     let is_needed = |atom: &&Vec<u8>| !clause.iter().any(|other| other.len() < atom.len() && holds(atom, other));
     clause.iter().filter(is_needed).cloned().collect()
 }

@@ -117,9 +117,8 @@ impl Program {
                 }
                 Op::Split(label) | Op::SplitJump(label) => open.extend([index + 1, self.index(*label)]),
                 Op::Jump(label) => open.push(self.index(*label)),
-                Op::Save(_) => open.push(index + 1),
                 Op::Look(Look::End) | Op::Match => return None,
-                Op::Look(_) => open.push(index + 1),
+                Op::Save(_) | Op::Look(_) => open.push(index + 1),
                 Op::Switch { otherwise, cases } => {
                     open.push(self.index(*otherwise));
                     open.extend(cases.iter().map(|(_, label)| self.index(*label)));

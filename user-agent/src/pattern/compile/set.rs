@@ -128,16 +128,16 @@ impl Builder {
         }
         for (index, clause) in clauses.into_iter().enumerate() {
             let pattern = narrow("patterns", pattern)?;
-            let mut used = pattern;
+            let mut reference = pattern;
             if count > 1 {
-                used = narrow("clauses", self.clauses.len() / CLAUSE_BYTES)? | USE_CLAUSE;
+                reference = narrow("clauses", self.clauses.len() / CLAUSE_BYTES)? | USE_CLAUSE;
                 self.clauses.extend(pattern.to_le_bytes());
                 self.clauses.extend([index, count].map(|value| u8::try_from(value).unwrap_or(u8::MAX)));
             }
             for atom in clause {
                 let uses = self.atoms.entry(shortened(&atom).to_vec()).or_default();
-                if uses.last() != Some(&used) {
-                    uses.push(used);
+                if uses.last() != Some(&reference) {
+                    uses.push(reference);
                 }
             }
         }
@@ -202,7 +202,7 @@ impl Prefilter {
 
     fn add_atom(&mut self, atom: &[u8], gram_offset: usize, uses: &[u16]) -> Result<(), Error> {
         let byte = |value: usize| u8::try_from(value).map_err(|_| Error::SetTooLarge { section: "atom", found: value });
-        self.atoms.push(byte(atom.len() - 1 | gram_offset << 3 | (uses.len().min(ATOM_USES_MAX) - 1) << 6)?);
+        self.atoms.push(byte((atom.len() - 1) | (gram_offset << 3) | ((uses.len().min(ATOM_USES_MAX) - 1) << 6))?);
         if uses.len() >= ATOM_USES_MAX {
             self.atoms.push(byte(uses.len())?);
         }
