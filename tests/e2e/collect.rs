@@ -178,6 +178,13 @@ fn only_the_sites_origins_may_read_the_answer(lab: &mut Lab) -> Result<()> {
     ensure!(own.header("Access-Control-Allow-Origin") == Some("https://www.shop.example"), "{own:?}");
     let other = lab::post(stack, "/v1/events", body.as_bytes(), &[("Origin", "https://evil.example")])?;
     ensure!(other.header("Access-Control-Allow-Origin").is_none(), "{other:?}");
+    for (origin, is_allowed) in [("https://shop.example", true), ("https://evil.example", false), ("null", false)] {
+        let url = format!("{}/v1/events", stack.file.collector);
+        let preflight =
+            ureq::options(&url).header("Origin", origin).header("Access-Control-Request-Method", "POST").call()?;
+        let echoed = preflight.headers().get("Access-Control-Allow-Origin").and_then(|value| value.to_str().ok());
+        ensure!(preflight.status() == 204 && echoed == is_allowed.then_some(origin), "{origin}: {echoed:?}");
+    }
     Ok(())
 }
 
@@ -189,6 +196,17 @@ fn the_script_is_served_with_an_etag(lab: &mut Lab) -> Result<()> {
     ensure!(!etag.is_empty(), "expected an ETag");
     let again = lab::get(stack, "/l.js", &[("If-None-Match", &etag)])?;
     ensure!(again.status == 304 && again.text.is_empty(), "{again:?}");
+    let manifest = std::fs::read_to_string(xtask::paths::root().join("beacon/dist/manifest.json"))?;
+    let manifest: serde_json::Value = serde_json::from_str(&manifest)?;
+    let version = manifest["version"].as_str().unwrap_or_default();
+    let pinned = lab::get(stack, &format!("/l.{version}.js"), &[])?;
+    let cache = pinned.header("Cache-Control").unwrap_or_default();
+    ensure!(
+        pinned.status == 200 && cache.contains("immutable") && pinned.text == script.text,
+        "{} {cache}",
+        pinned.status
+    );
+    ensure!(lab::get(stack, "/l.0.0.0.js", &[])?.status == 404, "expected no other version");
     Ok(())
 }
 

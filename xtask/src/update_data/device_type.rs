@@ -8,12 +8,17 @@ use user_agent::DeviceType;
 
 const CONSOLES: [&str; 3] = ["playstation", r"xbox(?:[^a-z]|$)", "nintendo"];
 
-const TELEVISIONS: [&str; 32] = [
+const TELEVISIONS: [&str; 37] = [
     r"smart-?tv",
     "hbbtv",
     r"(?:apple|google|android|opera|philips|sony|lg|hisense|haier|tcl|inetbrowser|vestel)[ _-]?d?tv",
     // Three letters at least, punctuation counted, so that few user agents are looked at.
     r"\b(?:d|net|ip)?tv(?:[;)/]| build)",
+    r"\btv[ _-]?(?:safari|stick|box)",
+    r"537\.36 tv\b",
+    r"(?:open|web)tv",
+    r"[ _-]led[ -]?\d\d",
+    r"\buhd",
     "crkey",
     r"\baft[a-z]{1,4}\d?",
     "bravia",
