@@ -118,6 +118,8 @@ mod tests {
             (r#""Chromium";v="138", "Google Chrome";v="138", "Not)A;Brand";v="8""#, Some(("Google Chrome", "138"))),
             (r#""Not(A:Brand";v="99", "Microsoft Edge";v="133", "Chromium";v="133""#, Some(("Microsoft Edge", "133"))),
             (r#""Chromium";v="112", " Not A;Brand";v="99""#, Some(("Chromium", "112"))),
+            (r#""Brave";v="138", "Google Chrome";v="138", "Chromium";v="138""#, Some(("Brave", "138"))),
+            (r#""Google Chrome";v="138", "Brave";v="137""#, Some(("Brave", "137"))),
             (r#"" Not A;Brand";v="99""#, None),
             ("", None),
             (r#""Brave"#, None),

@@ -205,6 +205,23 @@ mod tests {
     }
 
     #[test]
+    fn an_app_that_names_itself_is_not_its_engine() {
+        let mut agent = Agent { browser: "Instagram".into(), browser_version: "300.0".into(), ..Agent::default() };
+        let list = r#""Android WebView";v="138", "Chromium";v="138""#;
+        refine(&mut agent, &ClientHints { brands: Some(list), ..ClientHints::default() });
+        assert_eq!(agent.browser, "Instagram");
+    }
+
+    #[test]
+    fn the_version_of_a_kernel_is_not_the_version_of_a_system() {
+        let mut agent = chrome("Windows", "10");
+        let hints =
+            ClientHints { platform: Some("\"Linux\""), platform_version: Some("\"6.5.0\""), ..ClientHints::default() };
+        refine(&mut agent, &hints);
+        assert_eq!((agent.os.as_ref(), agent.os_version.as_ref()), ("Linux", ""));
+    }
+
+    #[test]
     fn a_distribution_is_kept_when_the_platform_is_linux() {
         let mut agent = chrome("Ubuntu", "");
         refine(

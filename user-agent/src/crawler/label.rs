@@ -53,11 +53,27 @@ impl<'t> Labels<'t> {
     }
 }
 
-/// The name that a user agent itself gives, around what a pattern matched.
+/// The name that a user agent itself gives: what a pattern spells, else the word around what it matched, unless that is part
+/// of an address; then what the user agent calls itself first.
 pub(super) fn name_in(text: &str, label: Label, matched: Range<usize>) -> &str {
     let is_edge = |character: char| matches!(character, '/' | ' ' | ';' | ':' | '(' | ')' | '-' | '.');
     let spelled = text.get(matched.clone()).unwrap_or_default().trim_matches(is_edge);
-    if label.is_spelled { shortened(spelled) } else { word_around(text, matched) }
+    let name = if label.is_spelled { spelled } else { word_around(text, matched) };
+    shortened(if is_address(name) { product(text).unwrap_or(name) } else { name })
+}
+
+/// Whether a word is part of an address rather than a name.
+fn is_address(word: &str) -> bool {
+    ["http", "www.", ".com", ".org", ".net"].iter().any(|part| word.contains(part)) || word.contains('@')
+}
+
+/// What a user agent calls itself: behind `compatible;`, or else its first word, if that is not every browser's.
+fn product(text: &str) -> Option<&str> {
+    let compatible = text.split_once("compatible;").map(|(_, after)| after.trim_start());
+    let first = Some(text).filter(|text| !text.starts_with("Mozilla") && !text.starts_with("Opera"));
+    let is_end = |character: char| matches!(character, '/' | ';' | ')' | '(' | ',' | '+');
+    let name = compatible.or(first)?.split(is_end).next()?.trim();
+    (!name.is_empty() && !is_address(name)).then_some(name)
 }
 
 /// The product token of `text` around a part of it, without its version.
@@ -69,8 +85,7 @@ fn word_around(text: &str, part: Range<usize>) -> &str {
     let start = before.char_indices().rev().find(|(_, character)| is_outside(*character));
     let start = start.map_or(0, |(index, character)| index + character.len_utf8());
     let end = part.end + after.find(is_outside).unwrap_or(after.len());
-    let word = text.get(start..end).unwrap_or_default().trim();
-    shortened(word)
+    text.get(start..end).unwrap_or_default().trim()
 }
 
 fn shortened(name: &str) -> &str {

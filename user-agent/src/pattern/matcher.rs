@@ -4,11 +4,13 @@
 //! needs; a text that makes it take take back more than [`BACKTRACKS_MAX`] choices is matched again with a table of the states
 //! already tried, so that no state is tried twice. Characters are ASCII or "other": classes hold all others or none.
 
+mod run;
+
 use std::ops::Range;
 
 use super::program::{
-    ANY, BYTE, CLASS, CLASS_BYTES, END, FLAG_ANCHORED, GROUPS_MAX, JUMP, LITERAL, LITERAL_ANY_CASE, MATCH, NO_CLASS,
-    NOT_WORD_BOUNDARY, RUN, RUN_ALL, RUN_BYTES, RUN_LAZY, SAVE, SPLIT, SPLIT_JUMP, START, SWITCH, WORD_BOUNDARY,
+    BYTE, CLASS, CLASS_BYTES, END, FAIL, FLAG_ANCHORED, GROUPS_MAX, JUMP, LITERAL, LITERAL_ANY_CASE, MATCH, NO_CLASS,
+    NOT_WORD_BOUNDARY, RUN, RUN_ALL, RUN_LAZY, SAVE, SPLIT, SPLIT_JUMP, START, SWITCH, WORD_BOUNDARY,
 };
 use super::table::{Pattern, PatternSet};
 use super::text::{Notes, TEXT_BYTES_MAX};
@@ -50,19 +52,13 @@ enum Choice {
     Restore { slot: u8, position: u16 },
 }
 
-/// The operands of a run; `NO_MAX` is longer than any text.
-struct Run {
-    class: u16,
-    min: u8,
-    max: u16,
-    follow: u16,
-}
-
 #[derive(Debug, Default)]
 pub(super) struct State {
     choices: Vec<Choice>,
     /// One bit per (pc, position) already tried and failed.
     tried: Vec<u64>,
+    /// Choices taken back by the last pattern.
+    backtracks: usize,
 }
 
 impl State {
@@ -77,6 +73,7 @@ impl State {
         if text.len() > TEXT_BYTES_MAX {
             return None;
         }
+        self.backtracks = 0;
         let record = set.pattern(pattern);
         let mut search = Search {
             set,
@@ -84,7 +81,7 @@ impl State {
             text,
             is_plain: notes.is_plain,
             slots: [UNSET; GROUPS_MAX * 2],
-            backtracks_left: BACKTRACKS_MAX,
+            backtracks: &mut self.backtracks,
             remembers: false,
             tried: &mut self.tried,
             choices: &mut self.choices,
@@ -129,7 +126,7 @@ struct Search<'a, 't> {
     text: &'a [u8],
     is_plain: bool,
     slots: [u16; GROUPS_MAX * 2],
-    backtracks_left: usize,
+    backtracks: &'a mut usize,
     remembers: bool,
     tried: &'a mut Vec<u64>,
     choices: &'a mut Vec<Choice>,
@@ -144,11 +141,9 @@ impl Search<'_, '_> {
             if self.follow(pc, position) {
                 return Verdict::Match;
             }
-            if !self.remembers {
-                if self.backtracks_left == 0 {
-                    return Verdict::TooHard;
-                }
-                self.backtracks_left -= 1;
+            *self.backtracks += 1;
+            if !self.remembers && *self.backtracks > BACKTRACKS_MAX {
+                return Verdict::TooHard;
             }
             match self.backtrack() {
                 Some(state) => (pc, position) = state,
@@ -268,63 +263,6 @@ impl Search<'_, '_> {
         self.step(class, position).map(|next| (pc + 3, next))
     }
 
-    fn run_all(&mut self, pc: usize, position: usize) -> Option<(usize, usize)> {
-        let run = self.read_run(pc)?;
-        let (_, most) = self.extent(&run, position)?;
-        Some((pc + RUN_BYTES, most))
-    }
-
-    fn run_greedy(&mut self, pc: usize, position: usize) -> Option<(usize, usize)> {
-        let run = self.read_run(pc)?;
-        let (least, most) = self.extent(&run, position)?;
-        let position = self.last_fit(most, least, run.follow)?;
-        if position > least {
-            self.choose(Choice::Shrink {
-                pc: narrow(pc + RUN_BYTES),
-                position: narrow(position),
-                least: narrow(least),
-                follow: run.follow,
-            });
-        }
-        Some((pc + RUN_BYTES, position))
-    }
-
-    fn run_lazy(&mut self, pc: usize, position: usize) -> Option<(usize, usize)> {
-        let Run { class, min, max, follow } = self.read_run(pc)?;
-        let (least, _) = self.extent(&Run { class, min, max: min.into(), follow }, position)?;
-        let (next, more) = (narrow(pc + RUN_BYTES), max.saturating_sub(min.into()));
-        if self.fits(follow, least) {
-            self.choose(Choice::Grow { pc: next, position: narrow(least), more, class, follow });
-            return Some((pc + RUN_BYTES, least));
-        }
-        let position = self.grow(next, narrow(least), more, class, follow)?;
-        Some((pc + RUN_BYTES, usize::from(position)))
-    }
-
-    /// The next shorter run where what follows can fit; leaves the choice of still shorter ones.
-    fn shrink(&mut self, pc: u16, position: u16, least: u16, follow: u16) -> Option<u16> {
-        let shorter = self.step_back(usize::from(position));
-        let shorter = narrow(self.last_fit(shorter, usize::from(least), follow)?);
-        if shorter > least {
-            self.choose(Choice::Shrink { pc, position: shorter, least, follow });
-        }
-        Some(shorter)
-    }
-
-    /// The next longer lazy run where what follows can fit; leaves the choice of still longer ones.
-    fn grow(&mut self, pc: u16, position: u16, more: u16, class: u16, follow: u16) -> Option<u16> {
-        let (mut position, mut more) = (usize::from(position), more);
-        let characters = self.set.class(class);
-        loop {
-            more = more.checked_sub(1)?;
-            position = self.step(characters, position)?;
-            if self.fits(follow, position) {
-                self.choose(Choice::Grow { pc, position: narrow(position), more, class, follow });
-                return Some(narrow(position));
-            }
-        }
-    }
-
     fn save(&mut self, pc: usize, position: usize) -> Option<(usize, usize)> {
         let slot = self.operand(pc + 1);
         let saved = self.slots.get_mut(usize::from(slot))?;
@@ -371,71 +309,12 @@ impl Search<'_, '_> {
         before
     }
 
-    /// The positions behind the fewest and the most characters that a run can take, if it can take the fewest.
-    fn extent(&self, run: &Run, position: usize) -> Option<(usize, usize)> {
-        let (min, max) = (usize::from(run.min), usize::from(run.max));
-        let rest = self.text.get(position..)?;
-        if self.is_plain {
-            let class = self.set.class(run.class);
-            let count = if run.class == ANY {
-                rest.len().min(max)
-            } else {
-                rest.iter().take(max).take_while(|byte| has_byte(class, **byte)).count()
-            };
-            return (count >= min).then_some((position + min, position + count));
-        }
-        let class = self.set.class(run.class);
-        let (mut least, mut most, mut count) = (position, position, 0);
-        while count < max
-            && let Some(next) = self.step(class, most)
-        {
-            most = next;
-            count += 1;
-            if count <= min {
-                least = next;
-            }
-        }
-        (count >= min).then_some((least, most))
-    }
-
-    /// The last position from `position` down to `least` where `follow` fits.
-    fn last_fit(&self, mut position: usize, least: usize, follow: u16) -> Option<usize> {
-        if follow == NO_CLASS {
-            return (position >= least).then_some(position);
-        }
-        if self.is_plain {
-            let class = self.set.class(follow);
-            let end = position.saturating_add(1).min(self.text.len());
-            let found = self.text.get(least..end)?.iter().rposition(|byte| has_byte(class, *byte))?;
-            return Some(least + found);
-        }
-        while position > least && !self.fits(follow, position) {
-            position = self.step_back(position);
-        }
-        (position >= least && self.fits(follow, position)).then_some(position)
-    }
-
-    fn fits(&self, follow: u16, position: usize) -> bool {
-        follow == NO_CLASS || self.text.get(position).is_some_and(|byte| has_byte(self.set.class(follow), *byte))
-    }
-
     fn choose(&mut self, choice: Choice) {
         self.choices.push(choice);
     }
 
     fn operand(&self, at: usize) -> u8 {
-        self.program.get(at).copied().unwrap_or(super::program::FAIL)
-    }
-
-    fn read_run(&self, pc: usize) -> Option<Run> {
-        let operands: &[u8; RUN_BYTES - 1] = self.program.get(pc + 1..)?.first_chunk()?;
-        let [class_low, class_high, min, max_low, max_high, follow_low, follow_high] = *operands;
-        Some(Run {
-            class: u16::from_le_bytes([class_low, class_high]),
-            min,
-            max: u16::from_le_bytes([max_low, max_high]),
-            follow: u16::from_le_bytes([follow_low, follow_high]),
-        })
+        self.program.get(at).copied().unwrap_or(FAIL)
     }
 
     fn wide_operand(&self, at: usize) -> u16 {
@@ -465,4 +344,27 @@ fn character_bytes(byte: u8) -> usize {
 /// Positions and offsets are at most [`TEXT_BYTES_MAX`] and 65,535: narrowing them loses nothing.
 fn narrow(value: usize) -> u16 {
     u16::try_from(value).unwrap_or(UNSET)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pattern::compile::{Source, compile};
+
+    #[test]
+    fn no_state_is_tried_twice_however_ambiguous_the_pattern() {
+        let source = Source { expression: "(?:ab|(?:ab){2}|[ab]{2})*c".to_owned(), ..Source::default() };
+        let table = compile(&[source]).expect("a pattern in the dialect");
+        let set = PatternSet::new(&table);
+        // Without memory of states, the ways to split this text number more than 2^100.
+        let text = "ab".repeat(200);
+        let mut notes = Notes::default();
+        notes.take(text.as_bytes());
+        let mut state = State::default();
+        assert!(state.find(&set, 0, text.as_bytes(), &notes).is_none());
+        let states = set.program(0).len() * (text.len() + 1);
+        // Each start may fail at once, on top of every state being tried once.
+        let most = BACKTRACKS_MAX + states + text.len() + 1;
+        assert!(state.backtracks > BACKTRACKS_MAX && state.backtracks <= most, "{} of {most}", state.backtracks);
+    }
 }

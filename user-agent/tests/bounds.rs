@@ -1,0 +1,85 @@
+//! Any string gets an answer, in bounded time.
+
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+use user_agent::{ClientHints, Parser, USER_AGENT_BYTES_MAX};
+
+/// Far above what any answer takes (a few ms unoptimised), far below what exponential backtracking takes.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// Parts that patterns begin with, repeat or end with: what makes a backtracking matcher work hardest.
+fn part() -> impl Strategy<Value = String> {
+    const WORDS: &[&str] = &[
+        "; ",
+        "Mozilla/5.0 ",
+        "Android 9; ",
+        "HTC ",
+        "HTC_",
+        "LG",
+        "LT26i ",
+        "bot",
+        "Bot ",
+        "crawler",
+        "spider/",
+        "X11;",
+        "compatible;",
+        "Mobile ",
+        "Version/4.0 ",
+        "Chrome/1.1.1.1 ",
+        "Safari",
+        "Build/",
+        ") AppleWebKit",
+        "[FB",
+        "FBAV/",
+        "coccoc",
+        "(",
+        ";",
+        " ",
+        "_",
+        "1.",
+        "9",
+        "a",
+        "é",
+        "日",
+    ];
+    let repeated =
+        (prop::sample::select(WORDS).prop_map(str::to_owned), 1_usize..40).prop_map(|(word, count)| word.repeat(count));
+    prop_oneof![4 => repeated, 1 => "\\PC{0,40}"]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_string_gets_an_answer_in_bounded_time(parts in prop::collection::vec(part(), 0..30)) {
+        let text = parts.concat();
+        let begin = Instant::now();
+        let mut parser = Parser::new();
+        let agent = parser.parse(&text, &ClientHints::default());
+        let crawler = parser.crawler(&text);
+        prop_assert!(begin.elapsed() < ANSWER_TIME_MAX, "{:?} took {:?}", text, begin.elapsed());
+        prop_assert!(!agent.browser.is_empty() && !agent.os.is_empty());
+        // What was seen before changes nothing, and what is beyond the limit is not looked at.
+        prop_assert_eq!(parser.parse(&text, &ClientHints::default()), agent.clone());
+        prop_assert_eq!(parser.parse(&text, &ClientHints::default()), agent.clone());
+        prop_assert_eq!(user_agent::crawler(&text), crawler);
+        if text.is_ascii() && text.len() >= USER_AGENT_BYTES_MAX {
+            prop_assert_eq!(parser.parse(&format!("{text} beyond"), &ClientHints::default()), agent);
+        }
+    }
+
+    #[test]
+    fn any_hints_get_an_answer(brands in "\\PC{0,80}", platform in "\\PC{0,20}", version in "[\"0-9.a]{0,12}", model in "\\PC{0,40}") {
+        let hints = ClientHints {
+            brands: Some(&brands),
+            full_version_list: Some(&brands),
+            mobile: Some(&platform),
+            platform: Some(&platform),
+            platform_version: Some(&version),
+            model: Some(&model),
+        };
+        let agent = Parser::new().parse("Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36", &hints);
+        prop_assert!(!agent.browser.is_empty() && !agent.os.is_empty());
+    }
+}
