@@ -134,5 +134,10 @@ pub(super) fn provenance() -> String {
     for Package { name, version, licence, origin, taken, .. } in &PACKAGES {
         let _ = writeln!(text, "| {name} | {version} | {licence} | {origin} | {taken} |");
     }
+    text.push_str(
+        "\nNames of AI agents: facts from https://github.com/ai-robots-txt/ai.robots.txt (MIT), spelled out in \
+         `xtask/src/update_data/crawlers/agent.rs`. What is left out of the lists, with the reason for each, is in \
+         `crawlers/correction.rs` beside it; the types of devices in `device_type.rs` are our own.\n",
+    );
     text
 }
