@@ -37,6 +37,7 @@ pub mod reader;
 pub mod url;
 
 pub mod filter;
+pub mod known;
 pub mod limit;
 pub mod sender;
 pub mod session;

@@ -72,7 +72,7 @@ row! {
     /// Host of the page before, if it is another site.
     referrer_host: Cow<'a, str>,
     /// Marketing channel.
-    channel: &'static str,
+    channel: &'a str,
     /// `utm_source`
     utm_source: Cow<'a, str>,
     /// `utm_medium`

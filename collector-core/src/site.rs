@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::enrich::channel::own::OwnChannels;
 use crate::origin::is_domain;
 
 /// The longest site id, in bytes.
@@ -161,6 +162,9 @@ pub struct Site {
     /// Query parameters that URLs keep, besides campaigns and click ids.
     #[serde(default)]
     pub query_params: Vec<String>,
+    /// Sources that count as channels of the site's own.
+    #[serde(default)]
+    pub channels: OwnChannels,
     /// What happens to bots.
     #[serde(default)]
     pub bots: BotPolicy,
@@ -227,6 +231,9 @@ impl Site {
         for region in &self.regions {
             check_that(is_id(region), "regions", expected, region)?;
         }
+        let invalid = self.channels.find_invalid();
+        let expected = "at most 100 sources, lower-case, each with a channel of 1 to 64 bytes";
+        check_that(invalid.is_none(), "channels", expected, &invalid.unwrap_or_default())?;
         let is_rate = self.sampling_rate > 0.0 && self.sampling_rate <= 1.0;
         check_that(is_rate, "sampling_rate", "a number above 0 and at most 1", &self.sampling_rate_text())?;
         if let Some(key) = &self.user_id_key {
@@ -325,6 +332,7 @@ mod tests {
             (r#"{"id":"demo","domains":["a"],"user_id_key":"abc"}"#, "in user_id_key"),
             (r#"{"id":"demo","domains":["a"],"query_params":["a=b"]}"#, "in query_params"),
             (r#"{"id":"demo","domains":["a"],"regions":["EU"]}"#, "in regions"),
+            (r#"{"id":"demo","domains":["a"],"channels":{"Partner":"Affiliates"}}"#, "in channels"),
             (r#"{"id":"demo","domains":["a"],"sampling":1}"#, "unknown field `sampling`"),
             (r#"{"id":"demo","domains":["a"],"privacy":{"ip":"hash"}}"#, "unknown variant `hash`"),
             (r#"{"id":"demo"}"#, "missing field `domains`"),

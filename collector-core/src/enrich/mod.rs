@@ -14,6 +14,7 @@ use std::borrow::Cow;
 use uuid::{Builder, Uuid};
 
 use crate::client::Client;
+use crate::enrich::channel::referrer::Referrer;
 use crate::enrich::page::Campaign;
 use crate::enrich::time::Corrected;
 use crate::event::Event;
@@ -83,18 +84,25 @@ struct Source<'a> {
     referrer: &'a str,
     referrer_host: Cow<'a, str>,
     campaign: Campaign<'a>,
-    channel: &'static str,
+    channel: &'a str,
 }
 
 impl<'a> Source<'a> {
-    fn find(page_url: &'a str, referrer: &'a str, site: &Site) -> Self {
-        let referrer_host = channel::referrer_host(referrer, site);
+    fn find(page_url: &'a str, referrer: &'a str, site: &'a Site) -> Self {
+        let from = Referrer::parse(referrer, site);
         let page = Url::parse(page_url);
         let campaign = page.as_ref().map(Campaign::parse);
         // An event without a page, such as a backend's refund, came by no channel.
-        let channel = campaign.as_ref().map_or("", |campaign| channel::channel(campaign, referrer, &referrer_host));
+        let channel = campaign.as_ref().map_or("", |campaign| channel::channel(campaign, &from, site));
         let page_path = page.as_ref().map_or("", page::path);
-        Self { page_url, page_path, referrer, referrer_host, campaign: campaign.unwrap_or_default(), channel }
+        Self {
+            page_url,
+            page_path,
+            referrer,
+            referrer_host: from.into_host(),
+            campaign: campaign.unwrap_or_default(),
+            channel,
+        }
     }
 }
 
