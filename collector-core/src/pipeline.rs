@@ -113,7 +113,7 @@ fn collect_event(
     let visit = Visit::find(&mut found.visit, site, around, &mut memory.sessions);
     check_sample(site, visit.session.visitor_id)?;
     let sender = found.sender.get_or_insert_with(|| memory.find_sender(client, moment));
-    let verdict = filter::judge_event(&event, &sender.signals).apply(site.bots)?;
+    let verdict = filter::judge_event(&event, client, &sender.signals).apply(site.bots)?;
     let home = check_home(&visit.regions, around.regions)?;
     let outcome = decide(&verdict, anonymised);
     let facts = Facts {
