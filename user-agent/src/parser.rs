@@ -55,7 +55,7 @@ impl Parser {
             let mut agent = parser.read(text);
             refine::refine(&mut agent, hints);
             if let Some(model) = hints.model_name() {
-                parser.name_model(&mut agent, model);
+                parser.name_model(&mut agent, model, hints.is_mobile() != Some(false));
             }
             agent
         })
@@ -105,15 +105,20 @@ impl Parser {
         }
     }
 
-    /// Looks a hinted model up as if an Android user agent had named it.
-    fn name_model(&mut self, agent: &mut Agent, model: &str) {
+    /// Looks a hinted model up as if an Android user agent had named it: browsers that hint models have frozen their user agents.
+    fn name_model(&mut self, agent: &mut Agent, model: &str, is_mobile: bool) {
+        let mobile = if is_mobile { "Mobile " } else { "" };
         let text = format!(
-            "Mozilla/5.0 (Linux; Android 10; {model}) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/100.0 Mobile Safari/537.36"
+            "Mozilla/5.0 (Linux; Android 10; {model}) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/100.0 {mobile}Safari/537.36"
         );
         let text = within_limit(&text);
         self.families.scan(text, &mut self.scratch);
         let device = self.families.device(text, &mut self.scratch);
         (agent.device, agent.device_brand, agent.device_model) = (device.family, device.brand, device.model);
+        let is_vague = matches!(agent.device_type, DeviceType::Smartphone | DeviceType::Tablet);
+        if is_vague && agent.os == "Android" {
+            agent.device_type = self.families.device_type(text, &mut self.scratch);
+        }
     }
 }
 
