@@ -39,6 +39,7 @@ pub mod url;
 pub mod filter;
 pub mod known;
 pub mod limit;
+pub mod rule;
 pub mod sender;
 pub mod session;
 

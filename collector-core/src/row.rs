@@ -134,7 +134,7 @@ row! {
     /// The evidence.
     bot_signals: &'a [Signal],
     /// The rules that judged.
-    rules_version: &'static str,
+    rules_version: &'a str,
     /// The address, as far as the site stores it.
     ip_address: Ipv6Addr,
     /// The user agent.

@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use crate::enrich::channel::own::OwnChannels;
 use crate::origin::is_domain;
+use crate::rule::{RuleError, Rules};
 
 /// The longest site id, in bytes.
 pub const MAX_SITE_ID_BYTES: usize = 64;
@@ -34,6 +35,9 @@ pub enum SiteError {
         /// What it is.
         found: String,
     },
+    /// The rules cannot be used.
+    #[error(transparent)]
+    Rules(#[from] RuleError),
 }
 
 /// Whether events of the site are taken.
@@ -168,6 +172,9 @@ pub struct Site {
     /// What happens to bots.
     #[serde(default)]
     pub bots: BotPolicy,
+    /// The site's own rules, in the order in which they are tried.
+    #[serde(default)]
+    pub rules: Rules,
     /// Regions where rows may be stored; empty permits every region.
     #[serde(default)]
     pub regions: Vec<String>,
@@ -231,6 +238,7 @@ impl Site {
         for region in &self.regions {
             check_that(is_id(region), "regions", expected, region)?;
         }
+        self.rules.check()?;
         let invalid = self.channels.find_invalid();
         let expected = "at most 100 sources, lower-case, each with a channel of 1 to 64 bytes";
         check_that(invalid.is_none(), "channels", expected, &invalid.unwrap_or_default())?;
@@ -332,6 +340,10 @@ mod tests {
             (r#"{"id":"demo","domains":["a"],"user_id_key":"abc"}"#, "in user_id_key"),
             (r#"{"id":"demo","domains":["a"],"query_params":["a=b"]}"#, "in query_params"),
             (r#"{"id":"demo","domains":["a"],"regions":["EU"]}"#, "in regions"),
+            (
+                r#"{"id":"demo","domains":["a"],"rules":[{"name":"r","when":"contry = 1","then":"flag"}]}"#,
+                "at column 1 of rule \"r\"",
+            ),
             (r#"{"id":"demo","domains":["a"],"channels":{"Partner":"Affiliates"}}"#, "in channels"),
             (r#"{"id":"demo","domains":["a"],"sampling":1}"#, "unknown field `sampling`"),
             (r#"{"id":"demo","domains":["a"],"privacy":{"ip":"hash"}}"#, "unknown variant `hash`"),

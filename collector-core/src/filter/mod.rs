@@ -50,6 +50,7 @@ impl Verdict {
             (BotPolicy::Off, _) => Ok(Self::default()),
             (BotPolicy::Drop, Some(FlagReason::Crawler)) => Err(FilterReason::Crawler),
             (BotPolicy::Drop, Some(FlagReason::Automation)) => Err(FilterReason::Automation),
+            (BotPolicy::Drop, Some(FlagReason::Rule)) => Err(FilterReason::Rule),
             _ => Ok(self),
         }
     }
