@@ -12,6 +12,7 @@ mod delivery;
 mod deploy;
 mod dictionaries;
 mod page_view;
+mod rules;
 mod schema;
 
 use std::process::ExitCode;
@@ -29,9 +30,10 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = Some(1);
     let lab = Arc::new(Mutex::new(Lab::new().expect("a folder for the tests' stacks")));
-    let families: [(&str, &[(&str, Test)]); 7] = [
+    let families: [(&str, &[(&str, Test)]); 8] = [
         ("page_view", page_view::TESTS),
         ("collect", collect::TESTS),
+        ("rules", rules::TESTS),
         ("delivery", delivery::TESTS),
         ("dictionaries", dictionaries::TESTS),
         ("schema", schema::TESTS),

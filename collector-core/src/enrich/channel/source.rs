@@ -89,6 +89,7 @@ mod tests {
         for (source, expected) in [
             ("google.com", Kind::Search),
             ("images.google.com.br", Kind::Search),
+            ("google.example", Kind::Other),
             ("google.evil.example", Kind::Other),
             ("gemini.google.com", Kind::Assistant),
             ("docs.google.com", Kind::Other),
