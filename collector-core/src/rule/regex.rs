@@ -14,7 +14,7 @@ use thiserror::Error;
 pub const MAX_REGEX_BYTES: usize = 256;
 
 /// The most steps of a compiled expression: bounds both the memory of one and the time that it takes for each character.
-pub const MAX_STEPS: usize = 512;
+pub const MAX_STEPS: usize = 256;
 
 /// Characters of a text that are looked at; columns hold at most 2,048 bytes.
 const MAX_TEXT_CHARACTERS: usize = 2_048;

@@ -274,7 +274,7 @@ fn emit_repeat(part: &Part, least: usize, most: Option<usize>, steps: &mut Vec<S
     for _ in 0..least {
         let before = steps.len();
         emit(part, steps)?;
-        // Nothing, many times, is nothing: otherwise `(((){500}){500}){500}` would take for ever.
+        // Nothing, many times, is nothing: otherwise `(((){250}){250}){250}` would take for ever.
         if steps.len() == before {
             break;
         }
