@@ -39,7 +39,9 @@ pub mod reader;
 pub mod url;
 
 pub mod filter;
+pub mod known;
 pub mod limit;
+pub mod rule;
 pub mod sender;
 pub mod session;
 

@@ -72,7 +72,7 @@ row! {
     /// Host of the page before, if it is another site.
     referrer_host: Cow<'a, str>,
     /// Marketing channel.
-    channel: &'static str,
+    channel: &'a str,
     /// `utm_source`
     utm_source: Cow<'a, str>,
     /// `utm_medium`
@@ -134,7 +134,7 @@ row! {
     /// The evidence.
     bot_signals: &'a [Signal],
     /// The rules that judged.
-    rules_version: &'static str,
+    rules_version: &'a str,
     /// The address, as far as the site stores it.
     ip_address: Ipv6Addr,
     /// The user agent.

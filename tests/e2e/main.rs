@@ -14,6 +14,7 @@ mod deploy;
 mod dictionaries;
 mod page_view;
 mod round_trip;
+mod rules;
 mod schema;
 mod sender;
 
@@ -32,10 +33,11 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = Some(1);
     let lab = Arc::new(Mutex::new(Lab::new().expect("a folder for the tests' stacks")));
-    let families: [(&str, &[(&str, Test)]); 10] = [
+    let families: [(&str, &[(&str, Test)]); 11] = [
         ("page_view", page_view::TESTS),
         ("collect", collect::TESTS),
         ("sender", sender::TESTS),
+        ("rules", rules::TESTS),
         ("round_trip", round_trip::TESTS),
         ("books", books::TESTS),
         ("delivery", delivery::TESTS),
