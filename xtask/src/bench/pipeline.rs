@@ -26,12 +26,12 @@ const BEACON_US_MAX: f64 = 60.0;
 
 const BUILD_MINUTES_MAX: u64 = 20;
 /// Requests before the first round: V8 compiles what is hot only after some hundreds of calls.
-const WARM_UP_REQUESTS: u64 = 5_000;
-const ROUND_REQUESTS: u64 = 10_000;
+const WARM_UP_REQUESTS: u64 = 2_000;
+const ROUND_REQUESTS: u64 = 5_000;
 const ROUNDS: usize = 5;
 /// Of a larger beacon, to tell what each further event costs.
 const MANY_EVENTS: usize = 11;
-const MANY_ROUND_REQUESTS: u64 = 2_000;
+const MANY_ROUND_REQUESTS: u64 = 1_000;
 
 pub(super) fn measure() -> Result<Vec<Figure>> {
     let native = native_events_per_second()?;
