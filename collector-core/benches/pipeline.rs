@@ -65,7 +65,7 @@ fn pipeline(bencher: Bencher<'_, '_>, events: usize) {
     bencher.counter(ItemsCount::new(events)).bench_local(|| {
         let body = body::decode(&bytes, None).expect("the body is plain");
         let beacon = Beacon::parse(&body).expect("the beacon is valid");
-        let around = Surroundings { sites: &sites, regions: &regions, client: &client, moment: &moment };
+        let around = Surroundings { sites: &sites, regions: &regions, client: &client, moment: &moment, limited: &[] };
         let collected = collect(&beacon, around, &mut memory);
         assert_eq!(collected.rows.len(), events, "every event of the bench is valid");
         let lines = collected.rows.iter().map(|row| Line {

@@ -24,6 +24,8 @@ pub mod field;
 mod wire;
 
 pub mod client;
+pub mod first_party;
+pub mod ingest;
 pub mod origin;
 pub mod region;
 pub mod site;
@@ -44,6 +46,7 @@ pub mod session;
 pub mod enrich;
 pub mod row;
 
+pub mod account;
 pub mod collected;
 pub mod outcome;
 pub mod pipeline;
@@ -52,7 +55,9 @@ pub mod receipt;
 pub mod append;
 pub mod ledger;
 pub mod recent;
+pub mod stored;
 
 pub mod delivery;
 pub mod insert;
+pub mod metric;
 pub mod retry;

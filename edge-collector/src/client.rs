@@ -10,6 +10,8 @@ use js_sys::Reflect;
 use wasm_bindgen::JsValue;
 use worker::{Headers, Request};
 
+use crate::http;
+
 /// What the request says of its sender, owned, because the core only borrows.
 pub(crate) struct Sender {
     network: Network,
@@ -48,12 +50,24 @@ struct HeaderValues {
     dnt: Option<String>,
     purpose: Option<String>,
     origin: Option<String>,
+    cookie: Option<String>,
+    ingest_key: Option<String>,
 }
 
 impl Sender {
     pub(crate) fn of(request: &Request) -> Self {
         let is_https = request.inner().url().starts_with("https:");
         Self { network: network(request), headers: HeaderValues::of(request.headers()), is_https }
+    }
+
+    /// The operator's token is no ingest key.
+    pub(crate) fn is_operator(&mut self) {
+        self.headers.ingest_key = None;
+    }
+
+    /// Whether the request came over TLS.
+    pub(crate) fn is_https(&self) -> bool {
+        self.is_https
     }
 
     /// The origin that a browser names.
@@ -90,7 +104,9 @@ impl Sender {
             dnt: headers.dnt.as_deref(),
             purpose: headers.purpose.as_deref(),
             origin: headers.origin.as_deref(),
-            first_party_id: None,
+            cookie: headers.cookie.as_deref(),
+            ingest_key: headers.ingest_key.as_deref(),
+            is_told: false,
         }
     }
 }
@@ -116,6 +132,8 @@ impl HeaderValues {
             dnt: get("DNT"),
             purpose: ["Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"].iter().find_map(|name| get(name)),
             origin: get("Origin"),
+            cookie: get("Cookie"),
+            ingest_key: http::bearer(headers),
         }
     }
 }

@@ -13,6 +13,7 @@ mod config;
 mod events;
 mod health;
 mod http;
+mod rate_limit;
 mod registry;
 mod sink;
 mod site_cache;

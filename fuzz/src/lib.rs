@@ -56,7 +56,7 @@ pub fn pipeline(bytes: &[u8]) {
         ));
     }
     let mut collected = STATE.with_borrow_mut(|(sites, regions, memory)| {
-        collect(&beacon, Surroundings { sites, regions, client: &client, moment: &moment }, memory)
+        collect(&beacon, Surroundings { sites, regions, client: &client, moment: &moment, limited: &[] }, memory)
     });
     assert_eq!(collected.receipts.len(), beacon.len(), "one receipt per event");
     for row in &collected.rows {

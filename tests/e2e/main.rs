@@ -6,13 +6,16 @@
 
 mod lab;
 
+mod books;
 mod collect;
 mod command_line;
 mod delivery;
 mod deploy;
 mod dictionaries;
 mod page_view;
+mod round_trip;
 mod schema;
+mod sender;
 
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
@@ -29,9 +32,12 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = Some(1);
     let lab = Arc::new(Mutex::new(Lab::new().expect("a folder for the tests' stacks")));
-    let families: [(&str, &[(&str, Test)]); 7] = [
+    let families: [(&str, &[(&str, Test)]); 10] = [
         ("page_view", page_view::TESTS),
         ("collect", collect::TESTS),
+        ("sender", sender::TESTS),
+        ("round_trip", round_trip::TESTS),
+        ("books", books::TESTS),
         ("delivery", delivery::TESTS),
         ("dictionaries", dictionaries::TESTS),
         ("schema", schema::TESTS),

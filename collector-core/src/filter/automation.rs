@@ -44,7 +44,7 @@ mod tests {
             (r#"{"event_type":"login","screen":"20000x1080"}"#, &["screen:impossible"]),
         ] {
             let beacon = Beacon::parse(json.as_bytes()).unwrap();
-            let event = Event::check(&beacon.events().next().unwrap(), &site).unwrap();
+            let event = Event::check(&beacon.events().next().unwrap(), &site, false).unwrap();
             let mut signals = Vec::new();
             check(&event, &mut signals);
             assert_eq!(signals, expected, "{json}");

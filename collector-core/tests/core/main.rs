@@ -11,3 +11,4 @@ mod outcome;
 mod property;
 mod row;
 mod schema;
+mod sender;

@@ -96,6 +96,7 @@ impl Store {
             None,
         )?;
         sql.exec("CREATE TABLE IF NOT EXISTS delivered (id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL)", None)?;
+        sql.exec("CREATE TABLE IF NOT EXISTS totals (id INTEGER PRIMARY KEY, frame BLOB NOT NULL)", None)?;
         Ok(Self { sql, storage: storage.as_raw().into() })
     }
 
@@ -132,6 +133,17 @@ impl Store {
 
     pub(crate) fn set_meta(&self, key: &str, value: &str) -> Result<()> {
         self.sql.exec("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", vec![text(key), text(value)])?;
+        Ok(())
+    }
+
+    /// What was booked since the object exists, as a frame of the core; empty at first.
+    pub(crate) fn totals(&self) -> Result<Vec<u8>> {
+        let cursor = self.sql.exec("SELECT frame FROM totals", None)?;
+        cursor.raw().next().transpose()?.map_or(Ok(Vec::new()), |row| blob(row.into_iter().next()))
+    }
+
+    pub(crate) fn set_totals(&self, frame: Vec<u8>) -> Result<()> {
+        self.sql.exec("INSERT OR REPLACE INTO totals (id, frame) VALUES (0, ?)", vec![Value::Blob(frame)])?;
         Ok(())
     }
 
@@ -304,10 +316,10 @@ impl Store {
     pub(crate) fn insert_part(&self, part: Part, now_ms: i64) -> Result<()> {
         let bytes = i64::try_from(part.lines.len()).unwrap_or(i64::MAX);
         let segment = self.insert_segment(Table::Events, Some(&part.token), part.rows, bytes, now_ms)?;
-        let mut ids = part.ids;
+        let (mut ids, mut counts) = (part.ids, part.counts);
         for chunk in chunks_at_lines(&part.lines) {
-            let ids = std::mem::take(&mut ids);
-            self.append(segment, Commit { ids, lines: chunk.to_vec(), ..Commit::default() })?;
+            let (ids, counts) = (std::mem::take(&mut ids), std::mem::take(&mut counts));
+            self.append(segment, Commit { rows: 0, ids, counts, lines: chunk.to_vec() })?;
         }
         Ok(())
     }
@@ -334,6 +346,7 @@ pub(crate) struct Part {
     pub(crate) token: String,
     pub(crate) rows: i64,
     pub(crate) ids: Vec<u8>,
+    pub(crate) counts: Vec<u8>,
     pub(crate) lines: Vec<u8>,
 }
 
