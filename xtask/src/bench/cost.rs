@@ -23,7 +23,9 @@ const TIME: Duration = Duration::from_mins(1);
 const WARM_UP: Duration = Duration::from_secs(5);
 /// Until the last event of a rate is delivered and its alarms are over.
 const SETTLE_MAX: Duration = Duration::from_secs(30);
-const CONNECTIONS: u64 = 64;
+const CONNECTIONS_MAX: u32 = 64;
+/// Few enough that none is idle for long: workerd closes those.
+const REQUESTS_PER_CONNECTION_AND_SECOND: u32 = 4;
 
 /// Dollars per million Worker requests; those from Worker to object are not among them.
 const WORKER_REQUESTS: f64 = 0.30;
@@ -73,7 +75,8 @@ fn usage(lab: &Lab, meter: &Meter, rate: u32) -> Result<Usage> {
 fn send(meter: &Meter, rate: u32, time: Duration) -> Result<f64> {
     let request = |number| event::post("/v1/events", number, event::envelope(Uuid::now_v7(), 1));
     let pace = Pace::Steady { per_second: f64::from(rate), time };
-    let answers = Load { port: meter.port(), connections: CONNECTIONS, request }.run(pace)?.all_taken()?;
+    let connections = (rate / REQUESTS_PER_CONNECTION_AND_SECOND).clamp(1, CONNECTIONS_MAX).into();
+    let answers = Load { port: meter.port(), connections, request }.run(pace)?.all_taken()?;
     Ok(float(answers.taken))
 }
 

@@ -8,7 +8,7 @@ use anyhow::Result;
 use super::figure::{Budget, Figure, median};
 use super::lab::Lab;
 
-pub(super) const METHOD: &str = "bytes: 100,000 visits of 20,000 simulated shoppers through the collector, spread over a day, compressed columns after all merges; \
+pub(super) const METHOD: &str = "bytes: 40,000 visits of 8,000 simulated shoppers through the collector, spread over a day, compressed columns after all merges; \
     views: the same aggregates from 10 M generated events and from the materialized views over them, medians of 5 queries";
 
 const BYTES_PER_EVENT_MAX: f64 = 45.0;

@@ -15,9 +15,9 @@ use crate::bench::load::{Load, Pace};
 use crate::step;
 use crate::traffic::{Shoppers, Visit, now_ms};
 
-const VISITS: u64 = 100_000;
+const VISITS: u64 = 40_000;
 /// Five visits each: about a dozen events of one visitor lie together.
-const SHOPPERS: u64 = 20_000;
+const SHOPPERS: u64 = 8_000;
 const CONNECTIONS: u64 = 128;
 const DRAIN_MAX: Duration = Duration::from_mins(2);
 const COLUMNS_SHOWN: usize = 6;

@@ -19,21 +19,44 @@ pub(super) struct Question {
     pub(super) view: &'static str,
 }
 
-pub(super) const QUESTIONS: [Question; 2] = [
+/// From the usual one to the hardest: distinct counts in every cell of the view, which it can only merge.
+pub(super) const QUESTIONS: [Question; 5] = [
     Question {
-        name: "a month by hour and type",
+        name: "events and revenue by hour and type",
+        raw: "SELECT toStartOfHour(timestamp) AS hour, event_type, count(), sum(revenue) FROM ecommerce.events \
+              WHERE site_id = 'bench' GROUP BY hour, event_type FORMAT Null",
+        view: "SELECT hour, event_type, sum(event_count), sum(revenue) FROM ecommerce.hourly_events \
+               WHERE site_id = 'bench' GROUP BY hour, event_type FORMAT Null",
+    },
+    Question {
+        name: "one product's month",
+        raw: "SELECT toDate(timestamp) AS date, countIf(event_type = 'product_view'), countIf(event_type = 'add_to_cart'), \
+              uniqIf(order_id, event_type IN ('purchase', 'item')) FROM ecommerce.events \
+              WHERE site_id = 'bench' AND product_id = 17 GROUP BY date FORMAT Null",
+        view: "SELECT date, sum(views), sum(cart_adds), sum(purchases) FROM ecommerce.product_stats \
+               WHERE site_id = 'bench' AND product_id = 17 GROUP BY date FORMAT Null",
+    },
+    Question {
+        name: "views, carts, units by product",
+        raw: "SELECT assumeNotNull(product_id) AS product, countIf(event_type = 'product_view'), countIf(event_type = 'add_to_cart'), \
+              sumIf(toUInt64(quantity), event_type IN ('purchase', 'item')) FROM ecommerce.events \
+              WHERE site_id = 'bench' AND isNotNull(product_id) GROUP BY product FORMAT Null",
+        view: "SELECT product_id, sum(views), sum(cart_adds), sum(units_sold) FROM ecommerce.product_stats \
+               WHERE site_id = 'bench' GROUP BY product_id FORMAT Null",
+    },
+    Question {
+        name: "users, visitors, sessions by hour and type",
         raw: "SELECT toStartOfHour(timestamp) AS hour, event_type, is_bot, currency, count(), uniqIf(user_id, user_id != 0), uniq(visitor_id), \
               uniqIf(session_id, session_id != ''), sum(revenue), sum(toUInt64(engaged_ms)) FROM ecommerce.events \
               WHERE site_id = 'bench' GROUP BY hour, event_type, is_bot, currency FORMAT Null",
         view: "SELECT * FROM ecommerce.hourly_events WHERE site_id = 'bench' FORMAT Null",
     },
     Question {
-        name: "a month's funnel by product and day",
+        name: "orders and viewers by product and day",
         raw: "SELECT assumeNotNull(product_id) AS product, toDate(timestamp) AS date, is_bot, countIf(event_type = 'product_view'), \
-              countIf(event_type = 'add_to_cart'), countIf(event_type = 'remove_from_cart'), \
-              uniqIf(order_id, event_type IN ('purchase', 'item')), sumIf(toUInt64(quantity), event_type IN ('purchase', 'item')), \
-              uniqIf(visitor_id, event_type = 'product_view') FROM ecommerce.events \
-              WHERE site_id = 'bench' AND isNotNull(product_id) GROUP BY product, date, is_bot FORMAT Null",
+              countIf(event_type = 'add_to_cart'), uniqIf(order_id, event_type IN ('purchase', 'item')), \
+              sumIf(toUInt64(quantity), event_type IN ('purchase', 'item')), uniqIf(visitor_id, event_type = 'product_view') \
+              FROM ecommerce.events WHERE site_id = 'bench' AND isNotNull(product_id) GROUP BY product, date, is_bot FORMAT Null",
         view: "SELECT * FROM ecommerce.product_stats WHERE site_id = 'bench' FORMAT Null",
     },
 ];
