@@ -18,7 +18,7 @@ use worker::{Env, Request, Response, Result};
 
 use crate::client::Sender;
 use crate::config::Config;
-use crate::{append, asset, clock, http, rate_limit, site_cache};
+use crate::{append, asset, clock, http, query, rate_limit, site_cache};
 
 /// The longest query of the pixel, in bytes.
 const PIXEL_QUERY_BYTES_MAX: usize = 8 * 1024;
@@ -40,7 +40,8 @@ enum Found {
 /// `POST /v1/events`
 pub(crate) async fn take(mut request: Request, env: &Env, config: &Config) -> Result<Response> {
     let is_operator = http::is_operator(&request, env);
-    let is_debug = is_operator && request.url()?.query_pairs().any(|(name, value)| name == "debug" && value == "1");
+    let is_debug =
+        is_operator && query::pairs(query::of(&request.inner().url())).any(|pair| pair == ("debug".into(), "1".into()));
     let mut sender = Sender::of(&request);
     if is_operator {
         sender.is_operator();
@@ -88,15 +89,14 @@ pub(crate) async fn validate(mut request: Request, env: &Env, config: &Config) -
 /// `GET /v1/pixel.gif`: one event in the query, for pages without scripts; the answer is the pixel whatever becomes of it.
 pub(crate) async fn take_pixel(request: Request, env: &Env, config: &Config) -> Result<Response> {
     let sender = Sender::of(&request);
-    let url = request.url()?;
-    if url.query().is_some_and(|query| query.len() > PIXEL_QUERY_BYTES_MAX) {
+    let url = request.inner().url();
+    let query = query::of(&url);
+    if query.len() > PIXEL_QUERY_BYTES_MAX {
         let error = BeaconError::BodyTooLarge { limit_bytes: PIXEL_QUERY_BYTES_MAX };
         append::count(env, config, refused(&error)).await;
     } else {
-        let event: serde_json::Map<_, _> = url
-            .query_pairs()
-            .map(|(name, value)| (name.into_owned(), serde_json::Value::from(value.into_owned())))
-            .collect();
+        let event: serde_json::Map<_, _> =
+            query::pairs(query).map(|(name, value)| (name.into_owned(), value.into_owned().into())).collect();
         let body = serde_json::Value::from(event).to_string();
         match collect(body.as_bytes(), &sender, env, config).await? {
             (Found::Events(mut collected), _) => append::append(env, config, &mut collected).await,
@@ -122,26 +122,36 @@ async fn read(request: &mut Request, sender: &Sender, env: &Env, config: &Config
     }
 }
 
-/// The body as received, cut off as soon as it is over the limit.
+/// The body as received, or too large: by what it declares, or else cut off as soon as it is.
 async fn read_body(request: &mut Request) -> Result<std::result::Result<Vec<u8>, BeaconError>> {
     let headers = request.headers();
     let declared_bytes = headers.get("Content-Length")?.and_then(|text| text.parse::<usize>().ok());
     let encoding = headers.get("Content-Encoding")?;
-    if declared_bytes.is_some_and(|bytes| bytes > body::MAX_BODY_BYTES) {
-        return Ok(Err(BeaconError::BodyTooLarge { limit_bytes: body::MAX_BODY_BYTES }));
-    }
-    let mut bytes = Vec::with_capacity(declared_bytes.unwrap_or(0));
+    let bytes = match declared_bytes {
+        Some(bytes) if bytes > body::MAX_BODY_BYTES => None,
+        // HTTP holds a body to its declared length, and reading it at once costs less than a stream.
+        Some(_) => Some(request.bytes().await?).filter(|bytes| bytes.len() <= body::MAX_BODY_BYTES),
+        None => read_stream(request).await?,
+    };
+    Ok(bytes
+        .ok_or(BeaconError::BodyTooLarge { limit_bytes: body::MAX_BODY_BYTES })
+        .and_then(|bytes| body::decode(&bytes, encoding.as_deref()).map(std::borrow::Cow::into_owned)))
+}
+
+/// A body of undeclared length; `None` if it is too large.
+async fn read_stream(request: &mut Request) -> Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
     // A request without a body has no stream.
     if request.inner().body().is_some() {
         let mut stream = request.stream()?;
         while let Some(chunk) = stream.next().await {
             bytes.extend_from_slice(&chunk?);
             if bytes.len() > body::MAX_BODY_BYTES {
-                return Ok(Err(BeaconError::BodyTooLarge { limit_bytes: body::MAX_BODY_BYTES }));
+                return Ok(None);
             }
         }
     }
-    Ok(body::decode(&bytes, encoding.as_deref()).map(std::borrow::Cow::into_owned))
+    Ok(Some(bytes))
 }
 
 /// Parses and collects; also says which origin may read the answer.

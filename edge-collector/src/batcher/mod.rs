@@ -18,6 +18,7 @@ use std::rc::Rc;
 use collector_core::metric::Origin;
 use worker::{DurableObject, Env, Method, Request, Response, Result, State, console_error, durable_object};
 
+use crate::query;
 use shard::Shard;
 
 #[durable_object(alarm)]
@@ -49,7 +50,7 @@ impl DurableObject for Batcher {
 
 impl Batcher {
     async fn answer(&self, request: &mut Request) -> Result<Response> {
-        let caller = Caller::of(request)?;
+        let caller = Caller::of(request);
         let path = request.path();
         match (request.method(), path.as_str()) {
             (Method::Post, "/append") => {
@@ -70,15 +71,15 @@ struct Caller {
 }
 
 impl Caller {
-    fn of(request: &Request) -> Result<Self> {
+    fn of(request: &Request) -> Self {
         let mut caller = Self::default();
-        for (name, value) in request.url()?.query_pairs() {
+        for (name, value) in query::pairs(query::of(&request.inner().url())) {
             match name.as_ref() {
                 "region" => caller.region = value.into_owned(),
                 "shard" => caller.shard = value.parse().unwrap_or(0),
                 _ => {}
             }
         }
-        Ok(caller)
+        caller
     }
 }
