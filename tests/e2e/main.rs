@@ -13,6 +13,7 @@ mod delivery;
 mod deploy;
 mod dictionaries;
 mod page_view;
+mod readme;
 mod round_trip;
 mod rules;
 mod schema;
@@ -33,9 +34,10 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = Some(1);
     let lab = Arc::new(Mutex::new(Lab::new().expect("a folder for the tests' stacks")));
-    let families: [(&str, &[(&str, Test)]); 11] = [
+    let families: [(&str, &[(&str, Test)]); 12] = [
         ("page_view", page_view::TESTS),
         ("collect", collect::TESTS),
+        ("readme", readme::TESTS),
         ("sender", sender::TESTS),
         ("rules", rules::TESTS),
         ("round_trip", round_trip::TESTS),
