@@ -6,11 +6,13 @@
 
 mod lab;
 
+mod chaos;
 mod collect;
 mod command_line;
 mod delivery;
 mod deploy;
 mod dictionaries;
+mod operator;
 mod page_view;
 mod schema;
 
@@ -29,12 +31,14 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = Some(1);
     let lab = Arc::new(Mutex::new(Lab::new().expect("a folder for the tests' stacks")));
-    let families: [(&str, &[(&str, Test)]); 7] = [
+    let families: [(&str, &[(&str, Test)]); 9] = [
         ("page_view", page_view::TESTS),
         ("collect", collect::TESTS),
         ("delivery", delivery::TESTS),
         ("dictionaries", dictionaries::TESTS),
         ("schema", schema::TESTS),
+        ("operator", operator::TESTS),
+        ("chaos", chaos::TESTS),
         ("command_line", command_line::TESTS),
         ("deploy", deploy::TESTS),
     ];
