@@ -3,6 +3,8 @@
 mod access;
 mod doctor;
 mod migrate;
+mod replay;
+mod server;
 mod sites;
 
 use std::process::ExitCode;
@@ -12,6 +14,7 @@ use landfall::collector::CollectorError;
 use landfall::connection::ConnectionError;
 use landfall::doctor::DoctorError;
 use landfall::migrate::MigrateError;
+use landfall::replay::ReplayError;
 use landfall::sites::SitesError;
 
 use access::AccessError;
@@ -22,6 +25,7 @@ pub(crate) const HELP: &str = "Examples:
   LANDFALL_CLICKHOUSE_PASSWORD=... landfall migrate --url https://eu.clickhouse.example:8443 --user admin --dry-run
   LANDFALL_ADMIN_TOKEN=... landfall sites list --url https://collect.example.com
   LANDFALL_ADMIN_TOKEN=... landfall doctor --url https://collect.example.com
+  LANDFALL_CLICKHOUSE_PASSWORD=... landfall replay --url https://eu.clickhouse.example:8443 --from 2026-11-20
 
 Exit codes:
   0  done
@@ -31,13 +35,15 @@ Exit codes:
   4  the login or the token was refused, or the user may not do this
   5  the schema files do not fit what was applied before
   6  no site has this id
-  7  doctor found something to mend";
+  7  doctor found something to mend
+  8  replay could not bring back every row";
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
     Migrate(migrate::Arguments),
     Sites(sites::Arguments),
     Doctor(doctor::Arguments),
+    Replay(replay::Arguments),
 }
 
 impl Command {
@@ -46,6 +52,7 @@ impl Command {
             Self::Migrate(arguments) => Ok(migrate::run(arguments)?),
             Self::Sites(arguments) => Ok(sites::run(arguments)?),
             Self::Doctor(arguments) => Ok(doctor::run(arguments)?),
+            Self::Replay(arguments) => Ok(replay::run(arguments)?),
         }
     }
 }
@@ -59,6 +66,8 @@ pub(crate) enum Failure {
     Sites(#[from] sites::Failure),
     #[error(transparent)]
     Doctor(#[from] doctor::Failure),
+    #[error(transparent)]
+    Replay(#[from] replay::Failure),
 }
 
 impl Failure {
@@ -72,6 +81,9 @@ impl Failure {
             Self::Sites(sites::Failure::Read { .. }) => 2,
             Self::Doctor(doctor::Failure::Doctor(error)) => doctor_exit_code(error),
             Self::Doctor(doctor::Failure::Unhealthy(_)) => 7,
+            Self::Replay(replay::Failure::Replay(error)) => replay_exit_code(error),
+            Self::Replay(replay::Failure::Receipt { .. }) => 1,
+            Self::Replay(replay::Failure::Refused(_)) => 8,
         })
     }
 }
@@ -98,6 +110,14 @@ fn doctor_exit_code(error: &DoctorError) -> u8 {
         DoctorError::Sites(error) => sites_exit_code(error),
         DoctorError::Connection(error) => connection_exit_code(error),
         DoctorError::Region { .. } => 2,
+    }
+}
+
+fn replay_exit_code(error: &ReplayError) -> u8 {
+    match error {
+        ReplayError::Connection(error) => connection_exit_code(error),
+        ReplayError::Choice { .. } | ReplayError::File { .. } => 2,
+        ReplayError::NotTaken { .. } => 1,
     }
 }
 

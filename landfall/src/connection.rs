@@ -95,8 +95,6 @@ pub enum ConnectionError {
 /// ClickHouse's answer to an INSERT.
 pub(crate) struct Reply {
     pub(crate) delivery: Delivery,
-    /// Its exception code; 0 if it gave none.
-    pub(crate) code: i32,
     /// The first line of its explanation.
     pub(crate) text: String,
 }
@@ -155,12 +153,10 @@ impl Connection {
             Ok((reply.status().as_u16(), code, reply.body_mut().read_to_string()?))
         });
         match answer {
-            Ok((status, code, text)) => Reply {
-                delivery: Delivery::classify(status, code, text.as_bytes()),
-                code: code.unwrap_or(0),
-                text: first_line(&text),
-            },
-            Err(error) => Reply { delivery: Delivery::without_answer(true), code: 0, text: error.to_string() },
+            Ok((status, code, text)) => {
+                Reply { delivery: Delivery::classify(status, code, text.as_bytes()), text: first_line(&text) }
+            }
+            Err(error) => Reply { delivery: Delivery::without_answer(true), text: error.to_string() },
         }
     }
 

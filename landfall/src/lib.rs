@@ -8,6 +8,7 @@ pub mod collector;
 pub mod connection;
 pub mod doctor;
 pub mod migrate;
+pub mod replay;
 pub mod schema;
 pub mod sites;
 pub mod statement;

@@ -6,6 +6,7 @@ use std::process::{Command, Output, Stdio};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use xtask::stack::Stack;
+use xtask::stack::process::Stop;
 
 use crate::Test;
 use crate::lab::{self, Lab};
@@ -14,6 +15,10 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("sites_are_put_listed_and_deleted", sites_are_put_listed_and_deleted),
     ("impossible_settings_are_refused_before_they_are_sent", impossible_settings_are_refused_before_they_are_sent),
     ("a_wrong_admin_token_is_named", a_wrong_admin_token_is_named),
+    ("doctor_calls_a_whole_stack_healthy", doctor_calls_a_whole_stack_healthy),
+    ("doctor_names_a_clickhouse_that_is_away", doctor_names_a_clickhouse_that_is_away),
+    ("a_dead_letter_is_replayed_once_it_fits", a_dead_letter_is_replayed_once_it_fits),
+    ("rows_of_a_file_are_replayed_once", rows_of_a_file_are_replayed_once),
 ];
 
 fn sites_are_put_listed_and_deleted(lab: &mut Lab) -> Result<()> {
@@ -76,12 +81,121 @@ fn a_wrong_admin_token_is_named(lab: &mut Lab) -> Result<()> {
     Ok(())
 }
 
+fn doctor_calls_a_whole_stack_healthy(lab: &mut Lab) -> Result<()> {
+    let stack = lab.stack()?;
+    let output = doctor(stack)?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    ensure!(output.status.success(), "{output:?}");
+    for check in ["accepted", "queryable", "waiting", "countries_dict", "user_segments_dict"] {
+        let lines = text.lines().filter(|line| line.trim_start().starts_with(check)).count();
+        ensure!(lines == 2, "expected {check} of both regions, found {text}");
+    }
+    let sites = landfall(stack, &["sites", "list"], "")?;
+    ensure!(
+        !String::from_utf8_lossy(&sites.stdout).contains("doctor"),
+        "expected doctor's sites to be gone: {sites:?}"
+    );
+    Ok(())
+}
+
+fn doctor_names_a_clickhouse_that_is_away(lab: &mut Lab) -> Result<()> {
+    let stack = lab.stack()?;
+    stack.stop_clickhouse(0, Stop::Clean)?;
+    let output = doctor(stack);
+    stack.start_clickhouse(0)?;
+    let output = output?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    ensure!(output.status.code() == Some(7), "{output:?}");
+    let (eu, us) = text.split_once("region us").context("expected both regions")?;
+    ensure!(eu.contains("-> the collector cannot reach ClickHouse of eu"), "{text}");
+    ensure!(!us.contains("->"), "expected the other region healthy, found {text}");
+    Ok(())
+}
+
+fn doctor(stack: &Stack) -> Result<Output> {
+    let addresses =
+        stack.file.clickhouse.iter().map(|endpoint| format!("--clickhouse={}={}", endpoint.region, endpoint.url));
+    let addresses: Vec<String> = addresses.collect();
+    let mut arguments = vec!["doctor", "--patience", "5"];
+    arguments.extend(addresses.iter().map(String::as_str));
+    landfall_with(stack, &arguments, "", &stack.layout.secrets.clickhouse_reader)
+}
+
+/// A row that does not fit a column is refused as long as it does not, and then is stored once, however often it is replayed.
+fn a_dead_letter_is_replayed_once_it_fits(lab: &mut Lab) -> Result<()> {
+    let stack = lab.stack()?;
+    let endpoint = &stack.file.clickhouse[0];
+    let from = endpoint.query("SELECT now('UTC')")?;
+    endpoint.query("ALTER TABLE ecommerce.events MODIFY COLUMN seq Decimal(3, 0)")?;
+    let buried = bury_one(stack, &from);
+    endpoint.query("ALTER TABLE ecommerce.events MODIFY COLUMN seq UInt32")?;
+    let id = buried?;
+    for expected in ["1 rows inserted, 0 present already, 0 refused", "0 rows inserted, 1 present already, 0 refused"] {
+        let output = replay(stack, &["--from", &from])?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        ensure!(output.status.success() && text.contains(expected), "expected {expected}, found {output:?}");
+    }
+    lab::expect_events(stack, &format!("event_id = '{id}' AND seq = 4000000"), 1, 1)
+}
+
+/// An event among the dead letters; a replay now leaves it there.
+fn bury_one(stack: &Stack, from: &str) -> Result<String> {
+    let id = lab::event_id();
+    let event =
+        json!({"event_id": id, "event_type": "page_view", "page_url": "https://shop.example/", "seq": 4_000_000});
+    let answer = lab::send(stack, &json!({"site": "demo", "events": [event]}))?;
+    ensure!(answer.status == 202, "{answer:?}");
+    let letters = format!("SELECT count() FROM ecommerce.dead_letters WHERE event_id = '{id}'");
+    lab::wait_for("the dead letter", 60, || Ok((stack.file.clickhouse[0].query(&letters)? == "1").then_some(())))?;
+    let refused = replay(stack, &["--from", from])?;
+    ensure!(refused.status.code() == Some(8), "expected it to be refused, found {refused:?}");
+    Ok(id)
+}
+
+fn rows_of_a_file_are_replayed_once(lab: &mut Lab) -> Result<()> {
+    let stack = lab.stack()?;
+    let session = lab::event_id();
+    let row = |seq: u32| {
+        json!({"site_id": "demo", "event_type": "page_view", "timestamp": "2026-11-20 10:00:00.000", "seq": seq,
+            "session_id": session, "collector_region": "eu"})
+    };
+    let (file, receipts) = (stack.layout.dir.join("rows.ndjson"), stack.layout.dir.join("receipts.ndjson"));
+    std::fs::write(&file, format!("{}\n{}\n\n{}\n", row(1), row(2), row(1)))?;
+    let (file_text, receipts_text) = (file.to_string_lossy(), receipts.to_string_lossy());
+    for expected in ["2 rows inserted, 1 present already, 0 refused", "0 rows inserted, 3 present already, 0 refused"] {
+        let output = replay(stack, &["--region", "eu", "--receipt", &receipts_text, &file_text])?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        ensure!(output.status.success() && text.contains(expected), "expected {expected}, found {output:?}");
+        ensure!(std::fs::read_to_string(&receipts)?.lines().count() == 3, "expected a receipt for each row");
+    }
+    lab::expect_events(stack, &format!("session_id = '{session}'"), 2, 1)?;
+    let elsewhere = replay(stack, &["--region", "us", &file_text])?;
+    ensure!(elsewhere.status.code() == Some(8), "expected rows to stay in their region, found {elsewhere:?}");
+    std::fs::write(&file, "{\"site_id\":\"demo\",\"colour\":1}\n")?;
+    let unknown = replay(stack, &[&file_text])?;
+    let text = String::from_utf8_lossy(&unknown.stderr);
+    ensure!(unknown.status.code() == Some(8) && text.contains("rows.ndjson:1") && text.contains("colour"), "{text}");
+    Ok(())
+}
+
+fn replay(stack: &Stack, more: &[&str]) -> Result<Output> {
+    let endpoint = &stack.file.clickhouse[0];
+    let arguments = [&["replay", "--url", &endpoint.url, "--user", &endpoint.user], more].concat();
+    landfall_with(stack, &arguments, "", &endpoint.password)
+}
+
 /// Runs the operator's command against the stack's collector.
 fn landfall(stack: &Stack, arguments: &[&str], stdin: &str) -> Result<Output> {
+    landfall_with(stack, arguments, stdin, "")
+}
+
+/// The same with a password for ClickHouse.
+fn landfall_with(stack: &Stack, arguments: &[&str], stdin: &str, password: &str) -> Result<Output> {
     let mut child = Command::new(xtask::paths::program("landfall"))
         .args(arguments)
         .env("LANDFALL_COLLECTOR_URL", &stack.file.collector)
         .env("LANDFALL_ADMIN_TOKEN", &stack.file.admin_token)
+        .env("LANDFALL_CLICKHOUSE_PASSWORD", password)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -74,13 +74,16 @@ fn query(connection: &Connection, site: &str, id: Uuid, patience: Duration, note
         if answer.as_ref().is_ok_and(|count| count.trim() == "1") {
             return note("queryable", milliseconds(started.elapsed()), None);
         }
-        if let Err(error) = answer {
-            let advice = "ClickHouse must answer before anything can be delivered: start it, or mend address and login";
-            return note("queryable", error.to_string(), Some(advice.to_owned()));
-        }
+        // An error is waited out too, so that what the collector says next includes its own attempt.
         if started.elapsed() > patience {
-            let advice = "the collector keeps it and delivers it later; what it waits for is below";
-            return note("queryable", format!("not within {} s", patience.as_secs()), Some(advice.to_owned()));
+            let (found, advice) = match answer {
+                Ok(_) => (
+                    format!("not within {} s", patience.as_secs()),
+                    "the collector keeps it and delivers it later; what it waits for is below",
+                ),
+                Err(error) => (error.to_string(), "start this ClickHouse, or mend address and login given to doctor"),
+            };
+            return note("queryable", found, Some(advice.to_owned()));
         }
         std::thread::sleep(POLL);
     }

@@ -15,7 +15,8 @@ fn hindrance(scene: &Scene) -> Option<&'static str> {
 fn inject(scene: &mut Scene, _phase: Phase) -> Result<()> {
     let disk = scene.small_disk.as_ref().context("expected a small disk")?;
     disk.fill()?;
-    let held = scene.hold();
+    let region = scene.proxies.len() - 1;
+    let met = scene.wait_disturbed(region..region + 1, 3);
     disk.free()?;
-    held
+    met
 }

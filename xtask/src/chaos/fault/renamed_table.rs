@@ -10,7 +10,7 @@ pub(super) const FAULT: Fault =
 
 fn inject(scene: &mut Scene, _phase: Phase) -> Result<()> {
     scene.on_every_region("RENAME TABLE ecommerce.events TO ecommerce.events_away")?;
-    let held = scene.hold();
+    let met = scene.wait_disturbed(0..scene.proxies.len(), 3);
     scene.on_every_region("RENAME TABLE ecommerce.events_away TO ecommerce.events")?;
-    held
+    met
 }

@@ -74,7 +74,7 @@ fn carry_out(reaction: Reaction, client: &TcpStream, shared: &Shared, head: &[St
     }
 }
 
-/// Passes the request on and returns the whole answer.
+/// Passes the request on and returns the whole answer; an exception of ClickHouse's own counts as a fault met.
 fn ask(shared: &Shared, head: &[String], body: &[u8]) -> io::Result<Vec<u8>> {
     let mut upstream = send_head(shared, head)?;
     upstream.write_all(body)?;
@@ -83,6 +83,7 @@ fn ask(shared: &Shared, head: &[String], body: &[u8]) -> io::Result<Vec<u8>> {
     if answer.is_empty() {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
+    shared.plan().disturbed += u64::from(is_exception(&answer));
     Ok(answer)
 }
 
@@ -130,6 +131,11 @@ fn with_other_password(head: &[String]) -> Vec<String> {
     head.iter().map(replace).collect()
 }
 
+fn is_exception(answer: &[u8]) -> bool {
+    let lines = answer.split(|byte| *byte == b'\n').map_while(|line| std::str::from_utf8(line).ok());
+    lines.take_while(|line| !line.trim().is_empty()).any(|line| is_header(line, "x-clickhouse-exception-code"))
+}
+
 fn is_header(line: &str, name: &str) -> bool {
     line.split_once(':').is_some_and(|(found, _)| found.eq_ignore_ascii_case(name))
 }
@@ -152,6 +158,8 @@ mod tests {
         let head = read_head(&mut bytes).expect("a head").expect("one request");
         assert_eq!(read_body(&mut bytes, &head).expect("a body"), b"abc");
         assert_eq!(with_other_password(&head)[2], "X-ClickHouse-Key: another");
+        assert!(is_exception(b"HTTP/1.1 500 Error\r\nX-ClickHouse-Exception-Code: 60\r\n\r\nCode: 60."));
+        assert!(!is_exception(b"HTTP/1.1 200 OK\r\n\r\nX-ClickHouse-Exception-Code: 60\r\n"));
         assert!(read_head(&mut &b""[..]).expect("nobody").is_none());
         assert!(read_head(&mut &b"POST / HTTP/1.1\r\n"[..]).is_err(), "cut off");
         assert!(read_body(&mut &b""[..], &["POST / HTTP/1.1".to_owned()]).is_err(), "no length");
