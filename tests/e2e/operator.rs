@@ -18,6 +18,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("doctor_calls_a_whole_stack_healthy", doctor_calls_a_whole_stack_healthy),
     ("doctor_names_a_clickhouse_that_is_away", doctor_names_a_clickhouse_that_is_away),
     ("a_dead_letter_is_replayed_once_it_fits", a_dead_letter_is_replayed_once_it_fits),
+    ("dead_letters_are_read_page_by_page", dead_letters_are_read_page_by_page),
     ("rows_of_a_file_are_replayed_once", rows_of_a_file_are_replayed_once),
 ];
 
@@ -150,6 +151,25 @@ fn bury_one(stack: &Stack, from: &str) -> Result<String> {
     let refused = replay(stack, &["--from", from])?;
     ensure!(refused.status.code() == Some(8), "expected it to be refused, found {refused:?}");
     Ok(id)
+}
+
+/// More letters than are read at once, all of one moment, and of each event two.
+fn dead_letters_are_read_page_by_page(lab: &mut Lab) -> Result<()> {
+    let stack = lab.stack()?;
+    let session = lab::event_id();
+    let letters = format!(
+        "INSERT INTO ecommerce.dead_letters (event_id, site_id, reason, line, stored_at) SELECT toString(id), 'pages', 'refused_by_clickhouse', \
+         toJSONString(map('event_id', toString(id), 'site_id', 'pages', 'event_type', 'page_view', 'timestamp', '2026-11-20 10:00:00', \
+         'session_id', '{session}')), toDateTime64('2026-11-20 11:00:00', 3, 'UTC') \
+         FROM (SELECT reinterpretAsUUID(sipHash128('{session}', number % 2100)) AS id FROM numbers(4200))"
+    );
+    stack.file.clickhouse[0].query(&letters)?;
+    for expected in ["2100 rows inserted, 0 present already", "0 rows inserted, 2100 present already"] {
+        let output = replay(stack, &["--site", "pages", "--from", "2026-11-20", "--to", "2026-11-20 11:00:01"])?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        ensure!(output.status.success() && text.contains(expected), "expected {expected}, found {output:?}");
+    }
+    lab::expect_events(stack, &format!("session_id = '{session}'"), 2_100, 1)
 }
 
 fn rows_of_a_file_are_replayed_once(lab: &mut Lab) -> Result<()> {

@@ -37,13 +37,13 @@ pub(super) fn read(
     loop {
         let behind = last.as_ref().map_or_else(
             || "1".to_owned(),
-            |last| format!("(at, key) > (toDateTime64('{}', 3, 'UTC'), '{}')", last.stored_at, escape(&last.key)),
+            |last| format!("(newest, key) > (toDateTime64('{}', 3, 'UTC'), '{}')", last.stored_at, escape(&last.key)),
         );
         let sql = format!(
-            "SELECT key, line, toString(at) AS stored_at FROM (\
-             SELECT if(event_id = '', line, event_id) AS key, argMax(line, dead_letters.stored_at) AS line, max(dead_letters.stored_at) AS at \
+            "SELECT key, text AS line, toString(newest) AS stored_at FROM (\
+             SELECT if(event_id = '', line, event_id) AS key, argMax(line, stored_at) AS text, max(stored_at) AS newest \
              FROM ecommerce.dead_letters WHERE {condition} GROUP BY key) \
-             WHERE {behind} ORDER BY at, key LIMIT {BATCH_ROWS_MAX} FORMAT JSONEachRow"
+             WHERE {behind} ORDER BY newest, key LIMIT {BATCH_ROWS_MAX} FORMAT JSONEachRow"
         );
         let page = parse(&connection.execute(&sql)?)?;
         let is_last = page.len() < BATCH_ROWS_MAX;
@@ -64,7 +64,7 @@ impl Choice {
         for (field, operator, text) in [("--from", ">=", &self.from), ("--to", "<", &self.to)] {
             if let Some(text) = text {
                 let time = time(field, text)?;
-                conditions.push(format!("dead_letters.stored_at {operator} toDateTime64('{time}', 3, 'UTC')"));
+                conditions.push(format!("stored_at {operator} toDateTime64('{time}', 3, 'UTC')"));
             }
         }
         if let Some(site) = &self.site {
