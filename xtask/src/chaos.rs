@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use clap::builder::PossibleValuesParser;
 
+use crate::stack::StackFile;
 use crate::{interrupt, step};
 
 use account::Cross;
@@ -58,7 +59,7 @@ pub struct Options {
     /// What the faults at random follow from
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Where the stack's data and logs go, kept afterwards [default: a temporary folder, kept only after a failure]
+    /// A new folder for the stack's data and logs, kept afterwards [default: a temporary one, kept only after a failure]
     #[arg(long)]
     pub dir: Option<PathBuf>,
 }
@@ -88,6 +89,10 @@ pub fn command(options: &Options) -> Result<()> {
 /// Starts a stack in a folder, breaks it, accounts for every event, and stops it. The parts must be built.
 pub fn run(dir: &Path, options: &Options) -> Result<Report> {
     std::fs::create_dir_all(dir)?;
+    // Rows of an earlier run would spoil the account.
+    if StackFile::read(dir)?.is_some() {
+        bail!("expected a folder without a stack, found one in {}; name another --dir", dir.display());
+    }
     let mut scene = Scene::start(&dir.canonicalize()?, options)?;
     let chosen = fault::ALL.iter().filter(|fault| options.has(fault.name));
     let mut lines = vec![Line::new("calm")];

@@ -34,6 +34,8 @@ pub(super) struct Scene {
     pub(super) small_disk: Option<SmallDisk>,
     pub(super) dice: Dice,
     pub(super) random: Duration,
+    /// Events per second.
+    pub(super) rate: u32,
 }
 
 /// A stack that is stopped when dropped, however the run ends.
@@ -79,7 +81,7 @@ impl Scene {
         stack.start_workerd()?;
         let driver = Driver::start(&stack.file.collector, now_ms(), options.rate);
         let random = Duration::from_secs(options.random_seconds);
-        Ok(Self { driver, proxies, stack, small_disk, dice: Dice(options.seed), random })
+        Ok(Self { driver, proxies, stack, small_disk, dice: Dice(options.seed), random, rate: options.rate })
     }
 
     /// Lets time pass.
