@@ -60,6 +60,7 @@ pub mod recent;
 pub mod stored;
 
 pub mod delivery;
+pub mod failover;
 pub mod insert;
 pub mod metric;
 pub mod retry;

@@ -143,6 +143,8 @@ reasons! {
     ElsewhereReason {
         /// The row is in the ClickHouse of another permitted region, because its own did not answer.
         Failover => "failover",
+        /// The row is in the ClickHouse of another permitted region; its own may have it too, for it never said.
+        PossibleDuplicate => "possible_duplicate",
     }
 }
 
