@@ -48,9 +48,7 @@ impl Shard {
                     }
                 }
                 None => {
-                    let health = &self.memory.borrow().health;
-                    let opens_at_ms = places.iter().map(|place| health.opens_at_ms(place)).min().unwrap_or(now_ms);
-                    self.wait_until(opens_at_ms);
+                    self.wait_for(&places, now_ms);
                     return Ok(());
                 }
             }

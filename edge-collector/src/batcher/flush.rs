@@ -107,9 +107,10 @@ impl Shard {
         Ok(())
     }
 
-    /// Some batch waits for a region: until then there is nothing to send, or at least for the first that waits.
-    pub(super) fn wait_until(&self, opens_at_ms: i64) {
+    /// A batch waits for one of these regions: until the first of them may be tried, it need not be looked at.
+    pub(super) fn wait_for(&self, places: &[String], now_ms: i64) {
         let memory = &mut *self.memory.borrow_mut();
+        let opens_at_ms = places.iter().map(|place| memory.health.opens_at_ms(place)).min().unwrap_or(now_ms);
         let is_first = memory.not_before_ms == 0;
         memory.not_before_ms = if is_first { opens_at_ms } else { memory.not_before_ms.min(opens_at_ms) };
     }
