@@ -136,7 +136,11 @@ fn a_dead_letter_is_replayed_once_it_fits(lab: &mut Lab) -> Result<()> {
         let text = String::from_utf8_lossy(&output.stdout);
         ensure!(output.status.success() && text.contains(expected), "expected {expected}, found {output:?}");
     }
-    lab::expect_events(stack, &format!("event_id = '{id}' AND seq = 4000000"), 1, 1)
+    lab::expect_events(stack, &format!("event_id = '{id}' AND seq = 4000000"), 1, 1)?;
+    // Other tests narrow the column too, which fails as long as a row does not fit.
+    let narrow =
+        format!("ALTER TABLE ecommerce.events UPDATE seq = 1 WHERE event_id = '{id}' SETTINGS mutations_sync = 1");
+    stack.file.clickhouse[0].query(&narrow).map(drop)
 }
 
 /// An event among the dead letters; a replay now leaves it there.

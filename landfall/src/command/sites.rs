@@ -96,8 +96,7 @@ fn read(file: &Path) -> Result<String, Failure> {
     Ok(text)
 }
 
-// A closed pipe is no failure: whoever reads has seen enough.
-
+/// A closed pipe is no failure, here and below: whoever reads has seen enough.
 fn print_json(value: &Value) {
     let _ = writeln!(io::stdout(), "{value:#}");
 }

@@ -7,9 +7,11 @@ use anyhow::{Context, Result};
 use uuid::Uuid;
 
 use crate::stack::Stack;
+use crate::stack::clickhouse::Endpoint;
 
-use super::driver::page_id;
+use super::driver::{RESIDENT_SITE, page_id};
 use super::ledger::Ledger;
+use super::scene::RESIDENT_REGION;
 
 /// What became of the events of one phase.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,18 +83,29 @@ pub(super) fn letters(stack: &Stack, phase: usize) -> Result<u64> {
     sum(stack, &format!("SELECT uniqExact(event_id) FROM ecommerce.dead_letters WHERE {own}"))
 }
 
-/// Rows of the events table against what else counts them: the hourly view, and the account of outcomes.
+/// Rows of the events table against what else counts them: the hourly view, and the account of outcomes. And rows where they may not be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Cross {
     pub(super) rows: u64,
     pub(super) letters: u64,
     pub(super) in_view: u64,
     pub(super) in_outcomes: u64,
+    /// Rows and dead letters of the resident site in its own region ...
+    pub(super) resident: u64,
+    /// ... and in others.
+    pub(super) strayed: u64,
 }
 
 impl Cross {
     pub(super) fn read(stack: &Stack) -> Result<Self> {
+        let resident = format!(
+            "SELECT count() FROM ecommerce.events WHERE site_id = '{RESIDENT_SITE}' \
+             UNION ALL SELECT count() FROM ecommerce.dead_letters WHERE site_id = '{RESIDENT_SITE}'"
+        );
+        let (own, others) = stack.file.clickhouse.iter().partition(|endpoint| endpoint.region == RESIDENT_REGION);
         Ok(Self {
+            resident: sum_of(own, &resident)?,
+            strayed: sum_of(others, &resident)?,
             rows: sum(stack, "SELECT count() FROM ecommerce.events")?,
             letters: sum(stack, "SELECT count() FROM ecommerce.dead_letters")?,
             in_view: sum(stack, "SELECT sum(event_count) FROM ecommerce.hourly_events")?,
@@ -104,15 +117,24 @@ impl Cross {
     }
 
     pub(super) fn is_clean(&self) -> bool {
-        self.in_view == self.rows && self.in_outcomes == self.rows + self.letters
+        self.in_view == self.rows
+            && self.in_outcomes == self.rows + self.letters
+            && self.resident > 0
+            && self.strayed == 0
     }
 }
 
 fn sum(stack: &Stack, sql: &str) -> Result<u64> {
+    sum_of(stack.file.clickhouse.iter().collect(), sql)
+}
+
+/// All numbers that a query gives, in all of these regions.
+fn sum_of(endpoints: Vec<&Endpoint>, sql: &str) -> Result<u64> {
     let mut total = 0;
-    for endpoint in &stack.file.clickhouse {
-        let text = endpoint.query(sql)?;
-        total += text.parse::<u64>().with_context(|| format!("expected a number, found {text:?}"))?;
+    for endpoint in endpoints {
+        for text in endpoint.query(sql)?.lines() {
+            total += text.parse::<u64>().with_context(|| format!("expected a number, found {text:?}"))?;
+        }
     }
     Ok(total)
 }

@@ -31,6 +31,14 @@ const PLACES: [&str; 2] = [
     r#"{"country":"US","continent":"NA","latitude":"39.0","longitude":"-77.5","timezone":"America/New_York"}"#,
 ];
 
+/// The site of most events, which may be stored anywhere.
+const USUAL_SITE: &str = "demo";
+/// Every such beacon is of `RESIDENT_SITE`, near each place.
+const RESIDENT_BEACON_OF: usize = 4;
+
+/// A site whose events may be stored in its region only, wherever its visitors are.
+pub(super) const RESIDENT_SITE: &str = "resident";
+
 /// A running load; it ends when dropped.
 pub(super) struct Driver {
     shared: Arc<Shared>,
@@ -164,7 +172,9 @@ impl Shared {
                 "page_id": page_id(phase)})
         };
         let events: Vec<Value> = ids.iter().map(event).collect();
-        let body = json!({"site": "demo", "tracker": "landfall-chaos", "events": events}).to_string();
+        let is_resident = number / PLACES.len() % RESIDENT_BEACON_OF == RESIDENT_BEACON_OF - 1;
+        let site = if is_resident { RESIDENT_SITE } else { USUAL_SITE };
+        let body = json!({"site": site, "tracker": "landfall-chaos", "events": events}).to_string();
         // Addresses of the range for tests (RFC 2544), so that there are many visitors.
         let address = format!("198.18.{}.{}", number / 200 % 200, 1 + number % 200);
         Beacon { body, ids, address, place: PLACES[number % PLACES.len()] }

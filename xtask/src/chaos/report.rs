@@ -70,11 +70,15 @@ impl fmt::Display for Report {
                 line.end
             )?;
         }
-        let Cross { rows, letters, in_view, in_outcomes } = self.cross;
+        let Cross { rows, letters, in_view, in_outcomes, resident, strayed } = self.cross;
         let total = self.acknowledged();
         writeln!(out, "\n{total} events acknowledged, {rows} rows, {letters} dead letters")?;
         writeln!(out, "{in_view} events in the hourly view (expected {rows})")?;
-        write!(out, "{in_outcomes} accepted or flagged in collector_outcomes (expected {})", rows + letters)
+        writeln!(out, "{in_outcomes} accepted or flagged in collector_outcomes (expected {})", rows + letters)?;
+        write!(
+            out,
+            "{resident} events of the site that is bound to one region are there, {strayed} elsewhere (expected 0)"
+        )
     }
 }
 
@@ -94,7 +98,7 @@ mod tests {
     use super::*;
 
     fn report(tally: Tally, end: End) -> Report {
-        let cross = Cross { rows: 5, letters: 0, in_view: 5, in_outcomes: 5 };
+        let cross = Cross { rows: 5, letters: 0, in_view: 5, in_outcomes: 5, resident: 1, strayed: 0 };
         Report { lines: vec![Line { name: "refused", tally, end }], cross }
     }
 
@@ -110,6 +114,9 @@ mod tests {
         let mut doubled_in_view = report(whole, End::Recovered(second));
         doubled_in_view.cross.in_view = 6;
         assert!(!doubled_in_view.is_clean());
+        let mut astray = report(whole, End::Recovered(second));
+        astray.cross.strayed = 1;
+        assert!(!astray.is_clean());
     }
 
     #[test]

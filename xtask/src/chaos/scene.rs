@@ -6,6 +6,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use landfall::collector::{Access, Collector};
+use landfall::sites;
+use serde_json::json;
 
 use crate::interrupt;
 use crate::stack::layout::Surroundings;
@@ -15,10 +18,12 @@ use crate::traffic::{Dice, now_ms};
 
 use super::account;
 use super::disk::SmallDisk;
-use super::driver::Driver;
+use super::driver::{Driver, RESIDENT_SITE};
 use super::proxy::{Proxy, Reaction};
 
 const REGIONS: [&str; 2] = ["eu", "us"];
+/// Where the events of `RESIDENT_SITE` may be: the region that most faults strike.
+pub(super) const RESIDENT_REGION: &str = REGIONS[0];
 const POLL: Duration = Duration::from_millis(100);
 /// How long a fault lasts that needs nothing but time.
 const HOLD: Duration = Duration::from_secs(6);
@@ -79,6 +84,7 @@ impl Scene {
         };
         stack.stop_workerd(Stop::Clean)?;
         stack.start_workerd()?;
+        add_resident_site(&stack)?;
         let driver = Driver::start(&stack.file.collector, now_ms(), options.rate);
         let random = Duration::from_secs(options.random_seconds);
         Ok(Self { driver, proxies, stack, small_disk, dice: Dice(options.seed), random, rate: options.rate })
@@ -162,4 +168,11 @@ impl Scene {
     pub(super) fn on_every_region(&self, sql: &str) -> Result<()> {
         self.stack.file.clickhouse.iter().try_for_each(|endpoint| endpoint.query(sql).map(drop))
     }
+}
+
+fn add_resident_site(stack: &Stack) -> Result<()> {
+    let access = Access { url: stack.file.collector.clone(), admin_token: stack.file.admin_token.clone() };
+    let settings = json!({"id": RESIDENT_SITE, "domains": ["resident.example"], "regions": [RESIDENT_REGION]});
+    sites::put(&Collector::new(&access)?, &settings.to_string())?;
+    Ok(())
 }
