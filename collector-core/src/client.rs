@@ -25,6 +25,11 @@ pub struct Client<'a> {
     pub timezone: Option<&'a str>,
     /// Number of the network.
     pub asn: Option<u32>,
+    /// Cloudflare's bot score: 1 is surely automated, 99 surely a person, 0 not computed. Only accounts with Bot Management have it
+    /// (`cf.botManagement.score`).
+    pub bot_score: Option<u8>,
+    /// True if Cloudflare knows the sender as a crawler and has verified it (`cf.botManagement.verifiedBot`).
+    pub is_verified_bot: bool,
     /// Data centre of the edge that took the request.
     pub colo: Option<&'a str>,
     /// True if the request came over TLS; client hints are only sent then.

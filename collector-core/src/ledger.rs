@@ -79,6 +79,12 @@ impl Ledger {
         counted.fold(0, |sum, (_, count)| sum.saturating_add(*count))
     }
 
+    /// The sites of the stored rows among these counts; a site may come twice.
+    pub fn stored_sites(&self) -> impl Iterator<Item = &str> {
+        let is_stored = |key: &&Key| matches!(key.account, Account::Ended(outcome) if outcome.is_stored());
+        self.counts.keys().filter(is_stored).map(|key| key.site_id.as_str())
+    }
+
     /// The same counts without minute and site: what metrics show.
     #[must_use]
     pub fn totals(&self) -> Self {

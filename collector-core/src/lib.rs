@@ -39,7 +39,9 @@ pub mod reader;
 pub mod url;
 
 pub mod filter;
+pub mod known;
 pub mod limit;
+pub mod rule;
 pub mod sender;
 pub mod session;
 
@@ -58,6 +60,7 @@ pub mod recent;
 pub mod stored;
 
 pub mod delivery;
+pub mod failover;
 pub mod insert;
 pub mod metric;
 pub mod retry;

@@ -33,12 +33,6 @@ const METRICS: &[Metric] = &[
     Metric("landfall_insert_attempts_total", "counter", "INSERTs by the class of the answer."),
     Metric("landfall_insert_seconds", "histogram", "How long INSERTs took."),
     Metric("landfall_insert_rows_total", "counter", "Rows of successful INSERTs."),
-    Metric("landfall_failovers_total", "counter", "Batches that went to another region than their own."),
-    Metric(
-        "landfall_possible_duplicates_total",
-        "counter",
-        "Rows that went to another region while their own may have them.",
-    ),
 ];
 
 /// Where a sample comes from.

@@ -35,6 +35,11 @@ impl Money {
         Self::from_ten_thousandths(i128::from(self.ten_thousandths) * i128::from(quantity))
     }
 
+    /// The amount in ten-thousandths of its currency.
+    pub const fn ten_thousandths(self) -> i64 {
+        self.ten_thousandths
+    }
+
     fn from_ten_thousandths(value: i128) -> Option<Self> {
         if value.abs() > MAX_TEN_THOUSANDTHS {
             return None;

@@ -89,6 +89,8 @@ reasons! {
         Crawler => "crawler",
         /// Signals of two independent categories say that this is a bot, and the site drops bots.
         Automation => "automation",
+        /// One of the site's own rules drops it.
+        Rule => "rule",
         /// The page was prefetched or prerendered: nobody has seen it yet.
         Prefetch => "prefetch",
         /// The browser sends Global Privacy Control, and the site honours it by dropping.
@@ -121,6 +123,8 @@ reasons! {
         Crawler => "crawler",
         /// Stored with `is_bot = 1`: signals of two independent categories say that this is a bot.
         Automation => "automation",
+        /// Stored with `is_bot = 1`: one of the site's own rules says so.
+        Rule => "rule",
     }
 }
 
@@ -139,6 +143,8 @@ reasons! {
     ElsewhereReason {
         /// The row is in the ClickHouse of another permitted region, because its own did not answer.
         Failover => "failover",
+        /// The row is in the ClickHouse of another permitted region; its own may have it too, for it never said.
+        PossibleDuplicate => "possible_duplicate",
     }
 }
 

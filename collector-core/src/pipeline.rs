@@ -129,9 +129,8 @@ fn collect_event(
     let visit = Visit::find(&mut found.visit, site, client, first_party_id, around, &mut memory.sessions);
     check_sample(site, visit.session.visitor_id)?;
     let sender = found.sender.get_or_insert_with(|| memory.find_sender(client, moment));
-    let verdict = filter::judge_event(&event, &sender.signals).apply(site.bots)?;
+    let verdict = check_policy(site, filter::judge_event(&event, client, &sender.signals))?;
     let home = check_home(&visit.regions, around.regions)?;
-    let outcome = decide(&verdict, anonymised);
     let facts = Facts {
         event_id: event.event_id.unwrap_or_else(|| mint_id(moment, index)),
         site,
@@ -144,7 +143,9 @@ fn collect_event(
         collector_region: home,
     };
     let event_id = Some(facts.event_id);
-    for line in enrich(event, &facts) {
+    let enriched = enrich(event, &facts)?;
+    let outcome = enriched.flag.map_or(Outcome::Accepted(anonymised), Outcome::Flagged);
+    for line in enriched.lines {
         rows.push(CollectedRow {
             receipt: index,
             event_id: line.event_id,
@@ -329,8 +330,9 @@ fn check_home<'s>(order: &RegionOrder, regions: &'s Regions) -> Result<&'s str, 
     home.map(|region| region.name.as_str()).ok_or(LimitReason::Unavailable)
 }
 
-fn decide(verdict: &Verdict, anonymised: Option<AnonymisedReason>) -> Outcome {
-    verdict.flag.map_or(Outcome::Accepted(anonymised), Outcome::Flagged)
+/// The site's policy on bots. Where the site has rules, it waits for them: they read the row, and may allow what the policy would drop.
+fn check_policy(site: &Site, verdict: Verdict) -> Result<Verdict, FilterReason> {
+    if site.rules.is_empty() { verdict.apply(site.bots) } else { Ok(verdict) }
 }
 
 /// The id that the sender gave to an event that is not stored.

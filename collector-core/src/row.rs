@@ -72,7 +72,7 @@ row! {
     /// Host of the page before, if it is another site.
     referrer_host: Cow<'a, str>,
     /// Marketing channel.
-    channel: &'static str,
+    channel: &'a str,
     /// `utm_source`
     utm_source: Cow<'a, str>,
     /// `utm_medium`
@@ -134,7 +134,7 @@ row! {
     /// The evidence.
     bot_signals: &'a [Signal],
     /// The rules that judged.
-    rules_version: &'static str,
+    rules_version: &'a str,
     /// The address, as far as the site stores it.
     ip_address: Ipv6Addr,
     /// The user agent.
@@ -201,9 +201,12 @@ impl Column for Uuid {
     }
 }
 
+/// Quoted: whoever reads the row of `/v1/validate` as usual JSON shall not make a float of it.
 impl Column for Money {
     fn encode(&self, line: &mut Vec<u8>) {
+        line.push(b'"');
         line.extend_from_slice(self.to_string().as_bytes());
+        line.push(b'"');
     }
 }
 

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::enrich::channel::own::OwnChannels;
 use crate::origin::is_domain;
+use crate::rule::{RuleError, Rules};
 
 /// The longest site id, in bytes.
 pub const MAX_SITE_ID_BYTES: usize = 64;
@@ -33,6 +35,9 @@ pub enum SiteError {
         /// What it is.
         found: String,
     },
+    /// The rules cannot be used.
+    #[error(transparent)]
+    Rules(#[from] RuleError),
 }
 
 /// Whether events of the site are taken.
@@ -161,9 +166,15 @@ pub struct Site {
     /// Query parameters that URLs keep, besides campaigns and click ids.
     #[serde(default)]
     pub query_params: Vec<String>,
+    /// Sources that count as channels of the site's own.
+    #[serde(default)]
+    pub channels: OwnChannels,
     /// What happens to bots.
     #[serde(default)]
     pub bots: BotPolicy,
+    /// The site's own rules, in the order in which they are tried.
+    #[serde(default)]
+    pub rules: Rules,
     /// Regions where rows may be stored; empty permits every region.
     #[serde(default)]
     pub regions: Vec<String>,
@@ -235,6 +246,10 @@ impl Site {
         for region in &self.regions {
             check_that(is_id(region), "regions", expected, region)?;
         }
+        self.rules.check()?;
+        let invalid = self.channels.find_invalid();
+        let expected = "at most 100 sources, lower-case, each with a channel of 1 to 64 bytes";
+        check_that(invalid.is_none(), "channels", expected, &invalid.unwrap_or_default())?;
         let is_rate = self.sampling_rate > 0.0 && self.sampling_rate <= 1.0;
         check_that(is_rate, "sampling_rate", "a number above 0 and at most 1", &self.sampling_rate_text())?;
         for digest in &self.ingest_key_sha256 {
@@ -339,6 +354,11 @@ mod tests {
             (r#"{"id":"demo","domains":["a"],"ingest_key_sha256":["abc"]}"#, "in ingest_key_sha256"),
             (r#"{"id":"demo","domains":["a"],"query_params":["a=b"]}"#, "in query_params"),
             (r#"{"id":"demo","domains":["a"],"regions":["EU"]}"#, "in regions"),
+            (
+                r#"{"id":"demo","domains":["a"],"rules":[{"name":"r","when":"contry = 1","then":"flag"}]}"#,
+                "at column 1 of rule \"r\"",
+            ),
+            (r#"{"id":"demo","domains":["a"],"channels":{"Partner":"Affiliates"}}"#, "in channels"),
             (r#"{"id":"demo","domains":["a"],"sampling":1}"#, "unknown field `sampling`"),
             (r#"{"id":"demo","domains":["a"],"privacy":{"ip":"hash"}}"#, "unknown variant `hash`"),
             (r#"{"id":"demo"}"#, "missing field `domains`"),

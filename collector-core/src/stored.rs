@@ -1,11 +1,16 @@
 //! Rows read back from their stored lines.
 //!
-//! In scope: counting lines per minute and site, for a batch that had to be taken apart. Out of scope: writing lines (`row`).
+//! In scope: the site of a line, and counts per minute and site, for a batch that had to be taken apart. Out of scope: writing lines (`row`).
 
 use serde::Deserialize;
 
 use crate::ledger::Ledger;
 use crate::outcome::Outcome;
+
+/// The site of a row.
+pub fn site_id(line: &[u8]) -> Option<String> {
+    serde_json::from_slice::<Stored<'_>>(line).ok().map(|row| row.site_id.into_owned())
+}
 
 /// What of a stored row is needed to count it.
 #[derive(Deserialize)]

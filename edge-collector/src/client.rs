@@ -31,6 +31,8 @@ struct Network {
     timezone: Option<String>,
     asn: Option<u32>,
     colo: Option<String>,
+    bot_score: Option<u8>,
+    is_verified_bot: bool,
 }
 
 struct HeaderValues {
@@ -87,6 +89,8 @@ impl Sender {
             longitude: network.longitude,
             timezone: network.timezone.as_deref(),
             asn: network.asn,
+            bot_score: network.bot_score,
+            is_verified_bot: network.is_verified_bot,
             colo: network.colo.as_deref(),
             is_https: self.is_https,
             user_agent: headers.user_agent.as_deref(),
@@ -149,6 +153,7 @@ fn network(request: &Request) -> Network {
     let degrees = |name: &str| text(name).map(|text| Number::parse_float(&text)).filter(|number| number.is_finite());
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
     let asn = get("asn").and_then(|value| value.as_f64()).map(|number| number as u32);
+    let (bot_score, is_verified_bot) = bot_management(&properties);
     Network {
         country: text("country"),
         continent: text("continent"),
@@ -159,5 +164,18 @@ fn network(request: &Request) -> Network {
         timezone: text("timezone"),
         asn,
         colo: text("colo"),
+        bot_score,
+        is_verified_bot,
     }
+}
+
+/// What Bot Management says, in accounts that have it: the score, and whether Cloudflare has verified the crawler.
+fn bot_management(properties: &JsValue) -> (Option<u8>, bool) {
+    let get = |object: &JsValue, name: &str| Reflect::get(object, &JsValue::from_str(name)).ok();
+    let Some(bot) = get(properties, "botManagement").filter(JsValue::is_object) else {
+        return (None, false);
+    };
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
+    let score = get(&bot, "score").and_then(|value| value.as_f64()).map(|number| number as u8);
+    (score, get(&bot, "verifiedBot").and_then(|value| value.as_bool()).unwrap_or(false))
 }

@@ -112,7 +112,7 @@ fn dark_corners() -> Vec<Value> {
 fn event() -> impl Strategy<Value = Value> {
     let text = "\\PC{0,40}|[\\x00-\\x7f]{0,40}|(\\\\|\"|\\n|'|\\t|\\{|\\}){0,20}";
     let texts = (text, text, text, "[a-z.]{1,20}");
-    let numbers = (any::<u64>(), any::<u64>(), any::<u32>(), any::<u32>(), 0..=100_u8, any::<(u16, u16)>());
+    let numbers = (any::<u64>(), any::<u64>(), any::<u32>(), 0..1_000_u32, 0..=100_u8, any::<(u16, u16)>());
     let money = (-999_999_999_999_i64..999_999_999_999, 0..10_000_u32);
     (texts, numbers, money).prop_map(|((title, session, value, key), (user, product, quantity, seq, scroll, (width, height)), (units, parts))| {
         json!({

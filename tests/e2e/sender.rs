@@ -1,5 +1,7 @@
 //! "Who sends": first-party ids of persistent visitors, and a shop's server with its key.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
@@ -65,15 +67,17 @@ fn a_shops_server_sends_with_its_key(lab: &mut Lab) -> Result<()> {
     let stack = lab.stack()?;
     lab::put_site(stack, &json!({"id": "orders", "domains": ["shop.example"], "ingest_key_sha256": [KEY_DIGEST]}))?;
     let id = lab::event_id();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
+    let an_hour_ago_ms = u64::try_from(now.as_millis())? - 3_600_000;
     let order = json!({"site": "orders", "events": [{"event_id": id, "event_type": "purchase", "order_id": "o-9", "revenue": "59.90", "currency": "EUR",
-        "occurred_at": "2026-11-20T10:00:00Z", "ip_address": "203.0.113.5", "user_agent": lab::FIREFOX}]});
+        "occurred_at": an_hour_ago_ms, "ip_address": "203.0.113.5", "user_agent": lab::FIREFOX}]});
     let key = ("Authorization", "Bearer shop-server-key");
     let agent = ("User-Agent", "shop-backend/1.0");
     let send = |headers: &[(&str, &str)]| lab::post_bare(stack, "/v1/events", order.to_string().as_bytes(), headers);
     let answer = send(&[key, agent])?;
     ensure!(answer.status == 202 && answer.outcomes()? == ["accepted"], "{answer:?}");
-    let columns =
-        "browser = 'Firefox' AND ip_address = toIPv6('203.0.113.0') AND revenue = 59.9 AND is_bot = 0 AND country = ''";
+    let columns = "browser = 'Firefox' AND ip_address = toIPv6('203.0.113.0') AND revenue = 59.9 AND is_bot = 0 AND country = '' \
+         AND timestamp < now() - 3500";
     lab::expect_events(stack, &format!("event_id = '{id}' AND {columns}"), 1, 10)?;
     for (headers, reason) in [
         (vec![("Authorization", "Bearer guessed"), agent], "wrong_ingest_key"),

@@ -81,6 +81,24 @@ fn hints_tell_the_real_phone() {
 }
 
 #[test]
+fn a_hinted_model_tells_the_type_of_a_frozen_user_agent() {
+    for (model, mobile, expected) in [
+        ("\"SM-S918B\"", "?1", DeviceType::Smartphone),
+        ("\"SM-X200\"", "?1", DeviceType::Tablet),
+        ("\"BRAVIA 4K UR2\"", "?0", DeviceType::Tv),
+        ("\"Unheard Of 9\"", "?0", DeviceType::Tablet),
+    ] {
+        let hints = ClientHints {
+            mobile: Some(mobile),
+            platform: Some("\"Android\""),
+            model: Some(model),
+            ..ClientHints::default()
+        };
+        assert_eq!(Parser::new().parse(FROZEN_ANDROID, &hints).device_type, expected, "{model}");
+    }
+}
+
+#[test]
 fn hints_tell_windows_eleven_and_brave() {
     let hints = ClientHints {
         brands: Some(r#""Not)A;Brand";v="8", "Chromium";v="138", "Brave";v="138""#),

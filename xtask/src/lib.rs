@@ -7,6 +7,7 @@
 
 pub mod bench;
 pub mod build;
+pub mod chaos;
 pub mod check;
 pub mod demo;
 pub mod interrupt;

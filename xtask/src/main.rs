@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use xtask::stack::{self, Options, Stack};
-use xtask::{bench, build, check, demo, interrupt, shop, test, update_data};
+use xtask::{bench, build, chaos, check, demo, interrupt, shop, test, update_data};
 
 /// Build, run, test and check Landfall from a clone.
 #[derive(Parser)]
@@ -57,6 +57,11 @@ enum Task {
         /// Names (or parts) of tests against the real stack; flags behind -- go to the test binary
         filter: Vec<String>,
     },
+    /// Break the stack under a steady load and account for every event
+    #[command(
+        after_help = "Examples:\n  cargo xtask chaos\n  cargo xtask chaos --faults kill-workerd,reset-after-body --events 20000\n  cargo xtask chaos --faults random --random-seconds 600 --seed 7"
+    )]
+    Chaos(chaos::Options),
     /// Check format, lints, docs, licences, spelling and scripts
     #[command(after_help = "Example:\n  cargo xtask check")]
     Check,
@@ -131,6 +136,10 @@ fn run(task: Task) -> Result<()> {
         }
         Task::Down { dir } => stack::down(&dir.unwrap_or_else(stack::default_dir)),
         Task::Test { e2e, filter } => test::run(&filter, e2e),
+        Task::Chaos(options) => {
+            build::all()?;
+            chaos::command(&options)
+        }
         Task::Check => check::run(),
         Task::BuildWorker { quick } => {
             build::worker()?;

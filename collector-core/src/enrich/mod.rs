@@ -14,14 +14,16 @@ use std::borrow::Cow;
 use uuid::{Builder, Uuid};
 
 use crate::client::Client;
+use crate::enrich::channel::referrer::Referrer;
 use crate::enrich::page::Campaign;
 use crate::enrich::time::Corrected;
 use crate::event::Event;
-use crate::filter::{self, Verdict};
+use crate::filter::Verdict;
 use crate::item::Item;
-use crate::outcome::FlagReason;
+use crate::outcome::{FilterReason, FlagReason};
 use crate::property::Properties;
 use crate::row::{Row, Time};
+use crate::rule::Subject;
 use crate::session::Session;
 use crate::site::{IpMode, Site};
 use crate::url::Url;
@@ -61,8 +63,17 @@ pub struct Line {
     pub json: Vec<u8>,
 }
 
-/// Turns an event into its row, and a purchase also into one row per item.
-pub fn enrich(mut event: Event<'_>, facts: &Facts<'_>) -> Vec<Line> {
+/// What an event becomes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Enriched {
+    /// Why it is a bot, if it is.
+    pub flag: Option<FlagReason>,
+    /// Its row, and those of its items.
+    pub lines: Vec<Line>,
+}
+
+/// Turns an event into its row, and a purchase also into one row per item; `Err` if a rule of the site drops it.
+pub fn enrich(mut event: Event<'_>, facts: &Facts<'_>) -> Result<Enriched, FilterReason> {
     // A site's own server has a true clock: without `sent_at` it needs no correction.
     let sent_at_ms = event.sent_at_ms.or_else(|| facts.client.is_told.then_some(facts.received_at_ms));
     let time = time::correct(event.occurred_at_ms, sent_at_ms, facts.received_at_ms);
@@ -70,11 +81,23 @@ pub fn enrich(mut event: Event<'_>, facts: &Facts<'_>) -> Vec<Line> {
     mark_properties(&mut event, facts, time.clamped);
     let page_url = page::clean_url(&event.page_url, facts.site);
     let referrer = page::clean_url(&event.referrer, facts.site);
-    let row = new_row(&event, facts, time, &Source::find(&page_url, &referrer, facts.site));
+    let source = Source::find(&page_url, &referrer, facts.site);
+    let row = new_row(&event, facts, time, &source);
+    let verdict = apply_rules(&row, facts)?;
+    let row = Row { is_bot: verdict.flag.is_some(), bot_signals: &verdict.signals, ..row };
     let mut lines = Vec::with_capacity(1 + items.len());
     lines.push(line(&row));
     lines.extend(items.into_iter().enumerate().map(|(index, item)| item_line(&row, index, item)));
-    lines
+    Ok(Enriched { flag: verdict.flag, lines })
+}
+
+/// The verdict after the site's own rules, which read the row.
+fn apply_rules<'f>(row: &Row<'_>, facts: &'f Facts<'_>) -> Result<Cow<'f, Verdict>, FilterReason> {
+    let Facts { site, client, verdict, .. } = facts;
+    if site.rules.is_empty() {
+        return Ok(Cow::Borrowed(verdict));
+    }
+    site.rules.judge(&Subject { row, client }, verdict, site.bots).map(Cow::Owned)
 }
 
 /// The page and how the visitor came to it.
@@ -85,18 +108,25 @@ struct Source<'a> {
     referrer: &'a str,
     referrer_host: Cow<'a, str>,
     campaign: Campaign<'a>,
-    channel: &'static str,
+    channel: &'a str,
 }
 
 impl<'a> Source<'a> {
-    fn find(page_url: &'a str, referrer: &'a str, site: &Site) -> Self {
-        let referrer_host = channel::referrer_host(referrer, site);
+    fn find(page_url: &'a str, referrer: &'a str, site: &'a Site) -> Self {
+        let from = Referrer::parse(referrer, site);
         let page = Url::parse(page_url);
         let campaign = page.as_ref().map(Campaign::parse);
         // An event without a page, such as a backend's refund, came by no channel.
-        let channel = campaign.as_ref().map_or("", |campaign| channel::channel(campaign, referrer, &referrer_host));
+        let channel = campaign.as_ref().map_or("", |campaign| channel::channel(campaign, &from, site));
         let page_path = page.as_ref().map_or("", page::path);
-        Self { page_url, page_path, referrer, referrer_host, campaign: campaign.unwrap_or_default(), channel }
+        Self {
+            page_url,
+            page_path,
+            referrer,
+            referrer_host: from.into_host(),
+            campaign: campaign.unwrap_or_default(),
+            channel,
+        }
     }
 }
 
@@ -152,7 +182,7 @@ fn new_row<'a>(event: &'a Event<'_>, facts: &'a Facts<'_>, time: Corrected, sour
         properties: &event.properties,
         is_bot: facts.verdict.flag.is_some(),
         bot_signals: &facts.verdict.signals,
-        rules_version: filter::RULES_VERSION,
+        rules_version: site.rules.version(),
         ip_address: visitor::stored_ip(client.ip, if facts.is_anonymous { IpMode::Drop } else { site.privacy.ip }),
         user_agent: if facts.is_anonymous { "" } else { client.user_agent() },
         collector_region: facts.collector_region,

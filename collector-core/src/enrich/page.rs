@@ -1,36 +1,17 @@
 //! The page of an event: its URL without what must not be kept, its path, its campaign.
 //!
-//! In scope: the query parameter allow list, fragments, campaigns (`utm_*`) and click ids. Out of scope: referrers (`referrer`), masking (`mask`).
+//! In scope: the query parameter allow list, fragments, campaigns (`utm_*`) and click ids. Out of scope: referrers (`channel`), masking (`mask`).
 
 use std::borrow::Cow;
 
+use crate::enrich::channel::click::{self, Click};
 use crate::enrich::mask::mask;
 use crate::reader::MAX_STRING_BYTES;
 use crate::site::Site;
 use crate::url::{Url, decode_param};
 
-/// Query parameters that every site keeps besides `utm_*`: click ids of advertising networks, and the two plain names of a source.
-pub const CLICK_IDS: [&str; 19] = [
-    "gclid",
-    "gbraid",
-    "wbraid",
-    "gclsrc",
-    "dclid",
-    "msclkid",
-    "fbclid",
-    "ttclid",
-    "twclid",
-    "li_fat_id",
-    "epik",
-    "sccid",
-    "scid",
-    "rdt_cid",
-    "yclid",
-    "ysclid",
-    "srsltid",
-    "ref",
-    "source",
-];
+/// Query parameters that every site keeps besides `utm_*` and click ids: the two plain names of a source.
+const SOURCE_PARAMS: [&str; 2] = ["ref", "source"];
 
 /// The campaign that a URL names. Absent parts are empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,8 +26,8 @@ pub struct Campaign<'a> {
     pub term: Cow<'a, str>,
     /// `utm_content`
     pub content: Cow<'a, str>,
-    /// The first click id, lower-case name.
-    pub click_id: Option<&'static str>,
+    /// The click id that tells most.
+    pub click: Option<&'static Click>,
 }
 
 impl<'a> Campaign<'a> {
@@ -61,8 +42,8 @@ impl<'a> Campaign<'a> {
                 Some("term") => &mut campaign.term,
                 Some("content") => &mut campaign.content,
                 _ => {
-                    let found = CLICK_IDS.iter().find(|id| id.eq_ignore_ascii_case(name)).copied();
-                    campaign.click_id = campaign.click_id.or(found.filter(|_| !value.is_empty()));
+                    let found = click::find(name).filter(|_| !value.is_empty());
+                    campaign.click = found.map(|found| found.or_surer(campaign.click)).or(campaign.click);
                     continue;
                 }
             };
@@ -116,7 +97,8 @@ pub fn path<'a>(url: &Url<'a>) -> &'a str {
 
 fn is_allowed(name: &str, site: &Site) -> bool {
     name.starts_with("utm_")
-        || CLICK_IDS.iter().any(|id| id.eq_ignore_ascii_case(name))
+        || click::find(name).is_some()
+        || SOURCE_PARAMS.iter().any(|param| param.eq_ignore_ascii_case(name))
         || site.query_params.iter().any(|own| own == name)
 }
 
@@ -167,7 +149,7 @@ mod tests {
         .unwrap();
         let campaign = Campaign::parse(&url);
         assert_eq!((campaign.source.as_ref(), campaign.medium.as_ref()), ("news letter", "e-mail"));
-        assert_eq!(campaign.click_id, Some("msclkid"));
+        assert_eq!(campaign.click.map(|click| click.param), Some("msclkid"));
     }
 
     #[test]

@@ -3,13 +3,20 @@
 //! In scope: one file per signal source, the rule that turns signals into a verdict, the site's policy.
 //! Out of scope: parsing user agents (crate `user-agent`), rates over time (the Batcher).
 //!
-//! Signals are named `category:signal`. A crawler's own word is a verdict; otherwise it takes signals of two independent categories, because each
+//! Signals are named `category:signal`. A crawler's own word is a verdict, and so is Cloudflare's check of it; otherwise it takes signals of two independent categories, because each
 //! single one also happens to people (privacy extensions, corporate proxies, old browsers). Several signals of one category count once.
 
 pub mod automation;
 pub mod crawler;
+#[cfg(test)]
+mod fixture;
 pub mod header;
+pub mod network;
 pub mod prefetch;
+pub mod probe;
+pub mod referrer;
+pub mod screen;
+pub mod verified;
 
 use std::borrow::Cow;
 
@@ -19,7 +26,7 @@ use crate::outcome::{FilterReason, FlagReason};
 use crate::site::BotPolicy;
 
 /// Names the rules that judged a row. It changes whenever a verdict may change.
-pub const RULES_VERSION: &str = "2026-11-20";
+pub const RULES_VERSION: &str = "2026-11-21";
 
 /// The most signals kept of one event.
 pub const MAX_SIGNALS: usize = 16;
@@ -43,12 +50,13 @@ impl Verdict {
             (BotPolicy::Off, _) => Ok(Self::default()),
             (BotPolicy::Drop, Some(FlagReason::Crawler)) => Err(FilterReason::Crawler),
             (BotPolicy::Drop, Some(FlagReason::Automation)) => Err(FilterReason::Automation),
+            (BotPolicy::Drop, Some(FlagReason::Rule)) => Err(FilterReason::Rule),
             _ => Ok(self),
         }
     }
 }
 
-/// Judges the sender of a beacon; the same for all its events.
+/// Judges the browser of a sender by its headers, which are the same for all its beacons.
 pub fn judge_client(client: &Client<'_>, parser: &mut user_agent::Parser) -> Vec<Signal> {
     let mut signals = Vec::new();
     // What a site's own server does not tell of a visitor is no evidence.
@@ -62,20 +70,28 @@ pub fn judge_client(client: &Client<'_>, parser: &mut user_agent::Parser) -> Vec
 }
 
 /// Judges one event of a sender.
-pub fn judge_event(event: &Event<'_>, client_signals: &[Signal]) -> Verdict {
+pub fn judge_event(event: &Event<'_>, client: &Client<'_>, client_signals: &[Signal]) -> Verdict {
     let mut signals = client_signals.to_vec();
+    network::check(client, &mut signals);
+    verified::check(client, &mut signals);
     automation::check(event, &mut signals);
+    screen::check(event, &mut signals);
+    referrer::check(event, &mut signals);
+    probe::check(event, &mut signals);
     signals.truncate(MAX_SIGNALS);
     Verdict { flag: flag(&signals), signals }
 }
 
 fn flag(signals: &[Signal]) -> Option<FlagReason> {
-    if signals.iter().any(|signal| signal.starts_with(crawler::PREFIX)) {
+    if signals.iter().any(|signal| signal.starts_with(crawler::PREFIX) || signal == verified::VERIFIED) {
         return Some(FlagReason::Crawler);
     }
-    let category = |signal: &Signal| signal.split(':').next().unwrap_or("").to_owned();
     let first = signals.first().map(category)?;
     signals.iter().any(|signal| category(signal) != first).then_some(FlagReason::Automation)
+}
+
+fn category(signal: &Signal) -> &str {
+    signal.split(':').next().unwrap_or("")
 }
 
 #[cfg(test)]
@@ -93,7 +109,11 @@ mod tests {
             (&["header:no_sec_fetch"], None),
             (&["header:no_sec_fetch", "header:no_accept_language"], None),
             (&["header:no_sec_fetch", "browser:automation"], Some(FlagReason::Automation)),
+            (&["asn:hosting", "asn:hosting"], None),
+            (&["asn:hosting", "header:no_sec_fetch"], Some(FlagReason::Automation)),
             (&["ua:crawler:search"], Some(FlagReason::Crawler)),
+            (&["cloudflare:verified_bot"], Some(FlagReason::Crawler)),
+            (&["cloudflare:automated"], None),
             (&["ua:empty"], None),
             (&["ua:empty", "header:no_sec_fetch"], Some(FlagReason::Automation)),
         ] {

@@ -131,7 +131,7 @@ pub(crate) fn rows(body: &str, sites: &Sites, client: &Client<'_>) -> String {
 fn is_default(value: &Value) -> bool {
     match value {
         Value::Null => true,
-        Value::String(text) => text.is_empty() || text == "::",
+        Value::String(text) => ["", "::", "0"].contains(&text.as_str()),
         Value::Number(number) => number.as_f64() == Some(0.0),
         Value::Array(list) => list.is_empty(),
         Value::Object(map) => map.is_empty(),

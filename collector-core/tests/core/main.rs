@@ -6,6 +6,7 @@
 
 mod fixture;
 
+mod document;
 mod encoding;
 mod outcome;
 mod property;

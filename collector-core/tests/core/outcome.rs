@@ -142,6 +142,8 @@ fn policies() -> Vec<Case> {
         with("", crawler, "flagged", "crawler"),
         with(r#""bots":"drop""#, crawler, "filtered", "crawler"),
         with(r#""bots":"off""#, crawler, "accepted", ""),
+        with(r#""rules":[{"name":"r","when":"asn = 3320","then":"flag"}]"#, client(), "flagged", "rule"),
+        with(r#""rules":[{"name":"r","when":"asn = 3320","then":"drop"}]"#, client(), "filtered", "rule"),
         with("", driven, "accepted", ""),
         Case { body: reported.into(), ..with("", driven, "flagged", "automation") },
         Case { body: reported.into(), ..with(r#""bots":"drop""#, driven, "filtered", "automation") },

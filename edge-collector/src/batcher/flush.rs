@@ -3,6 +3,7 @@
 
 use std::rc::Rc;
 
+use collector_core::failover;
 use collector_core::insert::Table;
 use collector_core::ledger::Ledger;
 use collector_core::recent::WINDOW_MS;
@@ -24,16 +25,14 @@ impl Shard {
         let started_ms = clock::now_ms();
         self.freeze_due(started_ms)?;
         store.atomically(move |store| store.drop_delivered(started_ms - WINDOW_MS))?;
-        if started_ms >= self.memory.borrow().not_before_ms {
-            self.send_batches(&store, started_ms).await?;
-        }
+        self.send_batches(&store, started_ms).await?;
         self.arm().await;
         Ok(())
     }
 
     fn freeze_due(&self, now_ms: i64) -> Result<()> {
         let events = self.memory.borrow().events;
-        if events.is_some_and(|open| open.since_ms + FLUSH_MS <= now_ms) {
+        if events.is_some_and(|open| is_old(open, FLUSH_MS, now_ms)) {
             self.freeze_events()?;
         }
         // Only now: freezing events adds to the outcomes.
@@ -41,11 +40,11 @@ impl Shard {
             let memory = self.memory.borrow();
             (memory.outcomes, memory.letters)
         };
-        if let Some(open) = outcomes.filter(|open| open.since_ms + OUTCOMES_FLUSH_MS <= now_ms) {
+        if let Some(open) = outcomes.filter(|open| is_old(*open, OUTCOMES_FLUSH_MS, now_ms)) {
             freeze(&*self.store()?, open, &mint_token()?)?;
             self.memory.borrow_mut().outcomes = None;
         }
-        if let Some(open) = letters.filter(|open| open.since_ms + FLUSH_MS <= now_ms) {
+        if let Some(open) = letters.filter(|open| is_old(*open, FLUSH_MS, now_ms)) {
             freeze(&*self.store()?, open, &mint_token()?)?;
             self.memory.borrow_mut().letters = None;
         }
@@ -94,21 +93,31 @@ impl Shard {
     }
 
     async fn send_batches(&self, store: &Rc<Store>, started_ms: i64) -> Result<()> {
+        self.memory.borrow_mut().not_before_ms = 0;
         for batch in store.batches()? {
             let now_ms = clock::now_ms();
             if now_ms - started_ms > ALARM_MS_MAX {
                 break;
             }
-            if batch.next_attempt_at_ms > now_ms {
-                continue;
-            }
-            if !self.send_batch(store, &batch).await? {
-                break;
+            if failover::is_due(batch.next_attempt_at_ms, now_ms) {
+                self.send_batch(store, &batch).await?;
             }
         }
         self.memory.borrow_mut().frozen_bytes = store.batches()?.iter().map(|batch| batch.bytes).sum();
         Ok(())
     }
+
+    /// Some batch waits for a region: until then there is nothing to send, or at least for the first that waits.
+    pub(super) fn wait_until(&self, opens_at_ms: i64) {
+        let memory = &mut *self.memory.borrow_mut();
+        let is_first = memory.not_before_ms == 0;
+        memory.not_before_ms = if is_first { opens_at_ms } else { memory.not_before_ms.min(opens_at_ms) };
+    }
+}
+
+/// Whether a segment has been open for long enough; one from the future was opened before the clock was put back.
+fn is_old(open: Open, age_ms: i64, now_ms: i64) -> bool {
+    open.since_ms + age_ms <= now_ms || open.since_ms > now_ms
 }
 
 /// Adds a commit to an open segment, made if there is none; the segment as it then is.

@@ -7,6 +7,7 @@
 
 mod deliver;
 mod flush;
+mod places;
 mod poison;
 mod report;
 mod shard;

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use collector_core::append::{self, Append, Taken};
+use collector_core::failover::{self, Doubt, Health};
 use collector_core::insert::{MAX_BATCH_BYTES, Table};
 use collector_core::ledger::Ledger;
 use collector_core::metric::Inserts;
@@ -23,7 +24,7 @@ const WINDOW: Duration = Duration::from_millis(20);
 pub(super) const FLUSH_MS: i64 = 1_000;
 /// How old counted outcomes may get before they are sent: they are few, and each insert makes a part.
 pub(super) const OUTCOMES_FLUSH_MS: i64 = 5_000;
-/// An alarm that should have fired this long ago is lost.
+/// An alarm that should have fired this long ago, or is set this far ahead, is lost: the one by a failure, the other by a clock put back.
 const ALARM_LOST_MS: i64 = 60_000;
 /// More than this waiting, and appends are refused: loudly, while there is still room. A Durable Object holds 10 GB.
 pub(super) const BACKLOG_BYTES_MAX: i64 = 4 << 30;
@@ -57,7 +58,9 @@ pub(super) struct Memory {
     recent: RecentIds,
     /// When the alarm will fire.
     pub(super) alarm_at_ms: Option<i64>,
-    /// Until then the region is left alone after a failure.
+    /// How the regions are doing.
+    pub(super) health: Health,
+    /// Until then no region takes the batches that wait.
     pub(super) not_before_ms: i64,
 }
 
@@ -91,6 +94,9 @@ impl Shard {
             for id in ids.chunks_exact(16).filter_map(|bytes| Uuid::from_slice(bytes).ok()) {
                 memory.recent.insert(id, now_ms);
             }
+        }
+        if !memory.region.is_empty() {
+            store.doubt_untried(&Doubt { region: memory.region.clone(), since_ms: now_ms })?;
         }
         memory.store = Some(store.clone());
         *self.memory.borrow_mut() = memory;
@@ -215,7 +221,8 @@ impl Shard {
     pub(super) async fn arm(&self) {
         let now_ms = clock::now_ms();
         let Some(due_ms) = self.due_at_ms(now_ms) else { return };
-        let set = self.memory.borrow().alarm_at_ms.filter(|at_ms| *at_ms > now_ms - ALARM_LOST_MS);
+        let is_alive = |at_ms: &i64| *at_ms > now_ms - ALARM_LOST_MS && *at_ms - now_ms <= ALARM_LOST_MS;
+        let set = self.memory.borrow().alarm_at_ms.filter(is_alive);
         if set.is_some_and(|at_ms| at_ms <= due_ms) {
             return;
         }
@@ -242,9 +249,9 @@ impl Shard {
         let outcomes = memory.outcomes.map(|open| open.since_ms + OUTCOMES_FLUSH_MS);
         let letters = memory.letters.map(|open| open.since_ms + FLUSH_MS);
         let frozen = memory.store.as_ref().and_then(|store| store.next_attempt_at_ms().ok().flatten());
+        let frozen = frozen.map(|at_ms| at_ms.max(memory.not_before_ms));
         let due = [events, outcomes, letters, frozen].into_iter().flatten().min()?;
-        // While the region is left alone nothing is sent, and freezing can wait.
-        Some(due.max(memory.not_before_ms).max(now_ms))
+        Some(if failover::is_due(due, now_ms) { now_ms } else { due })
     }
 }
 

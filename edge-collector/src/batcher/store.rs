@@ -8,6 +8,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use collector_core::failover::Doubt;
 use collector_core::insert::Table;
 use js_sys::{Function, Reflect};
 use wasm_bindgen::closure::Closure;
@@ -47,6 +48,8 @@ pub(crate) struct Batch {
     pub(crate) next_attempt_at_ms: i64,
     /// Why the last attempt failed.
     pub(crate) waits_for: Option<String>,
+    /// The region that may have stored it.
+    pub(crate) doubt: Option<Doubt>,
 }
 
 /// Everything that waits.
@@ -92,7 +95,8 @@ impl Store {
         sql.exec(
             "CREATE TABLE IF NOT EXISTS segments (id INTEGER PRIMARY KEY, target INTEGER NOT NULL, token TEXT, \
              rows INTEGER NOT NULL, bytes INTEGER NOT NULL, created_at_ms INTEGER NOT NULL, \
-             attempts INTEGER NOT NULL DEFAULT 0, next_attempt_at_ms INTEGER NOT NULL DEFAULT 0, waits_for TEXT)",
+             attempts INTEGER NOT NULL DEFAULT 0, next_attempt_at_ms INTEGER NOT NULL DEFAULT 0, waits_for TEXT, \
+             doubt_region TEXT, doubt_since_ms INTEGER)",
             None,
         )?;
         sql.exec("CREATE TABLE IF NOT EXISTS delivered (id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL)", None)?;
@@ -203,7 +207,7 @@ impl Store {
     /// All batches: those not tried yet first, so that one that always fails holds up no other.
     pub(crate) fn batches(&self) -> Result<Vec<Batch>> {
         let cursor = self.sql.exec(
-            "SELECT id, target, token, rows, bytes, attempts, next_attempt_at_ms, waits_for \
+            "SELECT id, target, token, rows, bytes, attempts, next_attempt_at_ms, waits_for, doubt_region, doubt_since_ms \
              FROM segments WHERE token IS NOT NULL ORDER BY next_attempt_at_ms, id",
             None,
         )?;
@@ -220,6 +224,10 @@ impl Store {
                     attempts: u32::try_from(integer(row.get(5))?).unwrap_or(u32::MAX),
                     next_attempt_at_ms: integer(row.get(6))?,
                     waits_for: string(row.get(7)).ok(),
+                    doubt: match (string(row.get(8)), integer(row.get(9))) {
+                        (Ok(region), Ok(since_ms)) => Some(Doubt { region, since_ms }),
+                        _ => None,
+                    },
                 })
             })
             .collect()
@@ -272,6 +280,34 @@ impl Store {
         self.sql.exec(
             "UPDATE segments SET attempts = attempts + 1, next_attempt_at_ms = ?, waits_for = ? WHERE id = ?",
             vec![number(next_attempt_at_ms)?, text(waits_for), number(batch.segment)?],
+        )?;
+        Ok(())
+    }
+
+    /// From now on a region may have the batch; what was in doubt before stays so.
+    pub(crate) fn doubt(&self, batch: &Batch, doubt: &Doubt) -> Result<()> {
+        self.sql.exec(
+            "UPDATE segments SET doubt_region = ?, doubt_since_ms = ? WHERE id = ? AND doubt_region IS NULL",
+            vec![text(&doubt.region), number(doubt.since_ms)?, number(batch.segment)?],
+        )?;
+        Ok(())
+    }
+
+    /// The only region that was asked to take the batch said no.
+    pub(crate) fn trust(&self, batch: &Batch) -> Result<()> {
+        self.sql.exec(
+            "UPDATE segments SET doubt_region = NULL, doubt_since_ms = NULL WHERE id = ?",
+            vec![number(batch.segment)?],
+        )?;
+        Ok(())
+    }
+
+    /// After a restart nobody knows which of the batches that never failed were on their way.
+    pub(crate) fn doubt_untried(&self, doubt: &Doubt) -> Result<()> {
+        self.sql.exec(
+            "UPDATE segments SET doubt_region = ?, doubt_since_ms = ? \
+             WHERE token IS NOT NULL AND attempts = 0 AND doubt_region IS NULL",
+            vec![text(&doubt.region), number(doubt.since_ms)?],
         )?;
         Ok(())
     }

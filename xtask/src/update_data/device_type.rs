@@ -8,7 +8,7 @@ use user_agent::DeviceType;
 
 const CONSOLES: [&str; 3] = ["playstation", r"xbox(?:[^a-z]|$)", "nintendo"];
 
-const TELEVISIONS: [&str; 37] = [
+const TELEVISIONS: [&str; 43] = [
     r"smart-?tv",
     "hbbtv",
     r"(?:apple|google|android|opera|philips|sony|lg|hisense|haier|tcl|inetbrowser|vestel)[ _-]?d?tv",
@@ -47,6 +47,16 @@ const TELEVISIONS: [&str; 37] = [
     "ekioh",
     "technisat",
     "maple",
+    // Models of Android televisions begin with the diagonal in inches: 43LE7022D, SKYLINE 58U7510.
+    r"android [0-9.]+; (?:[a-z]+[ _-])?(?:24|28|3[29]|4[0-9]|5[0158]|6[05]|7[05]|8[56])[a-z]{1,4}[-_]?\d\d",
+    // The firmware of many brands of televisions calls itself a shell.
+    "[ _]shell[ _]",
+    r"[0-9 _-]box[ ;)_-]",
+    // Set-top boxes: their processors, and how they say that they are connected.
+    "linux (?:mips|sh4)",
+    r"(?:wired|wireless)\)",
+    // They make nothing but boxes.
+    "beelink|ugoos|zidoo|vontar|mecool|tanix|nexbox",
 ];
 
 const WATCHES: [&str; 7] = [
@@ -59,7 +69,7 @@ const WATCHES: [&str; 7] = [
     "tizen.{0,40}wearable",
 ];
 
-const TABLETS: [&str; 22] = [
+const TABLETS: [&str; 27] = [
     "ipad",
     r"\btablet(?:[^ p]|$| [^p])",
     "kindle",
@@ -82,6 +92,12 @@ const TABLETS: [&str; 22] = [
     r"\b[a-z]?pad[ _-]?[0-9]",
     r"\bme17\d|\bme30\d|\bk00[a-z]\b",
     r"archos (?:[789]|1\d)",
+    "_tablet|tablet_",
+    // Huawei and Honor: the tablets without a telephone.
+    r"; [a-z0-9]{2,4}-w\d\d\b",
+    r"[ _-](?:s|e|g|i|my|kid|phone)?-?pad\b",
+    r"; yt-?[0-9x]",
+    r"\bbntv",
 ];
 
 const PHONES: [&str; 27] = [

@@ -1,0 +1,68 @@
+//! Networks of addresses, in CIDR notation.
+
+use std::net::IpAddr;
+
+/// A network: an address and how many of its first bits count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Network {
+    address: IpAddr,
+    bits: u8,
+}
+
+impl Network {
+    /// Reads `203.0.113.0/24`, `2001:db8::/32` or a single address.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
+        let address: IpAddr = address.parse().ok()?;
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        let bits = bits.map_or(Some(most), |bits| bits.parse().ok().filter(|bits| *bits <= most))?;
+        Some(Self { address, bits })
+    }
+
+    /// True if the address is in the network. An IPv4 address that is written as IPv6 is one of IPv4.
+    pub(crate) fn contains(&self, address: IpAddr) -> bool {
+        match (self.address, address.to_canonical()) {
+            (IpAddr::V4(own), IpAddr::V4(other)) => {
+                has_prefix(u128::from(own.to_bits()) << 96, u128::from(other.to_bits()) << 96, self.bits)
+            }
+            (IpAddr::V6(own), IpAddr::V6(other)) => has_prefix(own.to_bits(), other.to_bits(), self.bits),
+            _ => false,
+        }
+    }
+}
+
+/// True if the first bits of two addresses are the same.
+fn has_prefix(own: u128, other: u128, bits: u8) -> bool {
+    (own ^ other).leading_zeros() >= u32::from(bits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_hold_their_addresses() {
+        for (network, address, expected) in [
+            ("203.0.113.0/24", "203.0.113.255", true),
+            ("203.0.113.0/24", "203.0.114.0", false),
+            ("203.0.113.7", "203.0.113.7", true),
+            ("203.0.113.7", "203.0.113.8", false),
+            ("0.0.0.0/0", "8.8.8.8", true),
+            ("0.0.0.0/0", "::1", false),
+            ("203.0.113.0/24", "::ffff:203.0.113.9", true),
+            ("2001:db8::/32", "2001:db8:ffff::1", true),
+            ("2001:db8::/32", "2001:db9::1", false),
+            ("::/0", "2001:db9::1", true),
+        ] {
+            let network = Network::parse(network).unwrap();
+            assert_eq!(network.contains(address.parse().unwrap()), expected, "{network:?} {address}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_network_is_refused() {
+        for text in ["", "203.0.113.0/33", "::/129", "203.0.113/24", "203.0.113.0/", "203.0.113.0/-1", "example.com"] {
+            assert_eq!(Network::parse(text), None, "{text}");
+        }
+    }
+}

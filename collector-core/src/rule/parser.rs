@@ -1,0 +1,216 @@
+//! From the words of a condition to its checked tree.
+//!
+//! In scope: the grammar, the type of each comparison, limits. Out of scope: words (`lexer`), evaluation (`condition`).
+//!
+//! ```text
+//! any        = all { "or" all }
+//! all        = one { "and" one }
+//! one        = "not" one | "(" any ")" | test
+//! test       = field [ operator value ]
+//! field      = name | "properties" "[" string "]"
+//! value      = string | number | "[" value { "," value } "]"
+//! ```
+
+use crate::property::MAX_KEY_BYTES;
+use crate::rule::condition::{Condition, Test};
+use crate::rule::error::Fault;
+use crate::rule::field::{Field, Type};
+use crate::rule::lexer::{Token, Word, split};
+use crate::rule::network::Network;
+use crate::rule::regex::Regex;
+
+/// The longest condition, in bytes.
+pub const MAX_CONDITION_BYTES: usize = 1_024;
+
+/// How deep parentheses and `not` may be nested.
+pub const MAX_DEPTH: usize = 16;
+
+/// The most values of one list.
+pub const MAX_VALUES: usize = 100;
+
+/// Reads and checks a condition.
+pub(crate) fn parse(condition: &str) -> Result<Condition, Fault> {
+    if condition.len() > MAX_CONDITION_BYTES {
+        let expected = format!("a condition of at most {MAX_CONDITION_BYTES} bytes");
+        return Err(Fault::new(1, expected, format!("{} bytes", condition.len())));
+    }
+    let end = condition.chars().count() + 1;
+    let mut parser = Parser { words: split(condition)?.into_iter().peekable(), end };
+    let parsed = parser.any(0)?;
+    match parser.words.next() {
+        None => Ok(parsed),
+        Some(word) => Err(fault(&word, "and, or or the end")),
+    }
+}
+
+fn fault(word: &Word, expected: &str) -> Fault {
+    Fault::new(word.column, expected, &word.text)
+}
+
+struct Parser {
+    words: std::iter::Peekable<std::vec::IntoIter<Word>>,
+    /// The column behind the last word.
+    end: usize,
+}
+
+impl Parser {
+    fn any(&mut self, depth: usize) -> Result<Condition, Fault> {
+        let mut parts = vec![self.all(depth)?];
+        while self.take_name("or") {
+            parts.push(self.all(depth)?);
+        }
+        Ok(only(parts).unwrap_or_else(Condition::Any))
+    }
+
+    fn all(&mut self, depth: usize) -> Result<Condition, Fault> {
+        let mut parts = vec![self.one(depth)?];
+        while self.take_name("and") {
+            parts.push(self.one(depth)?);
+        }
+        Ok(only(parts).unwrap_or_else(Condition::All))
+    }
+
+    fn one(&mut self, depth: usize) -> Result<Condition, Fault> {
+        let word = self.next("a field, not or (")?;
+        if depth == MAX_DEPTH {
+            return Err(fault(&word, &format!("at most {MAX_DEPTH} levels of parentheses and not")));
+        }
+        match &word.token {
+            Token::Name(name) if name == "not" => Ok(Condition::Not(Box::new(self.one(depth + 1)?))),
+            Token::Name(name) => self.test(name, &word),
+            Token::Sign("(") => {
+                let inner = self.any(depth + 1)?;
+                self.expect(")")?;
+                Ok(inner)
+            }
+            _ => Err(fault(&word, "a field, not or (")),
+        }
+    }
+
+    fn test(&mut self, name: &str, word: &Word) -> Result<Condition, Fault> {
+        let field = match name {
+            "properties" => self.property()?,
+            _ => Field::find(name).ok_or_else(|| fault(word, "a field such as country or user_agent"))?,
+        };
+        if field.kind() == Type::Flag {
+            return Ok(Condition::Test(field, Test::IsSet));
+        }
+        let operator = self.next(operators(field.kind()))?;
+        let is_negated = operator.text == "!=" || operator.text == "<=" || operator.text == ">=";
+        let test = self.compare(field.kind(), &operator)?;
+        let test = Condition::Test(field, test);
+        Ok(if is_negated { Condition::Not(Box::new(test)) } else { test })
+    }
+
+    fn property(&mut self) -> Result<Field, Fault> {
+        self.expect("[")?;
+        let word = self.next("the name of a property")?;
+        let Token::Text(name) = &word.token else {
+            return Err(fault(&word, "the name of a property in quotes"));
+        };
+        if name.len() > MAX_KEY_BYTES {
+            return Err(fault(&word, &format!("a name of at most {MAX_KEY_BYTES} bytes")));
+        }
+        self.expect("]")?;
+        Ok(Field::Property(name.clone()))
+    }
+
+    /// The test that an operator and what follows it stand for. Of `!=`, `<=` and `>=` it is the opposite.
+    fn compare(&mut self, kind: Type, operator: &Word) -> Result<Test, Fault> {
+        match (kind, operator.text.as_str()) {
+            (Type::Text, "=" | "!=") => Ok(Test::TextIn(vec![self.value(text)?])),
+            (Type::Text, "in") => self.list(text).map(Test::TextIn),
+            (Type::Text, "contains") => self.value(text).map(Test::Contains),
+            (Type::Text, "starts_with") => self.value(text).map(Test::StartsWith),
+            (Type::Text, "ends_with") => self.value(text).map(Test::EndsWith),
+            (Type::Text, "matches") => self.value(pattern).map(Test::Matches),
+            (Type::Number, "=" | "!=") => Ok(Test::NumberIn(vec![self.value(number)?])),
+            (Type::Number, "in") => self.list(number).map(Test::NumberIn),
+            (Type::Number, "<" | ">=") => self.value(number).map(Test::Below),
+            (Type::Number, ">" | "<=") => self.value(number).map(Test::Above),
+            (Type::List, "has") => self.value(text).map(Test::Has),
+            (Type::Address, "=" | "!=") => Ok(Test::Within(vec![self.value(network)?])),
+            (Type::Address, "in") => self.list(network).map(Test::Within),
+            _ => Err(fault(operator, operators(kind))),
+        }
+    }
+
+    fn value<T>(&mut self, read: fn(&Word) -> Result<T, Fault>) -> Result<T, Fault> {
+        read(&self.next("a value")?)
+    }
+
+    fn list<T>(&mut self, read: fn(&Word) -> Result<T, Fault>) -> Result<Vec<T>, Fault> {
+        self.expect("[")?;
+        let mut values = vec![self.value(read)?];
+        loop {
+            let word = self.next(", or ]")?;
+            match word.token {
+                Token::Sign("]") => return Ok(values),
+                Token::Sign(",") if values.len() < MAX_VALUES => values.push(self.value(read)?),
+                Token::Sign(",") => return Err(fault(&word, &format!("at most {MAX_VALUES} values"))),
+                _ => return Err(fault(&word, ", or ]")),
+            }
+        }
+    }
+
+    fn next(&mut self, expected: &str) -> Result<Word, Fault> {
+        self.words.next().ok_or_else(|| Fault::new(self.end, expected, "the end"))
+    }
+
+    fn expect(&mut self, sign: &str) -> Result<(), Fault> {
+        let word = self.next(sign)?;
+        if matches!(word.token, Token::Sign(found) if found == sign) { Ok(()) } else { Err(fault(&word, sign)) }
+    }
+
+    fn take_name(&mut self, name: &str) -> bool {
+        self.words.next_if(|word| matches!(&word.token, Token::Name(own) if own == name)).is_some()
+    }
+}
+
+/// The only part, or all of them back.
+fn only(mut parts: Vec<Condition>) -> Result<Condition, Vec<Condition>> {
+    match parts.pop() {
+        Some(part) if parts.is_empty() => Ok(part),
+        part => {
+            parts.extend(part);
+            Err(parts)
+        }
+    }
+}
+
+/// What may be asked of a type.
+const fn operators(kind: Type) -> &'static str {
+    match kind {
+        Type::Text => "=, !=, in, contains, starts_with, ends_with or matches after a text",
+        Type::Number => "=, !=, <, <=, >, >= or in after a number",
+        Type::List => "has after a list",
+        Type::Address => "=, != or in after an address",
+        Type::Flag => "and, or or the end after a flag",
+    }
+}
+
+fn text(word: &Word) -> Result<String, Fault> {
+    match &word.token {
+        Token::Text(text) => Ok(text.clone()),
+        _ => Err(fault(word, "a text in quotes")),
+    }
+}
+
+fn number(word: &Word) -> Result<i128, Fault> {
+    match word.token {
+        Token::Number(number) => Ok(number),
+        _ => Err(fault(word, "a number")),
+    }
+}
+
+fn network(word: &Word) -> Result<Network, Fault> {
+    let found = text(word).ok().and_then(|text| Network::parse(&text));
+    found.ok_or_else(|| fault(word, "an address or a network such as \"203.0.113.0/24\""))
+}
+
+fn pattern(word: &Word) -> Result<Regex, Fault> {
+    Regex::new(&text(word)?).map_err(|error| fault(word, &error.to_string()))
+}
+
+#[cfg(test)]
+mod tests;
