@@ -15,11 +15,12 @@ use super::load::{Load, Pace};
 use crate::step;
 use meter::{Meter, Reading};
 
-pub(super) const METHOD: &str = "beacons of one event at a steady rate for a minute, one region, one Batcher; rows written, requests and alarms as the Worker's own Durable Objects \
+pub(super) const METHOD: &str = "beacons of one event at a steady rate for 30 s, one region, one Batcher; rows written, requests and alarms as the Worker's own Durable Objects \
     counted them, CPU of the whole workerd process; Workers Paid list prices, nothing included";
 
 const RATES_PER_SECOND: [u32; 4] = [1, 10, 100, 1_000];
-const TIME: Duration = Duration::from_mins(1);
+const TIME: Duration = Duration::from_secs(30);
+const WARM_UP_PER_SECOND: u32 = 100;
 const WARM_UP: Duration = Duration::from_secs(5);
 /// Until the last event of a rate is delivered and its alarms are over.
 const SETTLE_MAX: Duration = Duration::from_secs(30);
@@ -45,12 +46,18 @@ const ACTIVE_OBJECTS: f64 = 2.0;
 pub(super) fn measure() -> Result<Vec<Figure>> {
     let lab = Lab::start()?;
     let meter = Meter::start(&lab)?;
-    send(&meter, 100, WARM_UP)?;
+    let mut sent = send(&meter, WARM_UP_PER_SECOND, WARM_UP)?;
+    lab.wait_for_events(sent, SETTLE_MAX)?;
     let mut figures = Vec::new();
     for rate in RATES_PER_SECOND {
-        let usage =
-            step::step(&format!("{rate} events per second for {} s", TIME.as_secs()), || usage(&lab, &meter, rate))?;
-        figures.extend(usage.figures(rate));
+        let (before, cpu_before) = (meter.read()?, meter.cpu_time()?);
+        let title = format!("{rate} events per second for {} s", TIME.as_secs());
+        let events = step::step(&title, || send(&meter, rate, TIME))?;
+        sent += events;
+        lab.wait_for_events(sent, SETTLE_MAX)?;
+        let used = meter.read()?.since(&before);
+        let cpu = meter.cpu_time()?.saturating_sub(cpu_before);
+        figures.extend(Usage::of(&used, cpu, events, f64::from(rate)).figures(rate));
     }
     Ok(figures)
 }
@@ -61,15 +68,6 @@ struct Usage {
     rows: f64,
     cpu_ms: f64,
     gb_seconds: f64,
-}
-
-fn usage(lab: &Lab, meter: &Meter, rate: u32) -> Result<Usage> {
-    let (before, cpu_before, stored) = (meter.read()?, meter.cpu_time()?, lab.events()?);
-    let events = send(meter, rate, TIME)?;
-    lab.wait_for_events(stored + events, SETTLE_MAX)?;
-    let used = meter.read()?.since(&before);
-    let cpu = meter.cpu_time()?.saturating_sub(cpu_before);
-    Ok(Usage::of(&used, cpu, events, f64::from(rate)))
 }
 
 fn send(meter: &Meter, rate: u32, time: Duration) -> Result<f64> {
