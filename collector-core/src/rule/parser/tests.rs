@@ -10,7 +10,7 @@ fn mistakes_are_pointed_at() {
     let many = format!("asn in [{}]", vec!["1"; MAX_VALUES + 1].join(","));
     for (condition, column, expected, found) in [
         ("", 1, "a field, not or (", "the end"),
-        ("contry = \"CN\"", 1, "a field such as country", "contry"),
+        ("nation = \"CN\"", 1, "a field such as country", "nation"),
         ("country", 8, "=, !=, in", "the end"),
         ("country > 3", 9, "=, !=, in", ">"),
         ("country = 3", 11, "a text in quotes", "3"),
