@@ -112,6 +112,8 @@ fn a_site_names_its_own_sources() {
         ("", "https://m.deals.partner.example/", "Deals"),
         ("?utm_source=Spring&utm_medium=q", "", "Print"),
         ("?utm_source=partner.example&utm_medium=cpc", "", "Affiliates"),
+        ("?utm_source=spring&gclid=1", "", "Print"),
+        ("?gclid=1", "https://www.partner.example/", "Paid Search"),
         ("", "https://notpartner.example/", "Referral"),
     ] {
         assert_eq!(found(query, referrer, settings), expected, "{query:?} from {referrer:?}");
