@@ -33,7 +33,7 @@ export async function deliver(events: TrackedEvent[], isLeaving?: boolean): Prom
   try {
     // Before keepalive (Firefox up to 132) a request dies with its page: there only `sendBeacon` survives.
     if (isLeaving && !("keepalive" in Request.prototype) && navigator.sendBeacon(endpoint, body)) return;
-    const reply = await fetch(endpoint, { method: "POST", body, keepalive: true, credentials: "omit" });
+    const reply = await fetch(endpoint, { method: "POST", body, keepalive: true, credentials: "persistent" in options ? "include" : "omit" });
     retryAfterSeconds = +reply.headers.get("retry-after")!;
     if (reply.status !== 429 && reply.status < 500) {
       // Any other answer is final: a refused beacon is refused again. Only `limited` events may come back.

@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use thiserror::Error;
 use uuid::Uuid;
 
+use crate::account::Account;
 use crate::ledger::{Key, Ledger, MAX_ENTRIES};
 use crate::outcome::Outcome;
 use crate::pipeline::MAX_ROWS;
@@ -69,7 +70,7 @@ pub struct Line<'a> {
 pub struct Append<'a> {
     /// The minute in which the rows are counted, in seconds since 1970.
     pub minute_s: u32,
-    /// Outcomes of events that are no rows.
+    /// What the Worker counted: every row as received, and events that are no rows with their outcome.
     pub counts: Ledger,
     /// The rows.
     pub lines: Vec<Line<'a>>,
@@ -104,7 +105,7 @@ pub fn encode(append: &Append<'_>) -> Result<Vec<u8>, FrameError> {
     for (key, count) in append.counts.iter() {
         push_u32(&mut frame, key.minute_s as usize)?;
         push_text(&mut frame, &key.site_id)?;
-        push_outcome(&mut frame, key.outcome)?;
+        push_account(&mut frame, key.account)?;
         frame.extend_from_slice(&count.to_le_bytes());
     }
     push_u32(&mut frame, append.lines.len())?;
@@ -112,7 +113,7 @@ pub fn encode(append: &Append<'_>) -> Result<Vec<u8>, FrameError> {
         limit(line.json.len(), MAX_LINE_BYTES, "bytes of a line")?;
         frame.extend_from_slice(line.event_id.as_bytes());
         push_text(&mut frame, &line.site_id)?;
-        push_outcome(&mut frame, line.outcome)?;
+        push_account(&mut frame, line.outcome.into())?;
         push_u32(&mut frame, line.json.len())?;
         frame.extend_from_slice(&line.json);
     }
@@ -131,15 +132,15 @@ pub fn decode(frame: &[u8]) -> Result<Append<'_>, FrameError> {
     let mut counts = Ledger::default();
     // One more than `MAX_ENTRIES` is a full ledger with its overflow entry per outcome; they are few.
     for _ in 0..rest.count(MAX_ENTRIES + 100, "ledger entries")? {
-        let key = Key { minute_s: rest.u32()?, site_id: rest.text()?.to_owned(), outcome: rest.outcome()? };
+        let key = Key { minute_s: rest.u32()?, site_id: rest.text()?.to_owned(), account: rest.account()? };
         let count = rest.array::<8>().map(u64::from_le_bytes)?;
-        counts.add(key.minute_s, &key.site_id, key.outcome, count);
+        counts.add(key.minute_s, &key.site_id, key.account, count);
     }
     let mut lines = Vec::new();
     for _ in 0..rest.count(MAX_LINES, "lines")? {
         let event_id = Uuid::from_bytes(rest.array()?);
         let site_id = Cow::Borrowed(rest.text()?);
-        let outcome = rest.outcome()?;
+        let Account::Ended(outcome) = rest.account()? else { return Err(FrameError::Value { what: "outcome" }) };
         let length = rest.count(MAX_LINE_BYTES, "bytes of a line")?;
         lines.push(Line { event_id, site_id, outcome, json: Cow::Borrowed(rest.take(length)?) });
     }
@@ -178,9 +179,9 @@ fn push_text(frame: &mut Vec<u8>, text: &str) -> Result<(), FrameError> {
     Ok(())
 }
 
-fn push_outcome(frame: &mut Vec<u8>, outcome: Outcome) -> Result<(), FrameError> {
-    push_text(frame, outcome.tag())?;
-    push_text(frame, outcome.reason_tag())
+fn push_account(frame: &mut Vec<u8>, account: Account) -> Result<(), FrameError> {
+    push_text(frame, account.tag())?;
+    push_text(frame, account.reason_tag())
 }
 
 /// What is left to read of a frame.
@@ -212,9 +213,9 @@ impl<'a> Rest<'a> {
         std::str::from_utf8(self.take(usize::from(length))?).map_err(|_| FrameError::Value { what: "text" })
     }
 
-    fn outcome(&mut self) -> Result<Outcome, FrameError> {
+    fn account(&mut self) -> Result<Account, FrameError> {
         let (tag, reason_tag) = (self.text()?, self.text()?);
-        Outcome::from_tags(tag, reason_tag).ok_or(FrameError::Value { what: "outcome" })
+        Account::from_tags(tag, reason_tag).ok_or(FrameError::Value { what: "account" })
     }
 }
 

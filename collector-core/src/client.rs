@@ -64,11 +64,20 @@ pub struct Client<'a> {
     pub purpose: Option<&'a str>,
     /// `Origin`
     pub origin: Option<&'a str>,
-    /// The first-party id that the edge set (a cookie), for sites with persistent visitors.
-    pub first_party_id: Option<&'a str>,
+    /// `Cookie`, for sites with persistent visitors.
+    pub cookie: Option<&'a str>,
+    /// The key in `Authorization: Bearer`, by which a site's own server sends.
+    pub ingest_key: Option<&'a str>,
+    /// True if this is a visitor of whom the site's own server tells: then there are no headers to judge.
+    pub is_told: bool,
 }
 
 impl Client<'_> {
+    /// True if the request bears the marks of a browser, which a page's script can neither set nor remove.
+    pub fn is_browser(&self) -> bool {
+        self.origin.is_some() || self.sec_fetch_site.is_some() || self.sec_fetch_mode.is_some()
+    }
+
     /// The user agent, or the empty string.
     pub fn user_agent(&self) -> &str {
         self.user_agent.unwrap_or("")

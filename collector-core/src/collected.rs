@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::append::Taken;
+use crate::account::Account;
+use crate::append::{Append, Line, Taken};
 use crate::ledger::Ledger;
 use crate::outcome::{LimitReason, Outcome};
 use crate::receipt::{Receipt, Reply};
@@ -39,8 +40,12 @@ pub struct Collected {
     pub receipts: Vec<Receipt>,
     /// The rows of accepted and flagged events.
     pub rows: Vec<CollectedRow>,
-    /// Outcomes of everything that is no row. Rows are counted by the Batcher, because only there it is known whether they are duplicates.
+    /// The minute in which all of it is counted, in seconds since 1970.
+    pub minute_s: u32,
+    /// Everything that is no row. Outcomes of rows are counted by the Batcher, because only there it is known whether they are duplicates.
     pub counts: Ledger,
+    /// The first-party id that the sender's browser is asked to keep, if it has none yet.
+    pub new_first_party_id: Option<Uuid>,
 }
 
 impl Collected {
@@ -53,11 +58,38 @@ impl Collected {
         }
     }
 
-    /// Notes that nothing could take some rows (positions in `rows`): their senders are asked to come again.
+    /// Notes that nothing took some rows (positions in `rows`): their senders are asked to come again.
     pub fn refuse(&mut self, rows: &[usize]) {
+        let outcome = Outcome::Limited(LimitReason::Unavailable);
+        for row in rows {
+            if let Some(row) = self.rows.get(*row) {
+                self.counts.add_ended(self.minute_s, &row.site.id, outcome);
+            }
+            self.set_outcome(*row, outcome);
+        }
+    }
+
+    /// Notes that nobody knows whether some rows (positions in `rows`) were taken. Their senders are asked to come again; if they were taken, they
+    /// have been counted, and the second time they are duplicates.
+    pub fn doubt(&mut self, rows: &[usize]) {
         for row in rows {
             self.set_outcome(*row, Outcome::Limited(LimitReason::Unavailable));
         }
+    }
+
+    /// The frame that carries some rows (positions in `rows`) to a Batcher, and `counts` with them.
+    pub fn frame(&self, rows: &[usize], mut counts: Ledger) -> Append<'_> {
+        let mut lines = Vec::with_capacity(rows.len());
+        for row in rows.iter().filter_map(|row| self.rows.get(*row)) {
+            counts.add(self.minute_s, &row.site.id, Account::Received, 1);
+            lines.push(Line {
+                event_id: row.event_id,
+                site_id: row.site.id.as_str().into(),
+                outcome: row.outcome,
+                json: row.line.as_slice().into(),
+            });
+        }
+        Append { minute_s: self.minute_s, counts, lines }
     }
 
     fn set_outcome(&mut self, row: usize, outcome: Outcome) {

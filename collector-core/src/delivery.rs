@@ -55,7 +55,10 @@ impl Delivery {
             117 if message.contains("Unknown field") => Self::Hold,
             // The server may have stored the block before it failed or gave up.
             159 | 209 | 210 | 285 | 286 | 319 => Self::Unknown,
-            6 | 25 | 26 | 27 | 33 | 38 | 41 | 53 | 69 | 70 | 72 | 117 | 130 | 349 | 376 | 561 | 675 => Self::Poison,
+            // 469 is a constraint that an operator put on the table: the row breaks it in every batch.
+            6 | 25 | 26 | 27 | 33 | 38 | 41 | 53 | 69 | 70 | 72 | 117 | 130 | 349 | 376 | 469 | 561 | 675 => {
+                Self::Poison
+            }
             16 | 20 | 36 | 44 | 47 | 48 | 60 | 62 | 73 | 81 | 115 | 192 | 193 | 194 | 291 | 336 | 381 | 452 | 497
             | 511 | 512 | 516 => Self::Hold,
             // 354 (inflate failed) is retried too: the gzip stream was whole when it left, so it was damaged on the way.
@@ -72,8 +75,9 @@ impl Delivery {
                 code_in_body(body).map_or(Self::Unknown, |code| Self::of_code(code, &String::from_utf8_lossy(body)))
             }
             // No code: not ClickHouse itself. A gateway that gave up waiting says nothing about the server.
-            502 | 504 | 408 | 499 | 520..=599 => Self::Unknown,
-            429 | 503 => Self::Retry,
+            502 | 504 | 408 | 499 => Self::Unknown,
+            // Cloudflare could not reach the server, or not shake hands with it: it has seen nothing of the batch.
+            429 | 503 | 521 | 522 | 523 | 525 | 526 | 530 => Self::Retry,
             // A wrong address, a login page, a proxy's refusal.
             300..=499 => Self::Hold,
             _ => Self::Unknown,

@@ -3,6 +3,7 @@
 //! In scope: required fields, types, limits, and the items of a purchase. Out of scope: facts that the edge adds (`enrich`), policy (`filter`).
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 
 use uuid::Uuid;
 
@@ -91,11 +92,15 @@ pub struct Event<'a> {
     pub properties: Properties<'a>,
     /// What was bought; only for `purchase`.
     pub items: Vec<Item<'a>>,
+    /// The visitor's address, if the site's own server tells it.
+    pub ip: Option<IpAddr>,
+    /// The visitor's user agent, if the site's own server tells it.
+    pub user_agent: Cow<'a, str>,
 }
 
 impl<'a> Event<'a> {
-    /// Checks one event of a beacon against the contract and the site's settings.
-    pub fn check(wire: &WireEvent<'_, 'a>, site: &Site) -> Result<Self, Invalid> {
+    /// Checks one event of a beacon against the contract and the site's settings. Only a site's own server may tell of visitors (`is_told`).
+    pub fn check(wire: &WireEvent<'_, 'a>, site: &Site, is_told: bool) -> Result<Self, Invalid> {
         let event_type = check_event_type(wire)?;
         let is_purchase = event_type == "purchase";
         let page_url = check_url(wire, Field::PageUrl)?;
@@ -111,7 +116,7 @@ impl<'a> Event<'a> {
         if is_purchase && order_id.is_empty() {
             return Err(wire.invalid(Field::OrderId, InvalidReason::MissingField));
         }
-        let mut properties = Properties::check(wire, site.unknown_fields)?;
+        let mut properties = Properties::check(wire, site.unknown_fields, is_told)?;
         let items = item::check(wire, is_purchase, site.unknown_fields, &mut properties)?;
         Ok(Self {
             event_id: check_event_id(wire)?,
@@ -138,6 +143,8 @@ impl<'a> Event<'a> {
             timezone: wire.text(Field::Timezone)?,
             properties,
             items,
+            ip: if is_told { check_ip(wire)? } else { None },
+            user_agent: if is_told { wire.text(Field::UserAgent)? } else { Cow::Borrowed("") },
         })
     }
 }
@@ -194,6 +201,14 @@ fn check_user<'a>(wire: &WireEvent<'_, 'a>) -> Result<User<'a>, Invalid> {
         return Ok(User::Key(text));
     }
     wire.u64(Field::UserId).map(|id| id.map_or(User::Anonymous, User::Id))
+}
+
+fn check_ip(wire: &WireEvent<'_, '_>) -> Result<Option<IpAddr>, Invalid> {
+    let text = wire.text(Field::IpAddress)?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|_| wire.invalid(Field::IpAddress, InvalidReason::InvalidValue))
 }
 
 fn check_currency<'a>(wire: &WireEvent<'_, 'a>) -> Result<Cow<'a, str>, Invalid> {

@@ -59,6 +59,13 @@ fields! {
     Timezone => "timezone",
     Properties => "properties",
     Items => "items",
+    IpAddress => "ip_address",
+    UserAgent => "user_agent",
+}
+
+impl Field {
+    /// Fields that only a site's own server may fill: what the edge knows of a browser by itself. From others they are unknown fields.
+    pub const TOLD: [Self; 2] = [Self::IpAddress, Self::UserAgent];
 }
 
 #[cfg(test)]
@@ -69,6 +76,6 @@ mod tests {
     fn a_known_name_is_found_and_an_unknown_one_is_not() {
         assert_eq!(Field::from_name("page_url"), Some(Field::PageUrl));
         assert_eq!(Field::from_name("Page_Url"), None);
-        assert_eq!(Field::Items as usize + 1, Field::COUNT);
+        assert_eq!(Field::UserAgent as usize + 1, Field::COUNT);
     }
 }

@@ -1,12 +1,14 @@
-//! The account of outcomes: what came in, and what became of it.
+//! The books: what came in, and what became of it.
 //!
-//! In scope: counters per minute, site, outcome and reason; their rows for `ecommerce.collector_outcomes`. Out of scope: carrying them (`append`).
+//! In scope: counters per minute, site and account; their rows for `ecommerce.collector_outcomes`. Out of scope: carrying them (`append`).
 //!
 //! The unit is the event as it is stored: a purchase with two items counts three times, so that `accepted + flagged` equals the rows written.
+//! The minute is that in which the event was received, also for fates that it meets later.
 
 use std::collections::BTreeMap;
 
-use crate::outcome::Outcome;
+use crate::account::Account;
+use crate::outcome::{Fate, Outcome};
 use crate::row::{push_json_string, push_time};
 
 /// Counters of one ledger; more than 100 sites with 10 outcomes each in one flush.
@@ -22,30 +24,37 @@ pub struct Key {
     pub minute_s: u32,
     /// The site; empty when it is unknown, because a made-up name must not become a row.
     pub site_id: String,
-    /// The outcome.
-    pub outcome: Outcome,
+    /// What is counted.
+    pub account: Account,
 }
 
-/// Counters of outcomes.
+/// Counters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
     counts: BTreeMap<Key, u64>,
 }
 
 impl Ledger {
-    /// Counts `count` events of one outcome. A full ledger adds new keys to the site `''`, so that no event is lost from the sum.
-    pub fn add(&mut self, minute_s: u32, site_id: &str, outcome: Outcome, count: u64) {
-        let key = |site_id: &str| Key { minute_s, site_id: site_id.to_owned(), outcome };
+    /// Counts `count` events. A full ledger adds new keys to the site `''`, so that no event is lost from the sum.
+    pub fn add(&mut self, minute_s: u32, site_id: &str, account: impl Into<Account>, count: u64) {
+        let account = account.into();
+        let key = |site_id: &str| Key { minute_s, site_id: site_id.to_owned(), account };
         let own = key(site_id);
         let is_full = self.counts.len() >= MAX_ENTRIES && !self.counts.contains_key(&own);
         let counter = self.counts.entry(if is_full { key("") } else { own }).or_default();
         *counter = counter.saturating_add(count);
     }
 
+    /// Counts one event that came in and is not stored.
+    pub fn add_ended(&mut self, minute_s: u32, site_id: &str, outcome: Outcome) {
+        self.add(minute_s, site_id, Account::Received, 1);
+        self.add(minute_s, site_id, outcome, 1);
+    }
+
     /// Adds every counter of another ledger.
     pub fn merge(&mut self, other: &Self) {
         for (key, count) in &other.counts {
-            self.add(key.minute_s, &key.site_id, key.outcome, *count);
+            self.add(key.minute_s, &key.site_id, key.account, *count);
         }
     }
 
@@ -64,9 +73,38 @@ impl Ledger {
         self.counts.is_empty()
     }
 
-    /// All events counted.
-    pub fn total(&self) -> u64 {
-        self.counts.values().fold(0, |sum, count| sum.saturating_add(*count))
+    /// All events counted on the accounts that `is_counted` names.
+    pub fn total(&self, is_counted: impl Fn(Account) -> bool) -> u64 {
+        let counted = self.counts.iter().filter(|(key, _)| is_counted(key.account));
+        counted.fold(0, |sum, (_, count)| sum.saturating_add(*count))
+    }
+
+    /// The sites of the stored rows among these counts; a site may come twice.
+    pub fn stored_sites(&self) -> impl Iterator<Item = &str> {
+        let is_stored = |key: &&Key| matches!(key.account, Account::Ended(outcome) if outcome.is_stored());
+        self.counts.keys().filter(is_stored).map(|key| key.site_id.as_str())
+    }
+
+    /// The same counts without minute and site: what metrics show.
+    #[must_use]
+    pub fn totals(&self) -> Self {
+        let mut totals = Self::default();
+        for (key, count) in self.iter() {
+            totals.add(0, "", key.account, count);
+        }
+        totals
+    }
+
+    /// What the stored rows among these counts are counted as once they have met a fate.
+    #[must_use]
+    pub fn stored_as(&self, fate: Fate) -> Self {
+        let mut met = Self::default();
+        for (key, count) in self.iter() {
+            if matches!(key.account, Account::Ended(outcome) if outcome.is_stored()) {
+                met.add(key.minute_s, &key.site_id, fate, count);
+            }
+        }
+        met
     }
 
     /// The counters as lines for `ecommerce.collector_outcomes`, one JSON object per line.
@@ -82,8 +120,8 @@ impl Ledger {
             let texts = [
                 ("site_id", key.site_id.as_str()),
                 ("collector_region", region),
-                ("outcome", key.outcome.tag()),
-                ("reason", key.outcome.reason_tag()),
+                ("outcome", key.account.tag()),
+                ("reason", key.account.reason_tag()),
             ];
             for (name, value) in texts {
                 lines.push(b',');
@@ -105,7 +143,7 @@ pub fn minute_s(time_ms: i64) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::{FilterReason, InvalidReason};
+    use crate::outcome::{FilterReason, FlagReason, InvalidReason, Outcome};
 
     #[test]
     fn counters_become_rows() {
@@ -126,8 +164,21 @@ mod tests {
         for site in 0..MAX_ENTRIES + 50 {
             ledger.add(0, &format!("s{site}"), Outcome::Filtered(FilterReason::Gpc), 1);
         }
-        assert_eq!(ledger.total(), MAX_ENTRIES as u64 + 50);
+        assert_eq!(ledger.total(|_| true), MAX_ENTRIES as u64 + 50);
         assert!(ledger.len() <= MAX_ENTRIES + 1);
+    }
+
+    #[test]
+    fn stored_rows_meet_their_fate_in_the_minute_in_which_they_came() {
+        let mut ledger = Ledger::default();
+        ledger.add(60, "demo", Account::Received, 4);
+        ledger.add(60, "demo", Outcome::Accepted(None), 2);
+        ledger.add(60, "demo", Outcome::Flagged(FlagReason::Crawler), 1);
+        ledger.add(60, "demo", Outcome::Duplicate, 1);
+        let fate = Fate::Inserted(None);
+        let mut expected = Ledger::default();
+        expected.add(60, "demo", fate, 3);
+        assert_eq!(ledger.stored_as(fate), expected);
     }
 
     #[test]
@@ -137,6 +188,6 @@ mod tests {
         let mut other = ledger.clone();
         other.add(120, "demo", Outcome::Duplicate, 5);
         ledger.merge(&other);
-        assert_eq!((ledger.total(), ledger.len()), (9, 2));
+        assert_eq!((ledger.total(|_| true), ledger.len()), (9, 2));
     }
 }

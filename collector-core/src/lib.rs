@@ -24,6 +24,8 @@ pub mod field;
 mod wire;
 
 pub mod client;
+pub mod first_party;
+pub mod ingest;
 pub mod origin;
 pub mod region;
 pub mod site;
@@ -46,6 +48,7 @@ pub mod session;
 pub mod enrich;
 pub mod row;
 
+pub mod account;
 pub mod collected;
 pub mod outcome;
 pub mod pipeline;
@@ -54,7 +57,10 @@ pub mod receipt;
 pub mod append;
 pub mod ledger;
 pub mod recent;
+pub mod stored;
 
 pub mod delivery;
+pub mod failover;
 pub mod insert;
+pub mod metric;
 pub mod retry;

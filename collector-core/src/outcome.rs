@@ -1,6 +1,6 @@
-//! The fate of one event, and the only place that spells a reason tag.
+//! What becomes of one event, and the only place that spells a reason tag.
 //!
-//! In scope: the closed set of outcomes and reasons, their stable machine tags, and the meaning that the documentation prints.
+//! In scope: the closed sets of outcomes and fates with their reasons, their stable machine tags, and the meaning that the documentation prints.
 //! Out of scope: deciding an outcome (`pipeline`, `event`, `filter`), counting it (`ledger`), showing it to the sender (`receipt`).
 
 use std::fmt::Write;
@@ -75,6 +75,10 @@ reasons! {
         UnknownSite => "unknown_site",
         /// The request comes from an origin that is none of the site's domains.
         OriginNotAllowed => "origin_not_allowed",
+        /// The ingest key is none of the site's.
+        WrongIngestKey => "wrong_ingest_key",
+        /// A browser sent an ingest key, so everybody can read it: replace it.
+        IngestKeyInBrowser => "ingest_key_in_browser",
     }
 }
 
@@ -131,6 +135,24 @@ reasons! {
         Gpc => "anonymised_gpc",
         /// Stored without identifiers: the browser sends Do Not Track.
         Dnt => "anonymised_dnt",
+    }
+}
+
+reasons! {
+    /// Why a stored row is not in the ClickHouse of the region that took it.
+    ElsewhereReason {
+        /// The row is in the ClickHouse of another permitted region, because its own did not answer.
+        Failover => "failover",
+        /// The row is in the ClickHouse of another permitted region; its own may have it too, for it never said.
+        PossibleDuplicate => "possible_duplicate",
+    }
+}
+
+reasons! {
+    /// Why a row was set aside.
+    DeadLetterReason {
+        /// ClickHouse refuses this row, whatever batch it is in; it is kept in `ecommerce.dead_letters`.
+        RefusedByClickhouse => "refused_by_clickhouse",
     }
 }
 
@@ -209,13 +231,59 @@ impl Outcome {
 
     /// The table of all outcomes and reasons as Markdown, for the documentation.
     pub fn markdown_table() -> String {
-        let mut table = String::from("| outcome | reason | meaning |\n|---|---|---|\n");
-        for (outcome, meaning) in Self::all() {
-            // Writing to a String cannot fail.
-            let _ = writeln!(table, "| `{}` | {} | {meaning} |", outcome.tag(), quoted(outcome.reason_tag()));
-        }
-        table
+        markdown(Self::all().into_iter().map(|(outcome, meaning)| (outcome.tag(), outcome.reason_tag(), meaning)))
     }
+}
+
+/// What became of an acknowledged row. Until then it is pending: in the Batcher's storage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Fate {
+    /// It is in ClickHouse; with a reason if that is not the region's own.
+    Inserted(Option<ElsewhereReason>),
+    /// It is set aside.
+    DeadLettered(DeadLetterReason),
+}
+
+impl Fate {
+    /// The stable machine tag of the fate.
+    pub const fn tag(self) -> &'static str {
+        match self {
+            Self::Inserted(_) => "inserted",
+            Self::DeadLettered(_) => "dead_lettered",
+        }
+    }
+
+    /// The stable machine tag of the reason; empty when the fate needs none.
+    pub const fn reason_tag(self) -> &'static str {
+        match self {
+            Self::Inserted(None) => "",
+            Self::Inserted(Some(reason)) => reason.tag(),
+            Self::DeadLettered(reason) => reason.tag(),
+        }
+    }
+
+    /// Every fate with its meaning, in the order of the documentation table.
+    pub fn all() -> Vec<(Self, &'static str)> {
+        let mut all = vec![(Self::Inserted(None), "The row is in the ClickHouse of its region.")];
+        all.extend(ElsewhereReason::ALL.iter().map(|r| (Self::Inserted(Some(*r)), r.meaning().trim())));
+        all.extend(DeadLetterReason::ALL.iter().map(|r| (Self::DeadLettered(*r), r.meaning().trim())));
+        all
+    }
+
+    /// The table of all fates as Markdown, for the documentation.
+    pub fn markdown_table() -> String {
+        markdown(Self::all().into_iter().map(|(fate, meaning)| (fate.tag(), fate.reason_tag(), meaning)))
+    }
+}
+
+/// A documentation table; its columns are those of `ecommerce.collector_outcomes`.
+fn markdown<'a>(lines: impl Iterator<Item = (&'a str, &'a str, &'a str)>) -> String {
+    let mut table = String::from("| outcome | reason | meaning |\n|---|---|---|\n");
+    for (tag, reason, meaning) in lines {
+        // Writing to a String cannot fail.
+        let _ = writeln!(table, "| `{tag}` | {} | {meaning} |", quoted(reason));
+    }
+    table
 }
 
 fn quoted(tag: &str) -> String {

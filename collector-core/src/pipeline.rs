@@ -14,6 +14,8 @@ use crate::enrich::{Facts, enrich, time, visitor};
 use crate::event::Event;
 use crate::field::Field;
 use crate::filter::{self, Verdict, prefetch};
+use crate::first_party;
+use crate::ingest;
 use crate::ledger::minute_s;
 use crate::limit::Limiter;
 use crate::outcome::{AnonymisedReason, FilterReason, InvalidReason, LimitReason, Outcome};
@@ -22,11 +24,14 @@ use crate::receipt::Receipt;
 use crate::region::{RegionOrder, Regions};
 use crate::sender::{Sender, Senders};
 use crate::session::{Session, Sessions};
-use crate::site::{SignalMode, Site, Sites, Status};
+use crate::site::{SignalMode, Site, Sites, Status, VisitorMode};
 use crate::wire;
 
 /// The most rows of one beacon: purchases of many small items would otherwise become 30 times the bytes that were sent.
 pub const MAX_ROWS: usize = 1_000;
+
+/// Where a new first-party id stands among the ids that a beacon mints: behind all its events.
+const FIRST_PARTY_POSITION: usize = MAX_ROWS;
 
 /// What differs from beacon to beacon and cannot be computed: time, randomness, salts.
 #[derive(Clone, Debug)]
@@ -73,24 +78,27 @@ pub struct Surroundings<'s> {
     pub client: &'s Client<'s>,
     /// Time, randomness, salts.
     pub moment: &'s Moment,
+    /// Sites for which the sender is over a limit that is counted outside this isolate.
+    pub limited: &'s [(String, LimitReason)],
 }
 
 /// Collects a beacon: every event ends in one outcome, and stored ones become rows.
 pub fn collect(beacon: &Beacon<'_>, around: Surroundings<'_>, memory: &mut Memory) -> Collected {
-    let mut collected = Collected::default();
-    let minute = minute_s(around.moment.received_at_ms);
+    let minute_s = minute_s(around.moment.received_at_ms);
+    let mut collected = Collected { minute_s, ..Collected::default() };
     let mut found = Found::default();
     for (index, wire) in beacon.events().enumerate() {
         let receipt = match collect_event(&wire, index, around, &mut found, memory, &mut collected.rows) {
             Ok(receipt) => receipt,
             Err(stop) => {
                 let site = wire.site().and_then(|id| around.sites.get(&id));
-                collected.counts.add(minute, site.map_or("", |site| site.id.as_str()), stop.outcome, 1);
+                collected.counts.add_ended(minute_s, site.map_or("", |site| site.id.as_str()), stop.outcome);
                 Receipt { event_id: sent_id(&wire), outcome: stop.outcome, field: stop.field, row: None }
             }
         };
         collected.receipts.push(receipt);
     }
+    collected.new_first_party_id = found.first_party.filter(|id| id.is_new).map(|id| id.id);
     collected
 }
 
@@ -103,14 +111,22 @@ fn collect_event(
     memory: &mut Memory,
     rows: &mut Vec<CollectedRow>,
 ) -> Result<Receipt, Stop> {
-    let Surroundings { client, moment, .. } = around;
+    let moment = around.moment;
     let site = check_site(wire, around.sites)?;
-    check_sender(site, client)?;
-    check_limits(site, client, moment, &mut memory.limiter)?;
-    let event = Event::check(wire, site)?;
+    let is_told = check_sender(site, around.client)?;
+    check_limits(site, around, is_told, &mut memory.limiter)?;
+    let event = Event::check(wire, site, is_told)?;
     check_room(wire, &event, rows.len())?;
+    let user_agent = event.user_agent.clone();
+    let told = ingest::visitor(event.ip, &user_agent);
+    if is_told {
+        // Each event of a server may be of another visitor.
+        *found = Found::default();
+    }
+    let client = if is_told { &told } else { around.client };
     let anonymised = check_privacy(site, client)?;
-    let visit = Visit::find(&mut found.visit, site, around, &mut memory.sessions);
+    let first_party_id = found.first_party_id(site, client, anonymised, moment);
+    let visit = Visit::find(&mut found.visit, site, client, first_party_id, around, &mut memory.sessions);
     check_sample(site, visit.session.visitor_id)?;
     let sender = found.sender.get_or_insert_with(|| memory.find_sender(client, moment));
     let verdict = check_policy(site, filter::judge_event(&event, client, &sender.signals))?;
@@ -172,6 +188,35 @@ impl From<LimitReason> for Stop {
 struct Found {
     sender: Option<Arc<Sender>>,
     visit: Option<Visit>,
+    first_party: Option<FirstParty>,
+}
+
+/// The first-party id of the sender: the one it sent, else a new one.
+#[derive(Clone, Copy)]
+struct FirstParty {
+    id: Uuid,
+    is_new: bool,
+}
+
+impl Found {
+    /// The id by which a persistent visitor is known; none where the site or the visitor wants none, or where no cookie can reach the visitor.
+    fn first_party_id(
+        &mut self,
+        site: &Site,
+        client: &Client<'_>,
+        anonymised: Option<AnonymisedReason>,
+        moment: &Moment,
+    ) -> Option<Uuid> {
+        if site.privacy.visitor != VisitorMode::Persistent || client.is_told || anonymised.is_some() {
+            return None;
+        }
+        let known = self.first_party.get_or_insert_with(|| {
+            let sent = first_party::find(client.cookie, moment.received_at_ms);
+            let id = sent.unwrap_or_else(|| mint_id(moment, FIRST_PARTY_POSITION));
+            FirstParty { id, is_new: sent.is_none() }
+        });
+        Some(known.id)
+    }
 }
 
 /// The sender on one site.
@@ -186,6 +231,8 @@ impl Visit {
     fn find<'f>(
         slot: &'f mut Option<Self>,
         site: &Arc<Site>,
+        client: &Client<'_>,
+        first_party_id: Option<Uuid>,
         around: Surroundings<'_>,
         sessions: &mut Sessions,
     ) -> &'f Self {
@@ -195,7 +242,10 @@ impl Visit {
         slot.get_or_insert_with(|| {
             let now_ms = around.moment.received_at_ms;
             let day = time::utc_day(now_ms);
-            let visitor_id = |day| visitor::visitor_id(site, around.client, &around.moment.salts, day);
+            let visitor_id = |day| match first_party_id {
+                Some(id) => visitor::persistent_id(site, id),
+                None => visitor::daily_id(site, client, &around.moment.salts, day),
+            };
             let session = sessions.find(visitor_id(day), visitor_id(day.saturating_sub(1)), now_ms);
             Self { site: Arc::clone(site), session, regions: around.regions.order(site, around.client) }
         })
@@ -213,23 +263,36 @@ fn check_site<'s>(wire: &WireEvent<'_, '_>, sites: &'s Sites) -> Result<&'s Arc<
     sites.get(&id).ok_or_else(|| wire.invalid(Field::Site, InvalidReason::UnknownSite))
 }
 
-fn check_sender(site: &Site, client: &Client<'_>) -> Result<(), Stop> {
-    if !site.allows_origin(client.origin) {
-        return Err(Stop { outcome: Outcome::Invalid(InvalidReason::OriginNotAllowed), field: None });
-    }
+/// Whether the sender may send for the site. True if it is the site's own server, which tells of its visitors.
+fn check_sender(site: &Site, client: &Client<'_>) -> Result<bool, Stop> {
+    let may_send = match client.ingest_key {
+        Some(key) => ingest::check_key(site, client, key),
+        None if site.allows_origin(client.origin) => Ok(()),
+        None => Err(InvalidReason::OriginNotAllowed),
+    };
+    may_send.map_err(|reason| Stop { outcome: Outcome::Invalid(reason), field: None })?;
     if site.status == Status::Paused {
         return Err(FilterReason::SitePaused.into());
     }
-    if prefetch::matches(client) {
+    let is_told = client.ingest_key.is_some();
+    if !is_told && prefetch::matches(client) {
         return Err(FilterReason::Prefetch.into());
     }
-    Ok(())
+    Ok(is_told)
 }
 
-fn check_limits(site: &Site, client: &Client<'_>, moment: &Moment, limiter: &mut Limiter) -> Result<(), LimitReason> {
-    let now_ms = moment.received_at_ms;
-    let limits = site.limits;
-    if !limiter.take(|| visitor::address_key(site, client), limits.address_events_per_second, now_ms) {
+/// The site's own server sends for many visitors from one address: only the limit of the site holds for it.
+fn check_limits(
+    site: &Site,
+    around: Surroundings<'_>,
+    is_told: bool,
+    limiter: &mut Limiter,
+) -> Result<(), LimitReason> {
+    let (client, now_ms, limits) = (around.client, around.moment.received_at_ms, site.limits);
+    if let Some((_, reason)) = around.limited.iter().find(|(id, _)| *id == site.id) {
+        return Err(*reason);
+    }
+    if !is_told && !limiter.take(|| visitor::address_key(site, client), limits.address_events_per_second, now_ms) {
         return Err(LimitReason::AddressRate);
     }
     if !limiter.take(|| visitor::site_key(site), limits.events_per_second, now_ms) {

@@ -37,8 +37,8 @@ pub struct Properties<'a> {
 }
 
 impl<'a> Properties<'a> {
-    /// Reads `properties`, then what else has no column of its own: `viewport` and unknown fields.
-    pub(crate) fn check(event: &WireEvent<'_, 'a>, unknown: UnknownFields) -> Result<Self, Invalid> {
+    /// Reads `properties`, then what else has no column of its own: `viewport`, unknown fields, and fields that this sender may not fill.
+    pub(crate) fn check(event: &WireEvent<'_, 'a>, unknown: UnknownFields, is_told: bool) -> Result<Self, Invalid> {
         let mut properties = Self::default();
         if let Some(value) = event.get(Field::Properties) {
             let members =
@@ -52,14 +52,24 @@ impl<'a> Properties<'a> {
             let added = properties.add_default(Cow::Borrowed("viewport"), value);
             added.map_err(|reason| event.invalid(Field::Viewport, reason))?;
         }
+        for field in Field::TOLD.into_iter().filter(|_| !is_told) {
+            if let Some(value) = event.get(field) {
+                let added = properties.add_unknown(Cow::Borrowed(field.name()), value, unknown);
+                added.map_err(|reason| event.invalid(field, reason))?;
+            }
+        }
         for (name, value) in event.unknown() {
-            let added = match unknown {
-                UnknownFields::Strict => Err(InvalidReason::UnknownField),
-                UnknownFields::Lenient => properties.add_default(name.clone(), value),
-            };
+            let added = properties.add_unknown(name.clone(), value, unknown);
             added.map_err(|reason| Invalid { reason, field: event.unknown_pointer(name) })?;
         }
         Ok(properties)
+    }
+
+    fn add_unknown(&mut self, name: Cow<'a, str>, value: &'a str, mode: UnknownFields) -> Result<(), InvalidReason> {
+        match mode {
+            UnknownFields::Strict => Err(InvalidReason::UnknownField),
+            UnknownFields::Lenient => self.add_default(name, value),
+        }
     }
 
     /// Adds one value unless the name is there already: what the client says in `properties` stands above fields beside it.
@@ -138,7 +148,7 @@ mod tests {
     fn properties(json: &str) -> Result<Vec<(String, String)>, Invalid> {
         let beacon = Beacon::parse(json.as_bytes()).unwrap();
         let event = beacon.events().next().unwrap();
-        Properties::check(&event, UnknownFields::Lenient)
+        Properties::check(&event, UnknownFields::Lenient, false)
             .map(|p| p.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     }
 

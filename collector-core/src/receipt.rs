@@ -85,7 +85,9 @@ impl Reply {
 fn whole_beacon_status(outcome: Outcome) -> u16 {
     match outcome {
         Outcome::Invalid(InvalidReason::UnknownSite) => 404,
-        Outcome::Invalid(InvalidReason::OriginNotAllowed) => 403,
+        Outcome::Invalid(
+            InvalidReason::OriginNotAllowed | InvalidReason::WrongIngestKey | InvalidReason::IngestKeyInBrowser,
+        ) => 403,
         Outcome::Limited(LimitReason::Unavailable) => 503,
         Outcome::Limited(_) => 429,
         _ => 202,

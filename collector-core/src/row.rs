@@ -201,9 +201,12 @@ impl Column for Uuid {
     }
 }
 
+/// Quoted: whoever reads the row of `/v1/validate` as usual JSON shall not make a float of it.
 impl Column for Money {
     fn encode(&self, line: &mut Vec<u8>) {
+        line.push(b'"');
         line.extend_from_slice(self.to_string().as_bytes());
+        line.push(b'"');
     }
 }
 

@@ -73,7 +73,7 @@ impl Senders {
 }
 
 /// Everything that agent and signals are made of. An absent header and an empty one differ.
-fn headers<'a>(client: &Client<'a>) -> [&'a [u8]; 12] {
+fn headers<'a>(client: &Client<'a>) -> [&'a [u8]; 13] {
     const ABSENT: &[u8] = &[0xff];
     let header = |value: Option<&'a str>| value.map_or(ABSENT, str::as_bytes);
     [
@@ -89,6 +89,7 @@ fn headers<'a>(client: &Client<'a>) -> [&'a [u8]; 12] {
         header(client.sec_fetch_mode),
         header(client.sec_fetch_dest),
         if client.is_https { &[1] } else { &[0] },
+        if client.is_told { &[1] } else { &[0] },
     ]
 }
 
@@ -125,6 +126,7 @@ mod tests {
             Client { sec_fetch_mode: Some(""), ..client },
             Client { sec_fetch_dest: Some(""), ..client },
             Client { is_https: true, ..client },
+            Client { is_told: true, ..client },
         ];
         let mut senders = Senders::default();
         for variant in std::iter::once(&client).chain(&variants) {

@@ -193,6 +193,9 @@ pub struct Site {
     /// Key of the hash that turns such user ids into numbers: 32 hexadecimal digits. Without it the site's id is the key.
     #[serde(default)]
     pub user_id_key: Option<String>,
+    /// Keys by which the site's own servers may send, each as the SHA-256 of the key in hexadecimal digits.
+    #[serde(default)]
+    pub ingest_key_sha256: Vec<String>,
     /// How long rows should be kept: a hint for the operator's TTL.
     #[serde(default)]
     pub retention_days: Option<u32>,
@@ -216,7 +219,12 @@ impl Site {
     }
 
     fn check(&self) -> Result<(), SiteError> {
-        let lists = [("domains", &self.domains), ("query_params", &self.query_params), ("regions", &self.regions)];
+        let lists = [
+            ("domains", &self.domains),
+            ("query_params", &self.query_params),
+            ("regions", &self.regions),
+            ("ingest_key_sha256", &self.ingest_key_sha256),
+        ];
         for (field, list) in lists {
             check_that(list.len() <= MAX_LIST_ENTRIES, field, "at most 100 entries", &list.len())?;
         }
@@ -244,6 +252,11 @@ impl Site {
         check_that(invalid.is_none(), "channels", expected, &invalid.unwrap_or_default())?;
         let is_rate = self.sampling_rate > 0.0 && self.sampling_rate <= 1.0;
         check_that(is_rate, "sampling_rate", "a number above 0 and at most 1", &self.sampling_rate_text())?;
+        for digest in &self.ingest_key_sha256 {
+            let is_digest = digest.len() == 64 && digest.bytes().all(|b| b.is_ascii_hexdigit());
+            // Whoever puts the key itself here shall not read it in an error.
+            check_that(is_digest, "ingest_key_sha256", "64 hexadecimal digits: the SHA-256 of a key", &"another text")?;
+        }
         if let Some(key) = &self.user_id_key {
             // The key is a secret: the error does not repeat it.
             check_that(hex_key(key).is_some(), "user_id_key", "32 hexadecimal digits", &"another text")?;
@@ -338,6 +351,7 @@ mod tests {
             (r#"{"id":"demo","domains":["a.example:x"]}"#, "in domains"),
             (r#"{"id":"demo","domains":["a"],"sampling_rate":0}"#, "in sampling_rate"),
             (r#"{"id":"demo","domains":["a"],"user_id_key":"abc"}"#, "in user_id_key"),
+            (r#"{"id":"demo","domains":["a"],"ingest_key_sha256":["abc"]}"#, "in ingest_key_sha256"),
             (r#"{"id":"demo","domains":["a"],"query_params":["a=b"]}"#, "in query_params"),
             (r#"{"id":"demo","domains":["a"],"regions":["EU"]}"#, "in regions"),
             (

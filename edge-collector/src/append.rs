@@ -1,14 +1,13 @@
 //! Handing rows to the Batchers. In scope: which Batcher gets which rows, and what to do when one cannot take them.
 
-use collector_core::append::{self, Append, Line, Taken};
+use collector_core::append::{self, Append, Taken};
 use collector_core::collected::{Collected, CollectedRow};
-use collector_core::ledger::{Ledger, minute_s};
+use collector_core::ledger::Ledger;
 use collector_core::region::{self, RegionOrder};
 use js_sys::{Function, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 use worker::{Env, Error, Method, ObjectNamespace, Request, RequestInit, Result, Stub, console_error};
 
-use crate::clock;
 use crate::config::{Config, Endpoint};
 
 /// A frame is closed at this size: well below what one may have, since a row is far smaller than the difference.
@@ -23,22 +22,21 @@ enum Said {
     Unknown,
 }
 
-/// Makes every row durable and notes on the receipts what became of it.
+/// Makes every row durable, notes on the receipts what became of it, and counts the rest.
 pub(crate) async fn append(env: &Env, config: &Config, collected: &mut Collected) {
-    let counts = std::mem::take(&mut collected.counts);
-    let groups = group(config, &collected.rows);
-    if groups.is_empty() {
-        count_only(env, config, &counts).await;
-        return;
-    }
-    let mut counts = Some(counts);
-    for Group { positions, .. } in groups {
-        let rows: Vec<&CollectedRow> = positions.iter().filter_map(|position| collected.rows.get(*position)).collect();
-        match send_somewhere(env, config, &rows, counts.take().unwrap_or_default()).await {
+    for Group { positions, .. } in group(config, &collected.rows) {
+        let counts = std::mem::take(&mut collected.counts);
+        match send_somewhere(env, config, collected, &positions, &counts).await {
             Said::Taken(answers) => collected.settle(&positions, &answers),
-            Said::Refused | Said::Unknown => collected.refuse(&positions),
+            Said::Refused => {
+                collected.counts = counts;
+                collected.refuse(&positions);
+            }
+            // The counts went with the rows: sending them again could count twice.
+            Said::Unknown => collected.doubt(&positions),
         }
     }
+    count(env, config, std::mem::take(&mut collected.counts)).await;
 }
 
 /// Rows that go into one frame.
@@ -73,9 +71,17 @@ fn group(config: &Config, rows: &[CollectedRow]) -> Vec<Group> {
 }
 
 /// The home shard, else the next shard there, else the other permitted regions: but only after a definite no.
-async fn send_somewhere(env: &Env, config: &Config, rows: &[&CollectedRow], counts: Ledger) -> Said {
-    let Some(first) = rows.first() else { return Said::Refused };
-    let frame = match encode(rows, counts) {
+async fn send_somewhere(
+    env: &Env,
+    config: &Config,
+    collected: &Collected,
+    positions: &[usize],
+    counts: &Ledger,
+) -> Said {
+    let Some(first) = positions.first().and_then(|position| collected.rows.get(*position)) else {
+        return Said::Refused;
+    };
+    let frame = match append::encode(&collected.frame(positions, counts.clone())) {
         Ok(frame) => frame,
         Err(error) => {
             console_error!("expected to encode a frame, found {error}");
@@ -88,7 +94,7 @@ async fn send_somewhere(env: &Env, config: &Config, rows: &[&CollectedRow], coun
         let home = region::shard(first.visitor_id, region);
         let shards = if region.shards > 1 { vec![home, (home + 1) % region.shards] } else { vec![home] };
         for shard in shards {
-            match send(env, endpoint, shard, &frame, rows.len()).await {
+            match send(env, endpoint, shard, &frame, positions.len()).await {
                 Ok(Said::Refused) => {}
                 Ok(said) => return said,
                 Err(error) => {
@@ -101,23 +107,22 @@ async fn send_somewhere(env: &Env, config: &Config, rows: &[&CollectedRow], coun
     Said::Refused
 }
 
-/// Outcomes of a beacon without any row are counted too; if that fails, nothing that was acknowledged is lost.
-async fn count_only(env: &Env, config: &Config, counts: &Ledger) {
-    let Some(endpoint) = config.endpoints().first().filter(|_| !counts.is_empty()) else { return };
-    let Ok(frame) = encode(&[], counts.clone()) else { return };
-    if let Err(error) = send(env, endpoint, 0, &frame, 0).await {
-        console_error!("expected to count outcomes, found {error}");
+/// Counts events that are no rows, in the books of the first region that takes them. If none does, nothing that was acknowledged is lost.
+pub(crate) async fn count(env: &Env, config: &Config, counts: Ledger) {
+    if counts.is_empty() {
+        return;
     }
-}
-
-fn encode(rows: &[&CollectedRow], counts: Ledger) -> std::result::Result<Vec<u8>, append::FrameError> {
-    let lines = rows.iter().map(|row| Line {
-        event_id: row.event_id,
-        site_id: row.site.id.as_str().into(),
-        outcome: row.outcome,
-        json: row.line.as_slice().into(),
-    });
-    append::encode(&Append { minute_s: minute_s(clock::now_ms()), counts, lines: lines.collect() })
+    let Ok(frame) = append::encode(&Append { counts, ..Append::default() }) else { return };
+    for endpoint in config.endpoints() {
+        match send(env, endpoint, 0, &frame, 0).await {
+            Ok(Said::Refused) => {}
+            Ok(_) => return,
+            Err(error) => {
+                console_error!("expected to count outcomes, found {error}");
+                return;
+            }
+        }
+    }
 }
 
 async fn send(env: &Env, endpoint: &Endpoint, shard: u32, frame: &[u8], lines: usize) -> Result<Said> {

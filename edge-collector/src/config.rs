@@ -67,7 +67,7 @@ impl Endpoint {
 
     /// The password of the region's user.
     pub(crate) fn password(&self, env: &Env) -> Result<String> {
-        let name = format!("CLICKHOUSE_PASSWORD_{}", self.name.to_uppercase().replace('-', "_"));
+        let name = format!("CLICKHOUSE_PASSWORD_{}", self.name.to_ascii_uppercase().replace('-', "_"));
         let secret =
             env.secret(&name).map_err(|_| Error::RustError(format!("expected the secret {name}, found none")))?;
         Ok(secret.to_string())

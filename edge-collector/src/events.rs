@@ -7,6 +7,9 @@ use collector_core::beacon::{Beacon, BeaconError};
 use collector_core::body;
 use collector_core::collected::Collected;
 use collector_core::enrich::visitor::Salts;
+use collector_core::first_party;
+use collector_core::ledger::{Ledger, minute_s};
+use collector_core::outcome::Outcome;
 use collector_core::pipeline::{self, Memory, Moment, Surroundings};
 use collector_core::receipt::Reply;
 use collector_core::site::{Sites, is_id};
@@ -15,7 +18,7 @@ use worker::{Env, Request, Response, Result};
 
 use crate::client::Sender;
 use crate::config::Config;
-use crate::{append, asset, clock, http, site_cache};
+use crate::{append, asset, clock, http, query, rate_limit, site_cache};
 
 /// The longest query of the pixel, in bytes.
 const PIXEL_QUERY_BYTES_MAX: usize = 8 * 1024;
@@ -25,44 +28,59 @@ thread_local! {
     static MEMORY: RefCell<Memory> = RefCell::new(Memory::default());
 }
 
-/// What `collect` found, or the reply if the body was no beacon at all.
+/// What is in a body.
 enum Found {
     Events(Box<Collected>),
-    Refused(Reply),
+    /// It is no beacon at all.
+    Refused(BeaconError),
+    /// Nobody can tell: what the collector needs for a verdict is out of reach.
+    Unavailable,
 }
 
 /// `POST /v1/events`
 pub(crate) async fn take(mut request: Request, env: &Env, config: &Config) -> Result<Response> {
-    let sender = Sender::of(&request);
-    let is_debug = request.url()?.query_pairs().any(|(name, value)| name == "debug" && value == "1")
-        && http::is_operator(&request, env);
-    let (found, origin) = match read_body(&mut request).await? {
-        Ok(body) => collect(&body, &sender, env, config).await?,
-        Err(error) => (Found::Refused(Reply::from_error(&error)), None),
-    };
-    let mut collected = match found {
-        Found::Refused(reply) => return http::reply(reply, origin.as_deref()),
-        Found::Events(collected) => collected,
-    };
-    append::append(env, config, &mut collected).await;
-    if is_debug {
-        collected.show_rows();
+    let is_operator = http::is_operator(&request, env);
+    let is_debug =
+        is_operator && query::pairs(query::of(&request.inner().url())).any(|pair| pair == ("debug".into(), "1".into()));
+    let mut sender = Sender::of(&request);
+    if is_operator {
+        sender.is_operator();
     }
-    http::reply(Reply::from_receipts(&collected.receipts), origin.as_deref())
+    let (found, origin) = read(&mut request, &sender, env, config).await?;
+    let mut cookie = None;
+    let reply = match found {
+        Found::Unavailable => Reply::unavailable(),
+        Found::Refused(error) => {
+            append::count(env, config, refused(&error)).await;
+            Reply::from_error(&error)
+        }
+        Found::Events(mut collected) => {
+            append::append(env, config, &mut collected).await;
+            if is_debug {
+                collected.show_rows();
+            }
+            cookie = collected.new_first_party_id;
+            collected.reply()
+        }
+    };
+    let mut response = http::reply(reply, origin.as_deref())?;
+    if let Some(id) = cookie {
+        let cookie = first_party::set_cookie(id, &config.path_prefix, sender.is_https());
+        response.headers_mut().append("Set-Cookie", &cookie)?;
+    }
+    Ok(response)
 }
 
 /// `POST /v1/validate`: the same answer with the rows that would be written; writes nothing.
 pub(crate) async fn validate(mut request: Request, env: &Env, config: &Config) -> Result<Response> {
     let sender = Sender::of(&request);
-    let (found, origin) = match read_body(&mut request).await? {
-        Ok(body) => collect(&body, &sender, env, config).await?,
-        Err(error) => (Found::Refused(Reply::from_error(&error)), None),
-    };
+    let (found, origin) = read(&mut request, &sender, env, config).await?;
     let reply = match found {
-        Found::Refused(reply) => reply,
+        Found::Unavailable => Reply::unavailable(),
+        Found::Refused(error) => Reply::from_error(&error),
         Found::Events(mut collected) => {
             collected.show_rows();
-            Reply::from_receipts(&collected.receipts)
+            collected.reply()
         }
     };
     http::reply(reply, origin.as_deref())
@@ -71,47 +89,76 @@ pub(crate) async fn validate(mut request: Request, env: &Env, config: &Config) -
 /// `GET /v1/pixel.gif`: one event in the query, for pages without scripts; the answer is the pixel whatever becomes of it.
 pub(crate) async fn take_pixel(request: Request, env: &Env, config: &Config) -> Result<Response> {
     let sender = Sender::of(&request);
-    let url = request.url()?;
-    if url.query().is_some_and(|query| query.len() <= PIXEL_QUERY_BYTES_MAX) {
-        let event: serde_json::Map<_, _> = url
-            .query_pairs()
-            .map(|(name, value)| (name.into_owned(), serde_json::Value::from(value.into_owned())))
-            .collect();
+    let url = request.inner().url();
+    let query = query::of(&url);
+    if query.len() > PIXEL_QUERY_BYTES_MAX {
+        let error = BeaconError::BodyTooLarge { limit_bytes: PIXEL_QUERY_BYTES_MAX };
+        append::count(env, config, refused(&error)).await;
+    } else {
+        let event: serde_json::Map<_, _> =
+            query::pairs(query).map(|(name, value)| (name.into_owned(), value.into_owned().into())).collect();
         let body = serde_json::Value::from(event).to_string();
-        if let (Found::Events(mut collected), _) = collect(body.as_bytes(), &sender, env, config).await? {
-            append::append(env, config, &mut collected).await;
+        match collect(body.as_bytes(), &sender, env, config).await? {
+            (Found::Events(mut collected), _) => append::append(env, config, &mut collected).await,
+            (Found::Refused(error), _) => append::count(env, config, refused(&error)).await,
+            (Found::Unavailable, _) => {}
         }
     }
     asset::pixel()
 }
 
-/// The body as received, cut off as soon as it is over the limit.
+/// A body that is no beacon, as the books have it: one event of no site.
+fn refused(error: &BeaconError) -> Ledger {
+    let mut counts = Ledger::default();
+    counts.add_ended(minute_s(clock::now_ms()), "", Outcome::Invalid(error.reason()));
+    counts
+}
+
+/// What a request brings, and which origin may read the answer.
+async fn read(request: &mut Request, sender: &Sender, env: &Env, config: &Config) -> Result<(Found, Option<String>)> {
+    match read_body(request).await? {
+        Ok(body) => collect(&body, sender, env, config).await,
+        Err(error) => Ok((Found::Refused(error), None)),
+    }
+}
+
+/// The body as received, or too large: by what it declares, or else cut off as soon as it is.
 async fn read_body(request: &mut Request) -> Result<std::result::Result<Vec<u8>, BeaconError>> {
     let headers = request.headers();
     let declared_bytes = headers.get("Content-Length")?.and_then(|text| text.parse::<usize>().ok());
     let encoding = headers.get("Content-Encoding")?;
-    if declared_bytes.is_some_and(|bytes| bytes > body::MAX_BODY_BYTES) {
-        return Ok(Err(BeaconError::BodyTooLarge { limit_bytes: body::MAX_BODY_BYTES }));
-    }
-    let mut bytes = Vec::with_capacity(declared_bytes.unwrap_or(0));
+    let bytes = match declared_bytes {
+        Some(bytes) if bytes > body::MAX_BODY_BYTES => None,
+        // HTTP holds a body to its declared length, and reading it at once costs less than a stream.
+        Some(_) => Some(request.bytes().await?).filter(|bytes| bytes.len() <= body::MAX_BODY_BYTES),
+        None => read_stream(request).await?,
+    };
+    Ok(bytes
+        .ok_or(BeaconError::BodyTooLarge { limit_bytes: body::MAX_BODY_BYTES })
+        .and_then(|bytes| body::decode(&bytes, encoding.as_deref()).map(std::borrow::Cow::into_owned)))
+}
+
+/// A body of undeclared length; `None` if it is too large.
+async fn read_stream(request: &mut Request) -> Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
     // A request without a body has no stream.
     if request.inner().body().is_some() {
         let mut stream = request.stream()?;
         while let Some(chunk) = stream.next().await {
             bytes.extend_from_slice(&chunk?);
             if bytes.len() > body::MAX_BODY_BYTES {
-                return Ok(Err(BeaconError::BodyTooLarge { limit_bytes: body::MAX_BODY_BYTES }));
+                return Ok(None);
             }
         }
     }
-    Ok(body::decode(&bytes, encoding.as_deref()).map(std::borrow::Cow::into_owned))
+    Ok(Some(bytes))
 }
 
 /// Parses and collects; also says which origin may read the answer.
 async fn collect(body: &[u8], sender: &Sender, env: &Env, config: &Config) -> Result<(Found, Option<String>)> {
     let beacon = match Beacon::parse(body) {
         Ok(beacon) => beacon,
-        Err(error) => return Ok((Found::Refused(Reply::from_error(&error)), None)),
+        Err(error) => return Ok((Found::Refused(error), None)),
     };
     let mut sites = Sites::default();
     let mut salts = Vec::new();
@@ -119,7 +166,7 @@ async fn collect(body: &[u8], sender: &Sender, env: &Env, config: &Config) -> Re
     for id in beacon.sites().iter().filter(|id| is_id(id)) {
         let Ok(known) = site_cache::get(env, id).await else {
             // Without the settings nothing may be said about the events, least of all "no such site".
-            return Ok((Found::Refused(Reply::unavailable()), None));
+            return Ok((Found::Unavailable, None));
         };
         salts.extend(known.salts.iter().map(|salt| (salt.day, salt.salt)));
         if let Some(site) = known.site {
@@ -132,11 +179,13 @@ async fn collect(body: &[u8], sender: &Sender, env: &Env, config: &Config) -> Re
     salts.dedup();
     let mut entropy = [0_u8; 32];
     if getrandom::fill(&mut entropy).is_err() {
-        return Ok((Found::Refused(Reply::unavailable()), origin));
+        return Ok((Found::Unavailable, origin));
     }
-    let moment = Moment { received_at_ms: clock::now_ms(), entropy, salts: Salts::new(salts) };
     let client = sender.client();
-    let around = Surroundings { sites: &sites, regions: &config.regions, client: &client, moment: &moment };
+    let limited = rate_limit::limited(env, &sites, &client).await;
+    let moment = Moment { received_at_ms: clock::now_ms(), entropy, salts: Salts::new(salts) };
+    let around =
+        Surroundings { sites: &sites, regions: &config.regions, client: &client, moment: &moment, limited: &limited };
     let collected = MEMORY.with_borrow_mut(|memory| pipeline::collect(&beacon, around, memory));
     Ok((Found::Events(Box::new(collected)), origin))
 }

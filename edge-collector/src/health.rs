@@ -1,7 +1,9 @@
-//! `GET /readyz`: whether events can be taken durably. In scope: asking one Batcher per region.
+//! How the collector is: `GET /readyz`, `GET /metrics`, the sweep. In scope: asking the Batchers. Out of scope: what they answer (`batcher::report`).
 
+use collector_core::filter;
+use collector_core::metric::{self, Origin, Samples};
 use serde_json::{Value, json};
-use worker::{Env, Request, Response, Result, console_log};
+use worker::{Env, Error, Headers, Method, Request, Response, Result, console_error, console_log};
 
 use crate::append;
 use crate::config::{Config, Endpoint};
@@ -38,7 +40,42 @@ pub(crate) async fn sweep(env: &Env) -> Result<()> {
 }
 
 async fn shard_state(env: &Env, endpoint: &Endpoint, shard: u32) -> Result<Value> {
+    ask(env, endpoint, shard, "state").await?.json().await
+}
+
+/// `GET /metrics`: the samples of every Batcher; one that does not answer is `landfall_up 0`.
+pub(crate) async fn metrics(env: &Env, config: &Config) -> Result<Response> {
+    let mut texts = vec![format!(
+        "landfall_build_info{{version=\"{}\",rules_version=\"{}\"}} 1\n",
+        env!("CARGO_PKG_VERSION"),
+        filter::RULES_VERSION
+    )];
+    for endpoint in config.endpoints() {
+        for shard in 0..endpoint.shards {
+            texts.push(shard_samples(env, endpoint, shard).await.unwrap_or_else(|error| {
+                console_error!("metrics of {}-{shard:02}: {error}", endpoint.name);
+                let mut samples = Samples::default();
+                samples.push("landfall_up", Origin { region: &endpoint.name, shard }, &[], 0);
+                samples.into_text()
+            }));
+        }
+    }
+    let headers = Headers::new();
+    headers.set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")?;
+    headers.set("Cache-Control", "no-store")?;
+    Ok(Response::ok(metric::exposition(&texts))?.with_headers(headers))
+}
+
+async fn shard_samples(env: &Env, endpoint: &Endpoint, shard: u32) -> Result<String> {
+    let mut response = ask(env, endpoint, shard, "metrics").await?;
+    match response.status_code() {
+        200 => response.text().await,
+        status => Err(Error::RustError(format!("expected 200, found {status}"))),
+    }
+}
+
+async fn ask(env: &Env, endpoint: &Endpoint, shard: u32, what: &str) -> Result<Response> {
     let stub = append::batcher(env, endpoint, shard)?;
-    let request = Request::new(&format!("https://batcher/state?region={}", endpoint.name), worker::Method::Get)?;
-    stub.fetch_with_request(request).await?.json().await
+    let url = format!("https://batcher/{what}?region={}&shard={shard}", endpoint.name);
+    stub.fetch_with_request(Request::new(&url, Method::Get)?).await
 }

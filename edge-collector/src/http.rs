@@ -26,6 +26,8 @@ pub(crate) async fn answer(request: Request, env: &Env) -> Result<Response> {
         (Method::Get, "/v1/pixel.gif") => events::take_pixel(request, env, &config).await,
         (Method::Get | Method::Head, "/healthz") => Response::ok("alive\n"),
         (Method::Get | Method::Head, "/readyz") => health::readyz(env, &config).await,
+        (Method::Get, "/metrics") if is_operator(&request, env) => health::metrics(env, &config).await,
+        (Method::Get, "/metrics") => text("expected Authorization: Bearer <admin token>\n", 401),
         (method @ (Method::Get | Method::Put | Method::Delete), _)
             if path == "/v1/sites" || path.starts_with("/v1/sites/") =>
         {
@@ -46,6 +48,7 @@ async fn preflight(request: &Request, env: &Env) -> Result<Response> {
         headers.set("Access-Control-Allow-Origin", &origin)?;
         headers.set("Access-Control-Allow-Methods", "POST")?;
         headers.set("Access-Control-Allow-Headers", "Content-Type, Content-Encoding")?;
+        headers.set("Access-Control-Allow-Credentials", "true")?;
         headers.set("Access-Control-Max-Age", PREFLIGHT_SECONDS)?;
     }
     headers.set("Vary", "Origin")?;
@@ -63,6 +66,8 @@ pub(crate) fn reply(reply: Reply, origin: Option<&str>) -> Result<Response> {
     }
     if let Some(origin) = origin {
         headers.set("Access-Control-Allow-Origin", origin)?;
+        // The tracker of a site with persistent visitors sends their first-party id along.
+        headers.set("Access-Control-Allow-Credentials", "true")?;
         headers.set("Access-Control-Expose-Headers", "Retry-After")?;
     }
     Ok(Response::from_bytes(reply.body)?.with_status(reply.status).with_headers(headers))
@@ -81,7 +86,13 @@ fn not_found() -> Result<Response> {
 pub(crate) fn is_operator(request: &Request, env: &Env) -> bool {
     let Ok(secret) = env.secret("ADMIN_TOKEN") else { return false };
     let secret = secret.to_string();
-    let given = request.headers().get("Authorization").ok().flatten().unwrap_or_default();
-    let token = given.strip_prefix("Bearer ").unwrap_or("");
+    let token = bearer(request.headers()).unwrap_or_default();
     !secret.is_empty() && bool::from(token.as_bytes().ct_eq(secret.as_bytes()))
+}
+
+/// The token in `Authorization: Bearer <token>`; the scheme's name may be in any case (RFC 9110, section 11.1).
+pub(crate) fn bearer(headers: &Headers) -> Option<String> {
+    let given = headers.get("Authorization").ok().flatten()?;
+    let (scheme, token) = given.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
 }

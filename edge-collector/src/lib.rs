@@ -13,6 +13,8 @@ mod config;
 mod events;
 mod health;
 mod http;
+mod query;
+mod rate_limit;
 mod registry;
 mod sink;
 mod site_cache;

@@ -7,6 +7,8 @@ use worker::{AbortSignal, Fetch, Headers, Method, Request, RequestInit, RequestR
 
 /// How long one attempt may take; after that its outcome is unknown.
 const ATTEMPT_MS_MAX: u32 = 30_000;
+/// How long a region may take to say that it is there.
+const PING_MS_MAX: u32 = 3_000;
 /// How much of ClickHouse's message is kept.
 const MESSAGE_BYTES_MAX: usize = 500;
 
@@ -28,6 +30,20 @@ pub(crate) async fn send(insert: Insert) -> Answer {
             Answer { delivery: Delivery::without_answer(true), code: None, message: shorten(&error.to_string()) }
         }
     }
+}
+
+/// Whether the region's ClickHouse answers at all. Asked before a batch is risked: a batch that goes nowhere is in no doubt.
+pub(crate) async fn is_reachable(url: &str) -> bool {
+    ping(url).await.unwrap_or(false)
+}
+
+async fn ping(url: &str) -> Result<bool> {
+    let request = Request::new(&format!("{}/ping", url.trim_end_matches('/')), Method::Get)?;
+    let signal = AbortSignal::from(web_sys::AbortSignal::timeout_with_u32(PING_MS_MAX));
+    let mut response = Fetch::Request(request).send_with_signal(&signal).await?;
+    // An unread body would hold the connection. Whatever it says: somebody is there, and the batch will hear the truth.
+    response.bytes().await?;
+    Ok(true)
 }
 
 async fn attempt(insert: Insert) -> Result<Answer> {

@@ -5,6 +5,12 @@
 use std::fmt;
 use std::time::Duration;
 
+use collector_core::delivery::Delivery;
+use collector_core::insert::{self, Endpoint, Insert, Table};
+use uuid::Uuid;
+
+use crate::address::{self, AddressError, first_line};
+
 /// A statement of a migration may rewrite data; longer than this is a hanging server.
 const STATEMENT_LIMIT_S: u64 = 600;
 /// Nobody waits longer than this for a port that does not answer.
@@ -35,12 +41,9 @@ impl fmt::Debug for Target {
 /// Why a statement did not run.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectionError {
-    /// The URL is not one of ours.
-    #[error("expected a URL such as http://127.0.0.1:8123, found {0}")]
-    Url(String),
-    /// The URL carries a password, which would show in logs and process lists.
-    #[error("expected a URL without credentials; give them as --user and LANDFALL_CLICKHOUSE_PASSWORD")]
-    UrlCredentials,
+    /// The URL cannot work.
+    #[error(transparent)]
+    Address(#[from] AddressError),
     /// Nothing answered, or not to the end.
     #[error(
         "cannot reach ClickHouse at {url}: {source}; is the server running, and is this its HTTP port (8123, not the native 9000)?"
@@ -89,6 +92,13 @@ pub enum ConnectionError {
     },
 }
 
+/// ClickHouse's answer to an INSERT.
+pub(crate) struct Reply {
+    pub(crate) delivery: Delivery,
+    /// The first line of its explanation.
+    pub(crate) text: String,
+}
+
 /// An HTTP client for one target.
 pub struct Connection {
     target: Target,
@@ -98,17 +108,15 @@ pub struct Connection {
 impl Connection {
     /// Checks the URL; connects only when a statement is sent.
     pub fn new(target: &Target) -> Result<Self, ConnectionError> {
-        let rest = target.url.strip_prefix("http://").or_else(|| target.url.strip_prefix("https://"));
-        let authority =
-            rest.and_then(|rest| rest.split(['/', '?', '#']).next()).filter(|authority| !authority.is_empty());
-        match authority {
-            None => return Err(ConnectionError::Url(target.url.clone())),
-            Some(authority) if authority.contains('@') => return Err(ConnectionError::UrlCredentials),
-            Some(_) => {}
-        }
+        Self::with_limit(target, Duration::from_secs(STATEMENT_LIMIT_S))
+    }
+
+    /// The same for statements that must not take long.
+    pub fn with_limit(target: &Target, limit: Duration) -> Result<Self, ConnectionError> {
+        address::check(&target.url, "http://127.0.0.1:8123")?;
         let config = ureq::Agent::config_builder().http_status_as_error(false);
         let config = config.timeout_connect(Some(Duration::from_secs(CONNECT_LIMIT_S)));
-        let agent = config.timeout_global(Some(Duration::from_secs(STATEMENT_LIMIT_S))).build().into();
+        let agent = config.timeout_global(Some(limit)).build().into();
         Ok(Self { target: target.clone(), agent })
     }
 
@@ -130,6 +138,28 @@ impl Connection {
         }
     }
 
+    /// Sends rows just as the collector does: every setting explicit, the same token for the same batch. A request that got no answer
+    /// is an answer too: its outcome is unknown.
+    pub(crate) fn insert(&self, table: Table, token: Uuid, lines: &[u8]) -> Reply {
+        let Target { url, user, password } = self.target.clone();
+        let insert = Insert::new(&Endpoint { url, user, password }, table, token, insert::compress([lines]));
+        let request = insert
+            .headers
+            .iter()
+            .fold(self.agent.post(&insert.url), |request, (name, value)| request.header(*name, value));
+        let answer = request.send(&insert.body).and_then(|mut reply| {
+            let code =
+                reply.headers().get("X-ClickHouse-Exception-Code").and_then(|code| code.to_str().ok()?.parse().ok());
+            Ok((reply.status().as_u16(), code, reply.body_mut().read_to_string()?))
+        });
+        match answer {
+            Ok((status, code, text)) => {
+                Reply { delivery: Delivery::classify(status, code, text.as_bytes()), text: first_line(&text) }
+            }
+            Err(error) => Reply { delivery: Delivery::without_answer(true), text: error.to_string() },
+        }
+    }
+
     fn exception(&self, code: u32, text: &str) -> ConnectionError {
         let Target { url, user, .. } = self.target.clone();
         let text = text.trim().to_owned();
@@ -141,26 +171,12 @@ impl Connection {
     }
 }
 
-/// The first line that says something, at most 200 characters of it.
-fn first_line(text: &str) -> String {
-    text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("nothing").chars().take(200).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn target(url: &str) -> Target {
         Target { url: url.to_owned(), user: "default".to_owned(), password: "secret".to_owned() }
-    }
-
-    #[test]
-    fn urls_that_cannot_work_are_refused_before_connecting() {
-        for url in ["", "127.0.0.1:8123", "tcp://127.0.0.1:9000", "http://", "https:///x"] {
-            assert!(matches!(Connection::new(&target(url)), Err(ConnectionError::Url(_))), "{url} was accepted");
-        }
-        assert!(matches!(Connection::new(&target("http://u:p@host:8123/")), Err(ConnectionError::UrlCredentials)));
-        assert!(Connection::new(&target("https://host/path?user@x")).is_ok());
     }
 
     #[test]

@@ -33,6 +33,7 @@ pub const FILES: &[File] = files! {
     "0005_user_segments_dict.sql"
     "0006_hourly_events.sql"
     "0007_product_stats.sql"
+    "0008_collector_balance.sql"
 };
 
 impl File {

@@ -21,6 +21,10 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("a_row_that_clickhouse_refuses_becomes_a_dead_letter", a_row_that_clickhouse_refuses_becomes_a_dead_letter),
     ("many_beacons_become_few_inserts", many_beacons_become_few_inserts),
     ("an_event_is_stored_in_its_sites_region", an_event_is_stored_in_its_sites_region),
+    (
+        "a_region_that_is_down_is_passed_over_where_the_site_permits",
+        a_region_that_is_down_is_passed_over_where_the_site_permits,
+    ),
 ];
 
 /// How long an outage may still be felt after it ended: the longest retry delay, and the start of ClickHouse.
@@ -187,6 +191,52 @@ fn send_views(stack: &Stack, count: usize) -> Result<Vec<String>> {
 
 fn among(ids: &[String]) -> String {
     format!("event_id IN ('{}')", ids.join("','"))
+}
+
+/// Europe's ClickHouse is away: a site that permits both regions goes on in the other one, a site of Europe waits. Nothing is stored twice.
+fn a_region_that_is_down_is_passed_over_where_the_site_permits(lab: &mut Lab) -> Result<()> {
+    let stack = lab.stack()?;
+    lab::put_site(stack, &json!({"id": "roams", "domains": ["shop.example"], "regions": ["eu", "us"]}))?;
+    lab::put_site(stack, &json!({"id": "stays", "domains": ["shop.example"], "regions": ["eu"]}))?;
+    let run = lab::event_id();
+    let send_both = |stack: &Stack| -> Result<()> {
+        for site in ["roams", "stays"] {
+            let event = json!({"event_type": "login", "session_id": run});
+            let answer = lab::post(
+                stack,
+                "/v1/events",
+                json!({"site": site, "events": [event]}).to_string().as_bytes(),
+                &[("CF-Blob", r#"{"country":"DE","continent":"EU","latitude":"50.1","longitude":"8.7"}"#)],
+            )?;
+            ensure!(answer.outcomes()? == ["accepted"], "{answer:?}");
+        }
+        Ok(())
+    };
+    let index = |region: &str| stack.file.clickhouse.iter().position(|endpoint| endpoint.region == region);
+    let (eu, us) = (index("eu").expect("a region eu"), index("us").expect("a region us"));
+    stack.stop_clickhouse(eu, Stop::Kill)?;
+    let mut sent = 0;
+    let count = |stack: &Stack, region: usize, site: &str| -> Result<u64> {
+        let sql = format!("SELECT count() FROM ecommerce.events WHERE session_id = '{run}' AND site_id = '{site}'");
+        Ok(stack.file.clickhouse[region].query(&sql)?.parse()?)
+    };
+    // The first batch may have been on its way when the region went, and waits for it; those after it do not.
+    lab::wait_for("the other region to take events", 60, || {
+        send_both(stack)?;
+        sent += 1;
+        Ok((count(stack, us, "roams")? > 0).then_some(()))
+    })?;
+    stack.start_clickhouse(eu)?;
+    lab::expect_events(stack, &format!("session_id = '{run}'"), 2 * sent, RECOVERY_S)?;
+    ensure!(count(stack, us, "stays")? == 0, "expected no row of a European site elsewhere");
+    ensure!(count(stack, eu, "stays")? == sent, "expected {sent} rows of the European site at home");
+    lab::wait_for("the books to know of the failover", 60, || {
+        let sql = "SELECT sum(inserted_elsewhere), sum(pending), sum(unaccounted) FROM ecommerce.collector_balance WHERE site_id = 'roams' FORMAT CSV";
+        let found = stack.file.clickhouse[eu].query(sql)?;
+        let moved = count(stack, us, "roams")?;
+        ensure!(found == format!("{moved},0,0"), "expected {moved} elsewhere and nothing open, found {found}");
+        Ok(Some(()))
+    })
 }
 
 fn stop_all(stack: &mut Stack, how: Stop) -> Result<()> {

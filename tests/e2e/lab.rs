@@ -86,7 +86,17 @@ pub(crate) fn send(stack: &Stack, body: &Value) -> Result<Answer> {
     post(stack, "/v1/events", body.to_string().as_bytes(), &[])
 }
 
-/// Posts bytes; `headers` replace the usual ones of the same name.
+/// Creates or replaces a site.
+pub(crate) fn put_site(stack: &Stack, settings: &Value) -> Result<()> {
+    let url = format!("{}/v1/sites/{}", stack.file.collector, settings["id"].as_str().unwrap_or_default());
+    let token = format!("Bearer {}", stack.file.admin_token);
+    let request = ureq::put(&url).config().http_status_as_error(false).timeout_global(Some(REQUEST_MAX)).build();
+    let answer = answer(request.header("Authorization", token).send(settings.to_string())?)?;
+    anyhow::ensure!(answer.status == 200, "{answer:?}");
+    Ok(())
+}
+
+/// Posts bytes as a browser would; `headers` replace its own of the same name.
 pub(crate) fn post(stack: &Stack, path: &str, body: &[u8], headers: &[(&str, &str)]) -> Result<Answer> {
     let usual = [
         ("Content-Type", "text/plain"),
@@ -94,16 +104,19 @@ pub(crate) fn post(stack: &Stack, path: &str, body: &[u8], headers: &[(&str, &st
         ("Accept-Language", "de-DE,de;q=0.8"),
         ("Sec-Fetch-Mode", "no-cors"),
     ];
+    let is_replaced = |name: &str| headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(name));
+    let all: Vec<_> = usual.into_iter().filter(|(name, _)| !is_replaced(name)).chain(headers.iter().copied()).collect();
+    post_bare(stack, path, body, &all)
+}
+
+/// Posts bytes with these headers alone.
+pub(crate) fn post_bare(stack: &Stack, path: &str, body: &[u8], headers: &[(&str, &str)]) -> Result<Answer> {
     let mut request = ureq::post(format!("{}{path}", stack.file.collector))
         .config()
         .http_status_as_error(false)
         .timeout_global(Some(REQUEST_MAX))
         .build();
-    for (name, value) in usual
-        .iter()
-        .filter(|(name, _)| !headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)))
-        .chain(headers)
-    {
+    for (name, value) in headers {
         request = request.header(*name, *value);
     }
     answer(request.send(body)?)

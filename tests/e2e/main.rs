@@ -6,14 +6,20 @@
 
 mod lab;
 
+mod books;
+mod chaos;
 mod collect;
 mod command_line;
 mod delivery;
 mod deploy;
 mod dictionaries;
+mod operator;
 mod page_view;
+mod readme;
+mod round_trip;
 mod rules;
 mod schema;
+mod sender;
 
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
@@ -30,19 +36,25 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = Some(1);
     let lab = Arc::new(Mutex::new(Lab::new().expect("a folder for the tests' stacks")));
-    let families: [(&str, &[(&str, Test)]); 8] = [
+    let families: &[(&str, &[(&str, Test)])] = &[
         ("page_view", page_view::TESTS),
         ("collect", collect::TESTS),
+        ("readme", readme::TESTS),
+        ("sender", sender::TESTS),
         ("rules", rules::TESTS),
+        ("round_trip", round_trip::TESTS),
+        ("books", books::TESTS),
         ("delivery", delivery::TESTS),
         ("dictionaries", dictionaries::TESTS),
         ("schema", schema::TESTS),
+        ("operator", operator::TESTS),
+        ("chaos", chaos::TESTS),
         ("command_line", command_line::TESTS),
         ("deploy", deploy::TESTS),
     ];
     let mut trials = Vec::new();
     for (family, tests) in families {
-        for (name, test) in tests {
+        for (name, test) in *tests {
             let (lab, test) = (lab.clone(), *test);
             trials.push(Trial::test(format!("{family}::{name}"), move || run(&lab, test)));
         }

@@ -5,7 +5,9 @@
 //!
 //! Modules in reading order: where things are, how steps are shown, what is built, what is run.
 
+pub mod bench;
 pub mod build;
+pub mod chaos;
 pub mod check;
 pub mod demo;
 pub mod interrupt;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use xtask::stack::{self, Options, Stack};
-use xtask::{build, check, demo, interrupt, shop, test, update_data};
+use xtask::{bench, build, chaos, check, demo, interrupt, shop, test, update_data};
 
 /// Build, run, test and check Landfall from a clone.
 #[derive(Parser)]
@@ -57,6 +57,11 @@ enum Task {
         /// Names (or parts) of tests against the real stack; flags behind -- go to the test binary
         filter: Vec<String>,
     },
+    /// Break the stack under a steady load and account for every event
+    #[command(
+        after_help = "Examples:\n  cargo xtask chaos\n  cargo xtask chaos --faults kill-workerd,reset-after-body --events 20000\n  cargo xtask chaos --faults random --random-seconds 600 --seed 7"
+    )]
+    Chaos(chaos::Options),
     /// Check format, lints, docs, licences, spelling and scripts
     #[command(after_help = "Example:\n  cargo xtask check")]
     Check,
@@ -67,6 +72,11 @@ enum Task {
         #[arg(long)]
         quick: bool,
     },
+    /// Measure the budgets of the design on the real parts and print a table per suite
+    #[command(after_help = "Examples:\n  cargo xtask bench\n  cargo xtask bench size pipeline\n  \
+                      cargo xtask bench accuracy --corpora ../corpora --misses\n\n\
+                      A missed budget is printed and is no error, for it depends on the machine; a missed bar of the accuracy suite is one.")]
+    Bench(bench::Args),
     /// Turn pinned registry packages into the tables of the user-agent crate
     #[command(after_help = "Examples:\n  cargo xtask update-data\n  cargo xtask update-data --check")]
     UpdateData(update_data::Args),
@@ -126,11 +136,16 @@ fn run(task: Task) -> Result<()> {
         }
         Task::Down { dir } => stack::down(&dir.unwrap_or_else(stack::default_dir)),
         Task::Test { e2e, filter } => test::run(&filter, e2e),
+        Task::Chaos(options) => {
+            build::all()?;
+            chaos::command(&options)
+        }
         Task::Check => check::run(),
         Task::BuildWorker { quick } => {
             build::worker()?;
             if quick { Ok(()) } else { build::size::print() }
         }
+        Task::Bench(args) => bench::run(&args),
         Task::UpdateData(args) => update_data::run(&args),
         Task::ServeShop { listen, collector, stack: _ } => shop::serve(&listen, &collector),
     }

@@ -74,7 +74,9 @@ pub struct Enriched {
 
 /// Turns an event into its row, and a purchase also into one row per item; `Err` if a rule of the site drops it.
 pub fn enrich(mut event: Event<'_>, facts: &Facts<'_>) -> Result<Enriched, FilterReason> {
-    let time = time::correct(event.occurred_at_ms, event.sent_at_ms, facts.received_at_ms);
+    // A site's own server has a true clock: without `sent_at` it needs no correction.
+    let sent_at_ms = event.sent_at_ms.or_else(|| facts.client.is_told.then_some(facts.received_at_ms));
+    let time = time::correct(event.occurred_at_ms, sent_at_ms, facts.received_at_ms);
     let items = std::mem::take(&mut event.items);
     mark_properties(&mut event, facts, time.clamped);
     let page_url = page::clean_url(&event.page_url, facts.site);

@@ -1,16 +1,17 @@
 //! Who it was, as numbers that cannot be turned back.
 //!
-//! In scope: the daily visitor hash and its salts, the persistent visitor hash, user ids that are text, the stored form of addresses.
-//! Out of scope: where salts come from and when they are deleted (the Registry Durable Object).
+//! In scope: the daily visitor hash and its salts, the hash of a persistent visitor's id, user ids that are text, the stored form of addresses.
+//! Out of scope: the cookie (`first_party`), where salts come from and when they are deleted (the Registry Durable Object).
 
 use std::hash::Hasher;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use siphasher::sip::SipHasher24;
+use uuid::Uuid;
 
 use crate::client::Client;
 use crate::event::User;
-use crate::site::{IpMode, Site, VisitorMode};
+use crate::site::{IpMode, Site};
 
 /// The random salts of the UTC days that are still remembered. Once a day's salt is gone, nobody can compute that day's visitor ids again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,11 +36,13 @@ impl Salts {
     }
 }
 
-/// The visitor of one beacon on one site; 0 when it cannot be known (no salt for the day, or anonymised).
-pub fn visitor_id(site: &Site, client: &Client<'_>, salts: &Salts, day: i64) -> u64 {
-    if let (VisitorMode::Persistent, Some(id)) = (site.privacy.visitor, client.first_party_id) {
-        return hash(&site.hash_key(), &[b"visitor", id.as_bytes()]);
-    }
+/// The visitor with a first-party id; the site's permanent key hides the id itself.
+pub fn persistent_id(site: &Site, id: Uuid) -> u64 {
+    hash(&site.hash_key(), &[b"visitor", id.as_bytes()])
+}
+
+/// The visitor of one day on one site; 0 when it cannot be known because the day's salt is gone.
+pub fn daily_id(site: &Site, client: &Client<'_>, salts: &Salts, day: i64) -> u64 {
     let Some(salt) = salts.get(day) else { return 0 };
     // IPv4-mapped addresses are the same machine as their IPv4 form.
     let ip = client.ip.map_or([0; 16], |ip| as_ipv6(ip).octets());
@@ -61,7 +64,7 @@ pub(crate) fn site_key(site: &Site) -> u64 {
 }
 
 /// The key of the rate limit of one sender's network on a site: /32 of IPv4, /64 of IPv6, because one sender has a whole /64.
-pub(crate) fn address_key(site: &Site, client: &Client<'_>) -> u64 {
+pub fn address_key(site: &Site, client: &Client<'_>) -> u64 {
     let ip = client.ip.map_or(Ipv6Addr::UNSPECIFIED, as_ipv6);
     let bits = if ip.to_ipv4_mapped().is_some() { ip.to_bits() } else { ip.to_bits() >> 64 };
     hash(b"landfall limits ", &[site.id.as_bytes(), &bits.to_le_bytes()])
@@ -122,11 +125,11 @@ mod tests {
         let site = Site::new("demo", &["shop.example"]).unwrap();
         let other = Site::new("other", &["shop.example"]).unwrap();
         let salts = Salts::new(vec![(10, [1; 16]), (11, [2; 16])]);
-        let visitor = visitor_id(&site, &client("192.0.2.1"), &salts, 11);
-        assert_eq!(visitor, visitor_id(&site, &client("::ffff:192.0.2.1"), &salts, 11));
-        assert_ne!(visitor, visitor_id(&site, &client("192.0.2.2"), &salts, 11));
-        assert_ne!(visitor, visitor_id(&site, &client("192.0.2.1"), &salts, 10));
-        assert_ne!(visitor, visitor_id(&other, &client("192.0.2.1"), &salts, 11));
+        let visitor = daily_id(&site, &client("192.0.2.1"), &salts, 11);
+        assert_eq!(visitor, daily_id(&site, &client("::ffff:192.0.2.1"), &salts, 11));
+        assert_ne!(visitor, daily_id(&site, &client("192.0.2.2"), &salts, 11));
+        assert_ne!(visitor, daily_id(&site, &client("192.0.2.1"), &salts, 10));
+        assert_ne!(visitor, daily_id(&other, &client("192.0.2.1"), &salts, 11));
     }
 
     #[test]
@@ -134,17 +137,16 @@ mod tests {
         let site = Site::new("demo", &["shop.example"]).unwrap();
         let salts = Salts::new(vec![(10, [1; 16]), (12, [3; 16]), (11, [2; 16])]);
         assert_eq!(salts.get(10), None, "only the latest two days are kept");
-        assert_eq!(visitor_id(&site, &client("192.0.2.1"), &salts, 10), 0);
+        assert_eq!(daily_id(&site, &client("192.0.2.1"), &salts, 10), 0);
     }
 
     #[test]
-    fn a_persistent_visitor_outlives_salt_and_address() {
-        let mut site = Site::new("demo", &["shop.example"]).unwrap();
-        site.privacy.visitor = VisitorMode::Persistent;
-        let with_id = |ip| Client { first_party_id: Some("0198"), ..client(ip) };
-        let first = visitor_id(&site, &with_id("192.0.2.1"), &Salts::default(), 1);
-        assert_eq!(first, visitor_id(&site, &with_id("192.0.2.9"), &Salts::default(), 99));
-        assert_ne!(first, 0);
+    fn a_persistent_visitor_is_another_on_every_site() {
+        let site = |id: &str| Site::new(id, &["shop.example"]).unwrap();
+        let id = Uuid::from_u128(7);
+        assert_eq!(persistent_id(&site("demo"), id), persistent_id(&site("demo"), id));
+        assert_ne!(persistent_id(&site("demo"), id), persistent_id(&site("other"), id));
+        assert_ne!(persistent_id(&site("demo"), id), persistent_id(&site("demo"), Uuid::from_u128(8)));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::site::Site;
 pub(super) fn signals_of(json: &str, check: fn(&Event<'_>, &mut Vec<Signal>)) -> Vec<Signal> {
     let site = Site::new("demo", &["shop.example"]).unwrap();
     let beacon = Beacon::parse(json.as_bytes()).unwrap();
-    let event = Event::check(&beacon.events().next().unwrap(), &site).unwrap();
+    let event = Event::check(&beacon.events().next().unwrap(), &site, false).unwrap();
     let mut signals = Vec::new();
     check(&event, &mut signals);
     signals

@@ -59,8 +59,13 @@ impl Verdict {
 /// Judges the browser of a sender by its headers, which are the same for all its beacons.
 pub fn judge_client(client: &Client<'_>, parser: &mut user_agent::Parser) -> Vec<Signal> {
     let mut signals = Vec::new();
-    crawler::check(client, parser, &mut signals);
-    header::check(client, &mut signals);
+    // What a site's own server does not tell of a visitor is no evidence.
+    if !client.is_told || client.user_agent.is_some() {
+        crawler::check(client, parser, &mut signals);
+    }
+    if !client.is_told {
+        header::check(client, &mut signals);
+    }
     signals
 }
 

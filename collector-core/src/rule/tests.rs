@@ -32,7 +32,7 @@ fn collected(settings: &str) -> Collected {
     let sites = Sites::parse(&format!(r#"[{{"id":"demo","domains":["shop.example"]{settings}}}]"#)).unwrap();
     let regions = Regions::parse(r#"[{"name":"eu"}]"#).unwrap();
     let moment = Moment { received_at_ms: 1_763_660_000_123, entropy: [7; 32], salts: Salts::new(Vec::new()) };
-    let around = Surroundings { sites: &sites, regions: &regions, client: &client(), moment: &moment };
+    let around = Surroundings { sites: &sites, regions: &regions, client: &client(), moment: &moment, limited: &[] };
     collect(&Beacon::parse(EVENT.as_bytes()).unwrap(), around, &mut Memory::default())
 }
 
@@ -120,7 +120,7 @@ fn a_rule_stands_above_the_policy() {
         );
         let (sites, regions) = (Sites::parse(&json).unwrap(), Regions::parse(r#"[{"name":"eu"}]"#).unwrap());
         let moment = Moment { received_at_ms: 0, entropy: [7; 32], salts: Salts::new(Vec::new()) };
-        let around = Surroundings { sites: &sites, regions: &regions, client: &crawler, moment: &moment };
+        let around = Surroundings { sites: &sites, regions: &regions, client: &crawler, moment: &moment, limited: &[] };
         let found = collect(&Beacon::parse(event.as_bytes()).unwrap(), around, &mut Memory::default());
         assert_eq!(tags(&found), expected, "{policy} {then:?}");
     }

@@ -69,7 +69,8 @@ pub(crate) fn regions() -> Regions {
 /// Collects a beacon with fresh memory.
 pub(crate) fn collect_beacon(beacon: &Beacon<'_>, sites: &Sites, client: &Client<'_>) -> Collected {
     let (regions, moment) = (regions(), moment());
-    collect(beacon, Surroundings { sites, regions: &regions, client, moment: &moment }, &mut Memory::default())
+    let around = Surroundings { sites, regions: &regions, client, moment: &moment, limited: &[] };
+    collect(beacon, around, &mut Memory::default())
 }
 
 /// The reply to any body, as the shell gives it when every Batcher is away from trouble.
@@ -78,6 +79,31 @@ pub(crate) fn reply_to(body: &[u8], sites: &Sites, client: &Client<'_>) -> Reply
         Ok(beacon) => collect_beacon(&beacon, sites, client).reply(),
         Err(error) => Reply::from_error(&error),
     }
+}
+
+/// A receipt as a client reads it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Read {
+    pub(crate) outcome: String,
+    pub(crate) reason: String,
+    pub(crate) field: String,
+}
+
+impl From<(&str, &str, &str)> for Read {
+    fn from((outcome, reason, field): (&str, &str, &str)) -> Self {
+        Self { outcome: outcome.into(), reason: reason.into(), field: field.into() }
+    }
+}
+
+pub(crate) fn receipts(reply: &Reply) -> Vec<Read> {
+    let body: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
+    let text = |receipt: &serde_json::Value, name: &str| receipt[name].as_str().unwrap_or("").to_owned();
+    let read = |r: &serde_json::Value| Read {
+        outcome: text(r, "outcome"),
+        reason: text(r, "reason"),
+        field: text(r, "field"),
+    };
+    body["results"].as_array().unwrap().iter().map(read).collect()
 }
 
 /// What crate `user-agent` fills.
@@ -105,7 +131,7 @@ pub(crate) fn rows(body: &str, sites: &Sites, client: &Client<'_>) -> String {
 fn is_default(value: &Value) -> bool {
     match value {
         Value::Null => true,
-        Value::String(text) => text.is_empty() || text == "::",
+        Value::String(text) => ["", "::", "0"].contains(&text.as_str()),
         Value::Number(number) => number.as_f64() == Some(0.0),
         Value::Array(list) => list.is_empty(),
         Value::Object(map) => map.is_empty(),

@@ -6,8 +6,10 @@
 
 mod fixture;
 
+mod document;
 mod encoding;
 mod outcome;
 mod property;
 mod row;
 mod schema;
+mod sender;

@@ -6,10 +6,10 @@ use collector_core::append::Taken;
 use collector_core::beacon::{Beacon, MAX_EVENTS, MAX_SITES};
 use collector_core::body;
 use collector_core::client::Client;
-use collector_core::outcome::Outcome;
+use collector_core::outcome::{Fate, Outcome};
 use collector_core::receipt::Reply;
 
-use crate::fixture::{CHROME, GOOGLEBOT, client, collect_beacon, reply_to, site};
+use crate::fixture::{CHROME, GOOGLEBOT, Read, client, collect_beacon, receipts, reply_to, site};
 
 /// A beacon, its circumstances, and the answer: status, then outcome, reason and field of the first receipt.
 struct Case {
@@ -42,6 +42,14 @@ fn whole_beacons() -> Vec<Case> {
         Case {
             client: Client { origin: Some("https://evil.example"), ..client() },
             ..case(LOGIN, 403, invalid("origin_not_allowed"))
+        },
+        Case {
+            client: Client { ingest_key: Some("guessed"), ..Client::default() },
+            ..case(LOGIN, 403, invalid("wrong_ingest_key"))
+        },
+        Case {
+            client: Client { ingest_key: Some("leaked"), ..client() },
+            ..case(LOGIN, 403, invalid("ingest_key_in_browser"))
         },
     ]
 }
@@ -177,8 +185,9 @@ fn no_reason_is_without_a_case() {
 fn the_documentation_has_the_table_of_the_code() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/OUTCOMES.md");
     let document = std::fs::read_to_string(path).unwrap();
-    let table = Outcome::markdown_table();
-    assert!(document.contains(&table), "expected this table in collector-core/OUTCOMES.md:\n{table}");
+    for table in [Outcome::markdown_table(), Fate::markdown_table()] {
+        assert!(document.contains(&table), "expected this table in collector-core/OUTCOMES.md:\n{table}");
+    }
 }
 
 #[test]
@@ -229,31 +238,6 @@ fn a_purchase_comes_again_if_any_part_of_it_was_refused() {
     collected.refuse(&[0]);
     collected.settle(&[1], &[Taken::Duplicate]);
     assert_eq!((collected.reply().status, first_receipt(&collected.reply()).reason.as_str()), (503, "unavailable"));
-}
-
-/// A receipt as a client reads it.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Read {
-    outcome: String,
-    reason: String,
-    field: String,
-}
-
-impl From<(&str, &str, &str)> for Read {
-    fn from((outcome, reason, field): (&str, &str, &str)) -> Self {
-        Self { outcome: outcome.into(), reason: reason.into(), field: field.into() }
-    }
-}
-
-fn receipts(reply: &Reply) -> Vec<Read> {
-    let body: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
-    let text = |receipt: &serde_json::Value, name: &str| receipt[name].as_str().unwrap_or("").to_owned();
-    let read = |r: &serde_json::Value| Read {
-        outcome: text(r, "outcome"),
-        reason: text(r, "reason"),
-        field: text(r, "field"),
-    };
-    body["results"].as_array().unwrap().iter().map(read).collect()
 }
 
 fn first_receipt(reply: &Reply) -> Read {

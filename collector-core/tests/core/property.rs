@@ -1,5 +1,6 @@
 //! Properties: whatever is sent, there is an answer, and the answer adds up.
 
+use collector_core::account::Account;
 use collector_core::beacon::Beacon;
 use collector_core::client::Client;
 use proptest::prelude::*;
@@ -72,7 +73,9 @@ proptest! {
         let collected = collect_beacon(&beacon, &site(""), &client());
         prop_assert_eq!(collected.receipts.len(), events.len());
         let stored = collected.receipts.iter().filter(|receipt| receipt.outcome.is_stored()).count() as u64;
-        prop_assert_eq!(stored + collected.counts.total(), events.len() as u64);
+        let ended = collected.counts.total(|account| matches!(account, Account::Ended(_)));
+        prop_assert_eq!(stored + ended, events.len() as u64);
+        prop_assert_eq!(ended, collected.counts.total(|account| account == Account::Received));
         for (index, receipt) in collected.receipts.iter().enumerate() {
             let has_rows = collected.rows.iter().any(|row| row.receipt == index);
             prop_assert_eq!(has_rows, receipt.outcome.is_stored());

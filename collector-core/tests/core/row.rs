@@ -70,7 +70,7 @@ fn a_purchase_with_items() {
     timezone "Europe/Berlin"
     language "de-DE"
     order_id "1001"
-    revenue 258
+    revenue "258"
     currency "EUR"
     rules_version "2026-11-21"
     ip_address "::ffff:203.0.113.0"
@@ -95,7 +95,7 @@ fn a_purchase_with_items() {
     product_id 17
     order_id "1001"
     quantity 2
-    revenue 199
+    revenue "199"
     currency "EUR"
     properties {"size":"M","unit_price":"99.50"}
     rules_version "2026-11-21"
@@ -121,7 +121,7 @@ fn a_purchase_with_items() {
     product_id 18
     order_id "1001"
     quantity 1
-    revenue 59
+    revenue "59"
     currency "EUR"
     properties {"unit_price":"59"}
     rules_version "2026-11-21"
@@ -304,7 +304,7 @@ fn a_backend_without_any_browser() {
     visitor_id 13581766717397026408
     session_id "edge-cf2f36f776526a95"
     order_id "1001"
-    revenue -99.5
+    revenue "-99.5"
     currency "EUR"
     is_bot 1
     bot_signals ["ua:empty","header:no_accept_language"]

@@ -1,19 +1,25 @@
 //! The Batcher: a Durable Object per region and shard that takes rows durably and delivers them in batches.
 //!
-//! In scope: its requests and its alarm. Out of scope: what is kept (`store`), group commit (`window`, `shard`), delivery (`flush`).
+//! In scope: its requests and its alarm. Out of scope: what is kept (`store`), group commit (`window`, `shard`), delivery (`flush`, `deliver`, `poison`), what is shown (`report`).
 //!
 //! Two promises: an answered append is durable, because the output gate holds the answer behind the write; and the alarm never fails,
 //! because the runtime deletes an alarm that failed six times.
 
+mod deliver;
 mod flush;
+mod places;
+mod poison;
+mod report;
 mod shard;
 mod store;
 mod window;
 
 use std::rc::Rc;
 
+use collector_core::metric::Origin;
 use worker::{DurableObject, Env, Method, Request, Response, Result, State, console_error, durable_object};
 
+use crate::query;
 use shard::Shard;
 
 #[durable_object(alarm)]
@@ -45,17 +51,36 @@ impl DurableObject for Batcher {
 
 impl Batcher {
     async fn answer(&self, request: &mut Request) -> Result<Response> {
-        let region = region_of(request)?;
-        if request.method() == Method::Post && request.path() == "/append" {
-            let frame = request.bytes().await?;
-            return self.shard.append(&region, &frame).await;
+        let caller = Caller::of(request);
+        let path = request.path();
+        match (request.method(), path.as_str()) {
+            (Method::Post, "/append") => {
+                let frame = request.bytes().await?;
+                self.shard.append(&caller.region, &frame).await
+            }
+            (_, "/metrics") => self.shard.metrics(Origin { region: &caller.region, shard: caller.shard }).await,
+            _ => self.shard.state(&caller.region).await,
         }
-        self.shard.state(&region).await
     }
 }
 
-/// The caller names the region: an object does not know its own name.
-fn region_of(request: &Request) -> Result<String> {
-    let url = request.url()?;
-    Ok(url.query_pairs().find(|(name, _)| name == "region").map(|(_, value)| value.into_owned()).unwrap_or_default())
+/// What the caller says about the object, which does not know its own name.
+#[derive(Default)]
+struct Caller {
+    region: String,
+    shard: u32,
+}
+
+impl Caller {
+    fn of(request: &Request) -> Self {
+        let mut caller = Self::default();
+        for (name, value) in query::pairs(query::of(&request.inner().url())) {
+            match name.as_ref() {
+                "region" => caller.region = value.into_owned(),
+                "shard" => caller.shard = value.parse().unwrap_or(0),
+                _ => {}
+            }
+        }
+        caller
+    }
 }

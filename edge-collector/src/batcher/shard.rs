@@ -5,11 +5,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use collector_core::append::{self, Append, Taken};
+use collector_core::failover::{self, Doubt, Health};
 use collector_core::insert::{MAX_BATCH_BYTES, Table};
 use collector_core::ledger::Ledger;
+use collector_core::metric::Inserts;
 use collector_core::outcome::Outcome;
 use collector_core::recent::{MAX_IDS, RecentIds};
-use serde_json::json;
 use uuid::Uuid;
 use worker::{Delay, Env, Error, Response, Result, State, console_error};
 
@@ -23,10 +24,10 @@ const WINDOW: Duration = Duration::from_millis(20);
 pub(super) const FLUSH_MS: i64 = 1_000;
 /// How old counted outcomes may get before they are sent: they are few, and each insert makes a part.
 pub(super) const OUTCOMES_FLUSH_MS: i64 = 5_000;
-/// An alarm that should have fired this long ago is lost.
+/// An alarm that should have fired this long ago, or is set this far ahead, is lost: the one by a failure, the other by a clock put back.
 const ALARM_LOST_MS: i64 = 60_000;
 /// More than this waiting, and appends are refused: loudly, while there is still room. A Durable Object holds 10 GB.
-const BACKLOG_BYTES_MAX: i64 = 4 << 30;
+pub(super) const BACKLOG_BYTES_MAX: i64 = 4 << 30;
 
 /// One Batcher.
 pub(crate) struct Shard {
@@ -47,13 +48,19 @@ pub(super) struct Memory {
     pub(super) outcomes: Option<Open>,
     /// The open segment of dead letters.
     pub(super) letters: Option<Open>,
+    /// What was booked since the object exists, for metrics.
+    pub(super) totals: Ledger,
+    /// INSERTs since the object woke up, for metrics.
+    pub(super) inserts: Inserts,
     /// Bytes that wait in frozen segments.
     pub(super) frozen_bytes: i64,
     window: Window,
     recent: RecentIds,
     /// When the alarm will fire.
     pub(super) alarm_at_ms: Option<i64>,
-    /// Until then the region is left alone after a failure.
+    /// How the regions are doing.
+    pub(super) health: Health,
+    /// Until then no region takes the batches that wait.
     pub(super) not_before_ms: i64,
 }
 
@@ -77,8 +84,9 @@ impl Shard {
         memory.outcomes = store.open_segment(Table::Outcomes)?;
         memory.letters = store.open_segment(Table::DeadLetters)?;
         if let Some(open) = memory.events {
-            memory.counts = read_counts(&store, open.segment)?;
+            memory.counts = read_counts(&store.counts(open.segment)?);
         }
+        memory.totals = read_counts(&[store.totals()?]);
         memory.frozen_bytes = store.batches()?.iter().map(|batch| batch.bytes).sum();
         let now_ms = clock::now_ms();
         // Oldest first, as they came: the window forgets in this order.
@@ -86,6 +94,9 @@ impl Shard {
             for id in ids.chunks_exact(16).filter_map(|bytes| Uuid::from_slice(bytes).ok()) {
                 memory.recent.insert(id, now_ms);
             }
+        }
+        if !memory.region.is_empty() {
+            store.doubt_untried(&Doubt { region: memory.region.clone(), since_ms: now_ms })?;
         }
         memory.store = Some(store.clone());
         *self.memory.borrow_mut() = memory;
@@ -210,7 +221,8 @@ impl Shard {
     pub(super) async fn arm(&self) {
         let now_ms = clock::now_ms();
         let Some(due_ms) = self.due_at_ms(now_ms) else { return };
-        let set = self.memory.borrow().alarm_at_ms.filter(|at_ms| *at_ms > now_ms - ALARM_LOST_MS);
+        let is_alive = |at_ms: &i64| *at_ms > now_ms - ALARM_LOST_MS && *at_ms - now_ms <= ALARM_LOST_MS;
+        let set = self.memory.borrow().alarm_at_ms.filter(is_alive);
         if set.is_some_and(|at_ms| at_ms <= due_ms) {
             return;
         }
@@ -237,30 +249,9 @@ impl Shard {
         let outcomes = memory.outcomes.map(|open| open.since_ms + OUTCOMES_FLUSH_MS);
         let letters = memory.letters.map(|open| open.since_ms + FLUSH_MS);
         let frozen = memory.store.as_ref().and_then(|store| store.next_attempt_at_ms().ok().flatten());
+        let frozen = frozen.map(|at_ms| at_ms.max(memory.not_before_ms));
         let due = [events, outcomes, letters, frozen].into_iter().flatten().min()?;
-        // While the region is left alone nothing is sent, and freezing can wait.
-        Some(due.max(memory.not_before_ms).max(now_ms))
-    }
-
-    /// The state for `/readyz` and the sweep, which also sets a lost alarm.
-    pub(crate) async fn state(&self, region: &str) -> Result<Response> {
-        let store = self.open(region)?;
-        self.arm().await;
-        let memory = self.memory.borrow();
-        let open: Vec<Open> = memory.events.into_iter().collect();
-        let backlog = store.backlog(&open)?;
-        let batches = store.batches()?;
-        let age_ms = backlog.oldest_at_ms.map_or(0, |at_ms| clock::now_ms().saturating_sub(at_ms));
-        Response::from_json(&json!({
-            "region": memory.region,
-            "is_accepting": backlog.bytes <= BACKLOG_BYTES_MAX,
-            "backlog_rows": backlog.rows,
-            "backlog_bytes": backlog.bytes,
-            "oldest_pending_seconds": age_ms / 1_000,
-            "batches": batches.len(),
-            "has_open_segment": memory.events.is_some() || memory.outcomes.is_some() || memory.letters.is_some(),
-            "waits_for": batches.iter().find_map(|batch| batch.waits_for.clone()),
-        }))
+        Some(if failover::is_due(due, now_ms) { now_ms } else { due })
     }
 }
 
@@ -270,12 +261,10 @@ pub(super) fn encode_counts(counts: &Ledger) -> Result<Vec<u8>> {
     append::encode(&frame).map_err(|error| Error::RustError(error.to_string()))
 }
 
-fn read_counts(store: &Store, segment: i64) -> Result<Ledger> {
+fn read_counts(frames: &[Vec<u8>]) -> Ledger {
     let mut counts = Ledger::default();
-    for frame in store.counts(segment)? {
-        if let Ok(append) = append::decode(&frame) {
-            counts.merge(&append.counts);
-        }
+    for append in frames.iter().filter_map(|frame| append::decode(frame).ok()) {
+        counts.merge(&append.counts);
     }
-    Ok(counts)
+    counts
 }

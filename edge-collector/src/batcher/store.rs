@@ -8,6 +8,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use collector_core::failover::Doubt;
 use collector_core::insert::Table;
 use js_sys::{Function, Reflect};
 use wasm_bindgen::closure::Closure;
@@ -47,6 +48,8 @@ pub(crate) struct Batch {
     pub(crate) next_attempt_at_ms: i64,
     /// Why the last attempt failed.
     pub(crate) waits_for: Option<String>,
+    /// The region that may have stored it.
+    pub(crate) doubt: Option<Doubt>,
 }
 
 /// Everything that waits.
@@ -92,10 +95,12 @@ impl Store {
         sql.exec(
             "CREATE TABLE IF NOT EXISTS segments (id INTEGER PRIMARY KEY, target INTEGER NOT NULL, token TEXT, \
              rows INTEGER NOT NULL, bytes INTEGER NOT NULL, created_at_ms INTEGER NOT NULL, \
-             attempts INTEGER NOT NULL DEFAULT 0, next_attempt_at_ms INTEGER NOT NULL DEFAULT 0, waits_for TEXT)",
+             attempts INTEGER NOT NULL DEFAULT 0, next_attempt_at_ms INTEGER NOT NULL DEFAULT 0, waits_for TEXT, \
+             doubt_region TEXT, doubt_since_ms INTEGER)",
             None,
         )?;
         sql.exec("CREATE TABLE IF NOT EXISTS delivered (id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL)", None)?;
+        sql.exec("CREATE TABLE IF NOT EXISTS totals (id INTEGER PRIMARY KEY, frame BLOB NOT NULL)", None)?;
         Ok(Self { sql, storage: storage.as_raw().into() })
     }
 
@@ -132,6 +137,17 @@ impl Store {
 
     pub(crate) fn set_meta(&self, key: &str, value: &str) -> Result<()> {
         self.sql.exec("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", vec![text(key), text(value)])?;
+        Ok(())
+    }
+
+    /// What was booked since the object exists, as a frame of the core; empty at first.
+    pub(crate) fn totals(&self) -> Result<Vec<u8>> {
+        let cursor = self.sql.exec("SELECT frame FROM totals", None)?;
+        cursor.raw().next().transpose()?.map_or(Ok(Vec::new()), |row| blob(row.into_iter().next()))
+    }
+
+    pub(crate) fn set_totals(&self, frame: Vec<u8>) -> Result<()> {
+        self.sql.exec("INSERT OR REPLACE INTO totals (id, frame) VALUES (0, ?)", vec![Value::Blob(frame)])?;
         Ok(())
     }
 
@@ -191,7 +207,7 @@ impl Store {
     /// All batches: those not tried yet first, so that one that always fails holds up no other.
     pub(crate) fn batches(&self) -> Result<Vec<Batch>> {
         let cursor = self.sql.exec(
-            "SELECT id, target, token, rows, bytes, attempts, next_attempt_at_ms, waits_for \
+            "SELECT id, target, token, rows, bytes, attempts, next_attempt_at_ms, waits_for, doubt_region, doubt_since_ms \
              FROM segments WHERE token IS NOT NULL ORDER BY next_attempt_at_ms, id",
             None,
         )?;
@@ -208,6 +224,10 @@ impl Store {
                     attempts: u32::try_from(integer(row.get(5))?).unwrap_or(u32::MAX),
                     next_attempt_at_ms: integer(row.get(6))?,
                     waits_for: string(row.get(7)).ok(),
+                    doubt: match (string(row.get(8)), integer(row.get(9))) {
+                        (Ok(region), Ok(since_ms)) => Some(Doubt { region, since_ms }),
+                        _ => None,
+                    },
                 })
             })
             .collect()
@@ -264,6 +284,34 @@ impl Store {
         Ok(())
     }
 
+    /// From now on a region may have the batch; what was in doubt before stays so.
+    pub(crate) fn doubt(&self, batch: &Batch, doubt: &Doubt) -> Result<()> {
+        self.sql.exec(
+            "UPDATE segments SET doubt_region = ?, doubt_since_ms = ? WHERE id = ? AND doubt_region IS NULL",
+            vec![text(&doubt.region), number(doubt.since_ms)?, number(batch.segment)?],
+        )?;
+        Ok(())
+    }
+
+    /// The only region that was asked to take the batch said no.
+    pub(crate) fn trust(&self, batch: &Batch) -> Result<()> {
+        self.sql.exec(
+            "UPDATE segments SET doubt_region = NULL, doubt_since_ms = NULL WHERE id = ?",
+            vec![number(batch.segment)?],
+        )?;
+        Ok(())
+    }
+
+    /// After a restart nobody knows which of the batches that never failed were on their way.
+    pub(crate) fn doubt_untried(&self, doubt: &Doubt) -> Result<()> {
+        self.sql.exec(
+            "UPDATE segments SET doubt_region = ?, doubt_since_ms = ? \
+             WHERE token IS NOT NULL AND attempts = 0 AND doubt_region IS NULL",
+            vec![text(&doubt.region), number(doubt.since_ms)?],
+        )?;
+        Ok(())
+    }
+
     /// When the first batch may be tried.
     pub(crate) fn next_attempt_at_ms(&self) -> Result<Option<i64>> {
         let cursor = self.sql.exec("SELECT min(next_attempt_at_ms) FROM segments WHERE token IS NOT NULL", None)?;
@@ -304,10 +352,10 @@ impl Store {
     pub(crate) fn insert_part(&self, part: Part, now_ms: i64) -> Result<()> {
         let bytes = i64::try_from(part.lines.len()).unwrap_or(i64::MAX);
         let segment = self.insert_segment(Table::Events, Some(&part.token), part.rows, bytes, now_ms)?;
-        let mut ids = part.ids;
+        let (mut ids, mut counts) = (part.ids, part.counts);
         for chunk in chunks_at_lines(&part.lines) {
-            let ids = std::mem::take(&mut ids);
-            self.append(segment, Commit { ids, lines: chunk.to_vec(), ..Commit::default() })?;
+            let (ids, counts) = (std::mem::take(&mut ids), std::mem::take(&mut counts));
+            self.append(segment, Commit { rows: 0, ids, counts, lines: chunk.to_vec() })?;
         }
         Ok(())
     }
@@ -334,6 +382,7 @@ pub(crate) struct Part {
     pub(crate) token: String,
     pub(crate) rows: i64,
     pub(crate) ids: Vec<u8>,
+    pub(crate) counts: Vec<u8>,
     pub(crate) lines: Vec<u8>,
 }
 

@@ -6,7 +6,7 @@ CREATE TABLE IF NOT EXISTS ecommerce.collector_outcomes
     minute           DateTime('UTC') COMMENT 'received_at, cut to the minute' CODEC(Delta(4), ZSTD(1)),
     site_id          LowCardinality(String),
     collector_region LowCardinality(String),
-    outcome          LowCardinality(String) COMMENT 'accepted, flagged, filtered, invalid, duplicate, limited, and after acceptance inserted, dead_lettered',
+    outcome          LowCardinality(String) COMMENT 'received, and one of accepted, flagged, filtered, invalid, duplicate, limited, and of stored rows inserted or dead_lettered',
     reason           LowCardinality(String) COMMENT 'stable tag, empty when the outcome needs none',
     count            UInt64 CODEC(ZSTD(1))
 )

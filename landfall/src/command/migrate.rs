@@ -5,33 +5,28 @@ use std::io::{self, Write};
 use clap::Args;
 use landfall::migrate::{self, MigrateError, Mode, Progress, Target};
 
+use super::server;
+
 /// Bring tables, dictionaries and views of one ClickHouse up to date.
 ///
 /// Applies the schema files that this program carries, in order, and records each with its checksum in `ecommerce.schema_migrations`. Safe to
-/// run again, to interrupt and to run twice at once. A file that was changed after it was applied is an error.
+/// run again, to interrupt and to run twice at once. A file that was changed after it was applied is an error. The user must be allowed to create
+/// databases, tables, dictionaries and views.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   landfall migrate
   landfall migrate --url http://127.0.0.1:8123 --user default --dry-run
   LANDFALL_CLICKHOUSE_PASSWORD=... landfall migrate --url https://eu.clickhouse.example:8443 --user admin")]
 pub(crate) struct Arguments {
-    /// HTTP interface of the ClickHouse; for several regions run the command once for each
-    #[arg(long, default_value = "http://127.0.0.1:8123")]
-    url: String,
-    /// User that may create databases, tables, dictionaries and views
-    #[arg(long, default_value = "default")]
-    user: String,
-    /// Its password; the variable is better, because arguments show in process lists
-    #[arg(long, env = "LANDFALL_CLICKHOUSE_PASSWORD", hide_env_values = true, default_value = "")]
-    password: String,
+    #[command(flatten)]
+    server: server::Arguments,
     /// Print the statements that would run and change nothing
     #[arg(long)]
     dry_run: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), MigrateError> {
-    let target =
-        Target { url: arguments.url.clone(), user: arguments.user.clone(), password: arguments.password.clone() };
+    let target = arguments.server.target();
     let mode = if arguments.dry_run { Mode::DryRun } else { Mode::Apply };
     let mut out = io::stdout().lock();
     let summary = migrate::migrate(&target, mode, &mut |progress| {

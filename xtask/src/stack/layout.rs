@@ -33,6 +33,17 @@ pub struct Layout {
     pub regions: Vec<String>,
     pub ports: Ports,
     pub secrets: Secrets,
+    #[serde(skip)]
+    pub surroundings: Surroundings,
+}
+
+/// What a run with faults puts around the collector; nothing in a usual stack.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// Ports by which the collector reaches each region's ClickHouse, in place of its own.
+    pub clickhouse_ports: Vec<u16>,
+    /// Environment variables of the collector's process: name and value.
+    pub workerd_variables: Vec<(String, String)>,
 }
 
 /// Random per folder; nothing in the clone holds one.
@@ -62,7 +73,8 @@ impl Layout {
             None => Ports::default_for(regions.len()),
         };
         check_free(&ports)?;
-        let layout = Self { dir, regions, ports, secrets: Secrets::random()? };
+        let secrets = Secrets::random()?;
+        let layout = Self { dir, regions, ports, secrets, surroundings: Surroundings::default() };
         layout.write()?;
         Ok(layout)
     }

@@ -32,12 +32,14 @@ impl Settings {
     pub fn of(layout: &Layout) -> Self {
         let mut secrets = vec![("ADMIN_TOKEN".to_owned(), layout.secrets.admin_token.clone())];
         let mut regions = Vec::new();
-        for (name, (http, _)) in layout.regions.iter().zip(&layout.ports.clickhouse) {
+        let own_ports = layout.ports.clickhouse.iter().map(|(http, _)| *http).collect();
+        let ports = Some(&layout.surroundings.clickhouse_ports).filter(|ports| !ports.is_empty()).unwrap_or(&own_ports);
+        for (name, port) in layout.regions.iter().zip(ports) {
             secrets.push((
                 format!("CLICKHOUSE_PASSWORD_{}", name.to_uppercase()),
                 layout.secrets.clickhouse_collector.clone(),
             ));
-            regions.push(region(name, &format!("http://127.0.0.1:{http}")));
+            regions.push(region(name, &format!("http://127.0.0.1:{port}")));
         }
         Self { port: layout.ports.collector, regions: regions.into(), sites: demo_sites(&layout.regions), secrets }
     }
@@ -79,7 +81,7 @@ pub fn start(layout: &Layout) -> Result<u32> {
     let folder = layout.dir.join("workerd");
     write(&folder, &Settings::of(layout))?;
     let mut command = Command::new(program());
-    command.arg("serve").arg(folder.join("config.capnp"));
+    command.arg("serve").arg(folder.join("config.capnp")).envs(layout.surroundings.workerd_variables.iter().cloned());
     process::start(&layout.dir, "workerd", &mut command)
 }
 
@@ -151,7 +153,7 @@ const collector :Workerd.Worker = (
 }
 
 /// A Cap'n Proto text literal.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 

@@ -1,0 +1,208 @@
+//! One batch on its way to ClickHouse. In scope: attempts, and what each class of answer does to the batch.
+//! Out of scope: which region is next (`collector_core::failover`, `places`), the meaning of an answer (`collector_core::delivery`), the request
+//! itself (`sink`), refused batches (`poison`).
+
+use std::rc::Rc;
+
+use collector_core::append;
+use collector_core::delivery::Delivery;
+use collector_core::failover::{self, Doubt};
+use collector_core::insert::{self, Insert, Table};
+use collector_core::ledger::Ledger;
+use collector_core::outcome::{DeadLetterReason, ElsewhereReason, Fate};
+use collector_core::retry::Backoff;
+use serde_json::json;
+use uuid::Uuid;
+use worker::{Error, Result, console_error};
+
+use super::shard::Shard;
+use super::store::{Batch, Store};
+use crate::config::{Config, Endpoint};
+use crate::{clock, sink};
+
+impl Shard {
+    /// Sends one batch to the first region that may have it and takes it. If none does now, the batch waits.
+    pub(super) async fn send_batch(&self, store: &Rc<Store>, batch: &Batch) -> Result<()> {
+        let mut batch = batch.clone();
+        let mut places = vec![self.memory.borrow().region.clone()];
+        let mut has_looked_further = batch.table != Table::Events;
+        loop {
+            let now_ms = clock::now_ms();
+            let place = {
+                let health = &self.memory.borrow().health;
+                failover::choose(&places, batch.doubt.as_ref(), health, now_ms).map(str::to_owned)
+            };
+            match place {
+                Some(place) => {
+                    if self.try_place(store, &mut batch, &place).await? {
+                        return Ok(());
+                    }
+                }
+                // Only now: most batches never need to know where else they may be.
+                None if !has_looked_further => {
+                    has_looked_further = true;
+                    match self.other_places(store, &batch).await? {
+                        Some(others) => places.extend(others),
+                        // Its rows may not all be in the same regions: its parts come next.
+                        None => return Ok(()),
+                    }
+                }
+                None => {
+                    let health = &self.memory.borrow().health;
+                    let opens_at_ms = places.iter().map(|place| health.opens_at_ms(place)).min().unwrap_or(now_ms);
+                    self.wait_until(opens_at_ms);
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Sends a batch to a region. True: there is nothing more to do with it now.
+    async fn try_place(&self, store: &Rc<Store>, batch: &mut Batch, place: &str) -> Result<bool> {
+        let config = Config::of(&self.env)?;
+        let Some(endpoint) = config.endpoint(place) else {
+            // The operator's to mend: the batch waits, and says for what.
+            console_error!("batcher: expected region {place:?} in REGIONS");
+            return postpone(store, batch, Delivery::Hold, None);
+        };
+        let is_trusted = self.memory.borrow().health.is_trusted(place, clock::now_ms());
+        if !is_trusted && !sink::is_reachable(&endpoint.url).await {
+            self.close(place, Delivery::Retry)?;
+            if batch.waits_for.is_none() {
+                note_failure(store, batch, Delivery::Retry, None)?;
+            }
+            return Ok(false);
+        }
+        let is_first_doubt = batch.doubt.is_none();
+        if is_first_doubt && (!is_trusted || place != self.memory.borrow().region) {
+            // Written before it is sent: if the object dies in between, nobody else knows where the batch went.
+            doubt(store, batch, place)?;
+        }
+        let started_ms = clock::now_ms();
+        let answer = self.attempt(store, batch, endpoint).await.unwrap_or_else(|error| {
+            console_error!("batcher: {error}");
+            sink::Answer { delivery: Delivery::Hold, code: None, message: String::new() }
+        });
+        let took_ms = clock::now_ms().saturating_sub(started_ms).max(0).unsigned_abs();
+        self.memory.borrow_mut().inserts.note(answer.delivery, took_ms, batch.rows.unsigned_abs());
+        if answer.delivery != Delivery::Unknown
+            && answer.delivery != Delivery::Delivered
+            && is_first_doubt
+            && batch.doubt.is_some()
+        {
+            store.trust(batch)?;
+            batch.doubt = None;
+        }
+        match answer.delivery {
+            Delivery::Delivered => {
+                self.memory.borrow_mut().health.succeed(place, clock::now_ms());
+                self.finish(store, batch, place)?;
+                Ok(true)
+            }
+            Delivery::Poison if batch.table == Table::Events => {
+                self.take_apart(store, batch, &answer)?;
+                Ok(true)
+            }
+            Delivery::Retry => {
+                self.close(place, Delivery::Retry)?;
+                note_failure(store, batch, Delivery::Retry, answer.code)?;
+                Ok(false)
+            }
+            Delivery::Unknown => {
+                doubt(store, batch, place)?;
+                self.close(place, Delivery::Unknown)?;
+                note_failure(store, batch, Delivery::Unknown, answer.code)?;
+                Ok(false)
+            }
+            class @ (Delivery::Hold | Delivery::Poison) => postpone(store, batch, class, answer.code),
+        }
+    }
+
+    /// Leaves a region alone for a while.
+    fn close(&self, place: &str, class: Delivery) -> Result<()> {
+        let random = random()?;
+        let health = &mut self.memory.borrow_mut().health;
+        let wait_ms = Backoff { failures: health.failures(place) }.next_wait_ms(class, random);
+        health.fail(place, clock::now_ms(), wait_ms);
+        Ok(())
+    }
+
+    /// The batch is in ClickHouse: it is done, and its rows are booked.
+    fn finish(&self, store: &Rc<Store>, batch: &Batch, place: &str) -> Result<()> {
+        let is_home = place == self.memory.borrow().region;
+        let is_doubtful = batch.doubt.as_ref().is_some_and(|doubt| doubt.region != place);
+        let fate = match batch.table {
+            Table::Events if is_doubtful => Some(Fate::Inserted(Some(ElsewhereReason::PossibleDuplicate))),
+            Table::Events if !is_home => Some(Fate::Inserted(Some(ElsewhereReason::Failover))),
+            Table::Events => Some(Fate::Inserted(None)),
+            Table::DeadLetters => Some(Fate::DeadLettered(DeadLetterReason::RefusedByClickhouse)),
+            Table::Outcomes => None,
+        };
+        let mut counts = Ledger::default();
+        for frame in fate.map_or_else(|| Ok(Vec::new()), |_| store.counts(batch.segment))? {
+            if let (Some(fate), Ok(carried)) = (fate, append::decode(&frame)) {
+                counts.merge(&carried.counts.stored_as(fate));
+            }
+        }
+        let (batch, now_ms) = (batch.clone(), clock::now_ms());
+        self.book(&counts, move |store| store.finish(&batch, now_ms))
+    }
+
+    async fn attempt(&self, store: &Rc<Store>, batch: &Batch, endpoint: &Endpoint) -> Result<sink::Answer> {
+        let endpoint = insert::Endpoint {
+            url: endpoint.url.clone(),
+            user: endpoint.user.clone(),
+            password: endpoint.password(&self.env)?,
+        };
+        let token =
+            Uuid::try_parse(&batch.token).map_err(|error| Error::RustError(format!("token of a batch: {error}")))?;
+        let body = insert::compress([store.lines(batch)?.as_slice()]);
+        Ok(sink::send(Insert::new(&endpoint, batch.table, token, body)).await)
+    }
+}
+
+/// From now on a region may have the batch.
+fn doubt(store: &Store, batch: &mut Batch, place: &str) -> Result<()> {
+    let doubt = Doubt { region: place.to_owned(), since_ms: clock::now_ms() };
+    store.doubt(batch, &doubt)?;
+    batch.doubt.get_or_insert(doubt);
+    Ok(())
+}
+
+/// Keeps a batch that only an operator can help. True: there is nothing more to do with it now.
+fn postpone(store: &Store, batch: &Batch, class: Delivery, code: Option<i32>) -> Result<bool> {
+    let wait_ms = Backoff { failures: batch.attempts }.next_wait_ms(class, random()?);
+    let next_at_ms = clock::now_ms().saturating_add(i64::try_from(wait_ms).unwrap_or(i64::MAX));
+    store.postpone(batch, next_at_ms, &waits_for(class, code))?;
+    alert(batch, class, code);
+    Ok(true)
+}
+
+/// Notes on the batch why a region did not take it; when it is tried again is the region's matter.
+fn note_failure(store: &Store, batch: &mut Batch, class: Delivery, code: Option<i32>) -> Result<()> {
+    store.postpone(batch, 0, &waits_for(class, code))?;
+    batch.attempts = batch.attempts.saturating_add(1);
+    batch.waits_for = Some(waits_for(class, code));
+    alert(batch, class, code);
+    Ok(())
+}
+
+/// For `/readyz` and metrics. Never ClickHouse's message, which may quote a visitor's data.
+fn waits_for(class: Delivery, code: Option<i32>) -> String {
+    let code = code.map_or_else(|| "no code".to_owned(), |code| format!("code {code}"));
+    format!("{} {code}", class.tag())
+}
+
+fn alert(batch: &Batch, class: Delivery, code: Option<i32>) {
+    let line = json!({
+        "level": "alert", "what": "insert_failed", "class": class.tag(), "table": batch.table.name(), "rows": batch.rows,
+        "attempts": batch.attempts.saturating_add(1), "code": code,
+    });
+    console_error!("{line}");
+}
+
+fn random() -> Result<u64> {
+    let mut bytes = [0_u8; 8];
+    getrandom::fill(&mut bytes).map_err(|error| Error::RustError(format!("expected random bytes, found {error}")))?;
+    Ok(u64::from_le_bytes(bytes))
+}

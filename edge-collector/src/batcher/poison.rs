@@ -1,0 +1,98 @@
+//! Batches that ClickHouse refuses as they are. In scope: halving a batch until the refused rows are alone, and setting those aside.
+
+use std::rc::Rc;
+
+use collector_core::insert::Table;
+use collector_core::outcome::DeadLetterReason;
+use collector_core::stored;
+use serde_json::json;
+use worker::{Result, console_error};
+
+use super::flush::{append_to, count_lines, mint_token};
+use super::shard::{Shard, encode_counts};
+use super::store::{Batch, Commit, Part, Store};
+use crate::{clock, sink};
+
+impl Shard {
+    /// Halves a batch that ClickHouse refuses as it is; a single row that it refuses becomes a dead letter.
+    pub(super) fn take_apart(&self, store: &Rc<Store>, batch: &Batch, answer: &sink::Answer) -> Result<()> {
+        let (lines, ids) = (store.lines(batch)?, store.ids(batch)?);
+        let rows = count_lines(&lines);
+        if rows <= 1 {
+            return self.bury(store, batch, &lines, answer);
+        }
+        let (first, second) = split_lines(&lines, rows / 2);
+        let first_ids = usize::try_from(rows / 2).unwrap_or(0).saturating_mul(16).min(ids.len());
+        let (first_ids, second_ids) = ids.split_at_checked(first_ids).unwrap_or((&ids, &[]));
+        let part = |lines: &[u8], ids: &[u8]| -> Result<Part> {
+            let counts = encode_counts(&stored::tally(lines))?;
+            Ok(Part {
+                token: mint_token()?,
+                rows: count_lines(lines),
+                ids: ids.to_vec(),
+                counts,
+                lines: lines.to_vec(),
+            })
+        };
+        let (first, second) = (part(first, first_ids)?, part(second, second_ids)?);
+        let (batch, now_ms) = (batch.clone(), clock::now_ms());
+        store.atomically(move |store| {
+            store.insert_part(first, now_ms)?;
+            store.insert_part(second, now_ms)?;
+            // Its ids live on in the parts.
+            store.drop_segment(batch.segment)
+        })
+    }
+
+    /// Moves a single row to the dead letters.
+    fn bury(&self, store: &Rc<Store>, batch: &Batch, line: &[u8], answer: &sink::Answer) -> Result<()> {
+        let (letters, region) = {
+            let memory = self.memory.borrow();
+            (memory.letters, memory.region.clone())
+        };
+        console_error!("{}", json!({"level": "alert", "what": "dead_letter", "code": answer.code}));
+        let commit = Commit {
+            rows: 1,
+            counts: encode_counts(&stored::tally(line))?,
+            lines: dead_letter(line, &region, batch, answer),
+            ..Commit::default()
+        };
+        let (batch, now_ms) = (batch.clone(), clock::now_ms());
+        let letters = store.atomically(move |store| {
+            let letters = append_to(store, Table::DeadLetters, letters, commit, now_ms)?;
+            store.finish(&batch, now_ms)?;
+            Ok(letters)
+        })?;
+        self.memory.borrow_mut().letters = letters;
+        Ok(())
+    }
+}
+
+/// A row of `ecommerce.dead_letters`: text only, so that nothing in it can be refused again.
+fn dead_letter(line: &[u8], region: &str, batch: &Batch, answer: &sink::Answer) -> Vec<u8> {
+    let text = String::from_utf8_lossy(line);
+    let row: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+    let field = |name: &str| row.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
+    let letter = json!({
+        "event_id": field("event_id"),
+        "site_id": field("site_id"),
+        "collector_region": region,
+        "received_at": field("received_at"),
+        "batch_token": batch.token,
+        "reason": DeadLetterReason::RefusedByClickhouse.tag(),
+        "code": answer.code.map(|code| code.to_string()).unwrap_or_default(),
+        "message": answer.message,
+        "line": text.trim_end(),
+    });
+    format!("{letter}\n").into_bytes()
+}
+
+/// Splits behind the first `rows` lines.
+fn split_lines(lines: &[u8], rows: i64) -> (&[u8], &[u8]) {
+    let mut seen = 0;
+    let end = lines.iter().position(|byte| {
+        seen += i64::from(*byte == b'\n');
+        seen == rows
+    });
+    lines.split_at_checked(end.map_or(lines.len(), |end| end + 1)).unwrap_or((lines, &[]))
+}

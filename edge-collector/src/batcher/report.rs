@@ -1,0 +1,70 @@
+//! What a Batcher says of itself. In scope: its state for `/readyz` and the sweep, its samples for `/metrics`.
+
+use std::collections::BTreeMap;
+
+use collector_core::metric::{Origin, Samples};
+use serde_json::json;
+use worker::{Response, Result};
+
+use super::shard::{BACKLOG_BYTES_MAX, Shard};
+use super::store::{Backlog, Batch, Open};
+use crate::clock;
+
+impl Shard {
+    /// The state; asking for it also sets a lost alarm.
+    pub(crate) async fn state(&self, region: &str) -> Result<Response> {
+        let (backlog, batches) = self.look(region).await?;
+        let memory = self.memory.borrow();
+        Response::from_json(&json!({
+            "region": memory.region,
+            "is_accepting": backlog.bytes <= BACKLOG_BYTES_MAX,
+            "backlog_rows": backlog.rows,
+            "backlog_bytes": backlog.bytes,
+            "oldest_pending_seconds": age_s(&backlog),
+            "batches": batches.len(),
+            "has_open_segment": memory.events.is_some() || memory.outcomes.is_some() || memory.letters.is_some(),
+            "waits_for": batches.iter().find_map(|batch| batch.waits_for.clone()),
+        }))
+    }
+
+    /// The samples as text.
+    pub(crate) async fn metrics(&self, origin: Origin<'_>) -> Result<Response> {
+        let (backlog, batches) = self.look(origin.region).await?;
+        let memory = self.memory.borrow();
+        let mut samples = Samples::default();
+        samples.push("landfall_up", origin, &[], 1);
+        samples.push("landfall_accepting", origin, &[], u64::from(backlog.bytes <= BACKLOG_BYTES_MAX));
+        samples.push_totals(origin, &memory.totals);
+        samples.push("landfall_backlog_rows", origin, &[], backlog.rows.unsigned_abs());
+        samples.push("landfall_backlog_bytes", origin, &[], backlog.bytes.unsigned_abs());
+        samples.push("landfall_backlog_age_seconds", origin, &[], age_s(&backlog));
+        for (class, count) in by_class(&batches) {
+            samples.push("landfall_batches", origin, &[("class", class)], count);
+        }
+        memory.inserts.push(origin, &mut samples);
+        Response::ok(samples.into_text())
+    }
+
+    async fn look(&self, region: &str) -> Result<(Backlog, Vec<Batch>)> {
+        let store = self.open(region)?;
+        self.arm().await;
+        let open: Vec<Open> = self.memory.borrow().events.into_iter().collect();
+        Ok((store.backlog(&open)?, store.batches()?))
+    }
+}
+
+/// How long the oldest row has waited, in seconds.
+fn age_s(backlog: &Backlog) -> u64 {
+    let age_ms = backlog.oldest_at_ms.map_or(0, |at_ms| clock::now_ms().saturating_sub(at_ms));
+    age_ms.max(0).unsigned_abs() / 1_000
+}
+
+/// Batches by the class of their last failure; `new` for those that were not tried yet.
+fn by_class(batches: &[Batch]) -> BTreeMap<&str, u64> {
+    let mut classes = BTreeMap::new();
+    for batch in batches {
+        let class = batch.waits_for.as_deref().and_then(|text| text.split(' ').next()).unwrap_or("new");
+        *classes.entry(class).or_default() += 1;
+    }
+    classes
+}

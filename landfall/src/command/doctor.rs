@@ -1,0 +1,93 @@
+//! `landfall doctor`. In scope: arguments and printing. Out of scope: the work (`landfall::doctor`).
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use clap::Args;
+use landfall::connection::Target;
+use landfall::doctor::{self, DoctorError, Finding, Region};
+
+use super::access::{self, AccessError};
+
+const PASSWORD_VARIABLE: &str = "LANDFALL_CLICKHOUSE_PASSWORD";
+
+/// Send an event through every region and say what is wrong.
+///
+/// Prints how long the event took to be accepted and to be queryable, what waits in the region and why, how old its dictionaries are, and
+/// what to do about whatever is wrong. The event is of the type `landfall_doctor` and of a site `landfall-doctor-<region>`, which exists only
+/// meanwhile. The user needs to read `ecommerce.events` and `system.dictionaries`, as `reader` does.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  export LANDFALL_COLLECTOR_URL=https://collect.example.com LANDFALL_ADMIN_TOKEN=... LANDFALL_CLICKHOUSE_PASSWORD=...
+  landfall doctor --clickhouse eu=https://eu.clickhouse.example:8443 --clickhouse us=https://us.clickhouse.example:8443
+  LANDFALL_CLICKHOUSE_PASSWORD_US=... landfall doctor --clickhouse us=https://us.clickhouse.example:8443
+
+Exit codes: 0 healthy, 7 not healthy; others as in landfall --help")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    access: access::Arguments,
+    /// HTTP interface of a region's ClickHouse, once for each region; without it only the collector's side is examined
+    #[arg(long, value_name = "REGION=URL", value_parser = parse_region)]
+    clickhouse: Vec<(String, String)>,
+    /// User of every ClickHouse; its password is in `LANDFALL_CLICKHOUSE_PASSWORD_<REGION>`, else in `LANDFALL_CLICKHOUSE_PASSWORD`
+    #[arg(long, default_value = "reader")]
+    user: String,
+    /// How long an event may take until it can be queried
+    #[arg(long, value_name = "SECONDS", default_value_t = 15)]
+    patience: u64,
+}
+
+/// What ended the command.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    #[error(transparent)]
+    Doctor(#[from] DoctorError),
+    #[error("not healthy: {0} to mend")]
+    Unhealthy(usize),
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let collector = arguments.access.open()?;
+    let regions: Vec<Region> = arguments.clickhouse.iter().map(|(name, url)| arguments.region(name, url)).collect();
+    let mut out = io::stdout().lock();
+    let mut region = String::new();
+    let problems = doctor::examine(&collector, &regions, Duration::from_secs(arguments.patience), &mut |finding| {
+        // A closed pipe is no failure: the exit code says the result.
+        let _ = print(&mut out, &mut region, &finding);
+    })?;
+    if problems > 0 {
+        return Err(Failure::Unhealthy(problems));
+    }
+    let _ = writeln!(out, "\nhealthy");
+    Ok(())
+}
+
+fn print(out: &mut impl Write, region: &mut String, finding: &Finding) -> io::Result<()> {
+    if *region != finding.region {
+        writeln!(out, "region {}", finding.region)?;
+        finding.region.clone_into(region);
+    }
+    writeln!(out, "  {:<20} {}", finding.check, finding.found)?;
+    if let Some(advice) = &finding.advice {
+        writeln!(out, "  {:<20} -> {advice}", "")?;
+    }
+    out.flush()
+}
+
+impl Arguments {
+    fn region(&self, name: &str, url: &str) -> Region {
+        let own = format!("{PASSWORD_VARIABLE}_{}", name.to_uppercase().replace('-', "_"));
+        let password = std::env::var(own).or_else(|_| std::env::var(PASSWORD_VARIABLE)).unwrap_or_default();
+        let target = Target { url: url.to_owned(), user: self.user.clone(), password };
+        Region { name: name.to_owned(), target }
+    }
+}
+
+fn parse_region(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, url)) if !name.is_empty() && !url.is_empty() => Ok((name.to_owned(), url.to_owned())),
+        _ => Err("expected REGION=URL, such as eu=https://eu.clickhouse.example:8443".to_owned()),
+    }
+}

@@ -1,0 +1,154 @@
+//! `landfall replay`. In scope: arguments and printing. Out of scope: the work (`landfall::replay`).
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use landfall::replay::{self, Choice, Fate, Mode, Receipt, ReplayError, Source};
+use serde_json::json;
+
+use super::server;
+
+const PROGRESS_EVERY: Duration = Duration::from_secs(2);
+/// The rest is in the receipts and in the count.
+const REFUSED_SHOWN_MAX: u64 = 20;
+
+/// Bring dead letters, or rows from files, back into `ecommerce.events`.
+///
+/// Run it when what made ClickHouse refuse the rows is mended. A row that is in the table already is skipped, so it is safe to run again, to
+/// interrupt and to run twice at once. Rows go into the table as they are, past the collector: they have been through its checks, and carry
+/// what only the edge knew. They are checked again as far as a row can fail: columns and identity here, values by ClickHouse.
+///
+/// Files hold one row a line, as `SELECT * FROM ecommerce.events FORMAT JSONEachRow` writes them. The user must be allowed to read
+/// `ecommerce.events` and `ecommerce.dead_letters` and to insert into `ecommerce.events`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  export LANDFALL_CLICKHOUSE_PASSWORD=...
+  landfall replay --url https://eu.clickhouse.example:8443 --dry-run
+  landfall replay --url https://eu.clickhouse.example:8443 --from 2026-11-20 --to '2026-11-21 12:00:00' --site shop
+  landfall replay --url https://eu.clickhouse.example:8443 --region eu --receipt receipt.ndjson rows.ndjson
+
+Exit codes: 0 every row is in the table, 8 some were refused; others as in landfall --help")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    server: server::Arguments,
+    /// Rows of these files instead of dead letters
+    #[arg(conflicts_with_all = ["from", "to", "site"])]
+    files: Vec<PathBuf>,
+    /// Dead letters stored at or after this time, UTC: YYYY-MM-DD or 'YYYY-MM-DD hh:mm:ss'
+    #[arg(long, value_name = "TIME")]
+    from: Option<String>,
+    /// Dead letters stored before this time
+    #[arg(long, value_name = "TIME")]
+    to: Option<String>,
+    /// Dead letters of this site
+    #[arg(long)]
+    site: Option<String>,
+    /// Refuse rows of any other region: they must not leave theirs
+    #[arg(long)]
+    region: Option<String>,
+    /// Write what became of each row to this file, one JSON object a line
+    #[arg(long, value_name = "FILE")]
+    receipt: Option<PathBuf>,
+    /// Check and look up, but change nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// What ended the command.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
+    #[error("cannot write {path}: {source}")]
+    Receipt { path: PathBuf, source: io::Error },
+    #[error("{0} rows were refused")]
+    Refused(u64),
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let mode = if arguments.dry_run { Mode::DryRun } else { Mode::Insert };
+    let unwritable = |source| Failure::Receipt { path: arguments.receipt.clone().unwrap_or_default(), source };
+    let file = arguments.receipt.as_ref().map(File::create).transpose().map_err(unwritable)?;
+    let mut view = View::new(file);
+    let region = arguments.region.as_deref();
+    let replayed = replay::replay(&arguments.server.target(), &arguments.source(), region, mode, &mut |receipt| {
+        view.show(&receipt);
+    });
+    // Also after an error: what was done until then is done.
+    let refused = view.finish(mode).map_err(unwritable)?;
+    replayed?;
+    if refused == 0 { Ok(()) } else { Err(Failure::Refused(refused)) }
+}
+
+impl Arguments {
+    fn source(&self) -> Source {
+        if self.files.is_empty() {
+            let (from, to, site) = (self.from.clone(), self.to.clone(), self.site.clone());
+            Source::DeadLetters(Choice { from, to, site })
+        } else {
+            Source::Files(self.files.clone())
+        }
+    }
+}
+
+/// Progress, refused rows and receipts.
+struct View {
+    inserted: u64,
+    present: u64,
+    refused: u64,
+    next_progress: Instant,
+    file: Option<BufWriter<File>>,
+    /// The first error of the file; the rows go on.
+    unwritable: Option<io::Error>,
+}
+
+impl View {
+    fn new(file: Option<File>) -> Self {
+        let file = file.map(BufWriter::new);
+        let next_progress = Instant::now() + PROGRESS_EVERY;
+        Self { inserted: 0, present: 0, refused: 0, next_progress, file, unwritable: None }
+    }
+
+    fn show(&mut self, receipt: &Receipt) {
+        let mut reason = None;
+        match &receipt.fate {
+            Fate::Inserted => self.inserted += 1,
+            Fate::Present => self.present += 1,
+            Fate::Refused(text) => {
+                self.refused += 1;
+                reason = Some(text);
+            }
+        }
+        if let Some(reason) = reason.filter(|_| self.refused <= REFUSED_SHOWN_MAX) {
+            eprintln!("refused {}: {reason}", receipt.origin);
+        }
+        let id = receipt.event_id.map(|id| id.to_string());
+        let line = json!({"event_id": id, "origin": receipt.origin, "outcome": receipt.fate.tag(), "reason": reason});
+        if let Some(file) = &mut self.file
+            && let Err(error) = writeln!(file, "{line}")
+        {
+            self.unwritable.get_or_insert(error);
+        }
+        if Instant::now() > self.next_progress {
+            eprintln!("{}", self.sentence(Mode::Insert));
+            self.next_progress = Instant::now() + PROGRESS_EVERY;
+        }
+    }
+
+    /// Prints the sums; how many rows were refused.
+    fn finish(mut self, mode: Mode) -> io::Result<u64> {
+        println!("{}", self.sentence(mode));
+        if let Some(file) = &mut self.file {
+            file.flush()?;
+        }
+        self.unwritable.map_or(Ok(self.refused), Err)
+    }
+
+    fn sentence(&self, mode: Mode) -> String {
+        let verb = if mode == Mode::DryRun { "would be inserted" } else { "inserted" };
+        format!("{} rows {verb}, {} present already, {} refused", self.inserted, self.present, self.refused)
+    }
+}

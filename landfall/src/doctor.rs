@@ -1,0 +1,109 @@
+//! Is a deployment healthy?
+//!
+//! In scope: a synthetic event through every region, what waits there, whether its dictionaries are fresh, and what to do about whatever is
+//! wrong. Out of scope: doing it.
+//!
+//! Where an event goes follows from where its sender is, which nobody can choose. So each region gets a site of its own for the time of the
+//! examination, whose events may be stored there only.
+
+mod advice;
+mod dictionary;
+mod probe;
+mod waiting;
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::collector::{Collector, CollectorError};
+use crate::connection::{Connection, ConnectionError, Target};
+use crate::sites::SitesError;
+
+/// One ClickHouse answers a small question within this time, or something is wrong.
+const QUESTION_MAX: Duration = Duration::from_secs(10);
+
+/// One result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The region.
+    pub region: String,
+    /// What was looked at.
+    pub check: String,
+    /// What it showed.
+    pub found: String,
+    /// What to do; only if something is wrong.
+    pub advice: Option<String>,
+}
+
+/// The ClickHouse of a region.
+#[derive(Clone, Debug)]
+pub struct Region {
+    /// As in the collector's `REGIONS`.
+    pub name: String,
+    /// A user that reads `ecommerce.events` and `system.dictionaries`, such as `reader`.
+    pub target: Target,
+}
+
+/// Why there was nothing to examine.
+#[derive(Debug, thiserror::Error)]
+pub enum DoctorError {
+    /// The collector itself.
+    #[error(transparent)]
+    Collector(#[from] CollectorError),
+    /// The sites of the examination.
+    #[error(transparent)]
+    Sites(#[from] SitesError),
+    /// The address of a ClickHouse.
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
+    /// A ClickHouse was named for a region that the collector does not have.
+    #[error("expected regions of the collector ({known}), found {found}")]
+    Region {
+        /// Those that it has.
+        known: String,
+        /// The other one.
+        found: String,
+    },
+}
+
+/// Examines every region and tells `report` what it finds, as it finds it. Returns how many things are wrong. `patience` is how long an
+/// event may take until it can be queried.
+pub fn examine(
+    collector: &Collector,
+    clickhouse: &[Region],
+    patience: Duration,
+    report: &mut dyn FnMut(Finding),
+) -> Result<usize, DoctorError> {
+    let state = read_state(collector)?;
+    let regions: Vec<&String> = state["regions"].as_object().into_iter().flatten().map(|(name, _)| name).collect();
+    if let Some(other) = clickhouse.iter().find(|region| !regions.contains(&&region.name)) {
+        let known = regions.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+        return Err(DoctorError::Region { known, found: other.name.clone() });
+    }
+    let mut problems = 0;
+    for name in regions {
+        let target = clickhouse.iter().find(|region| region.name == *name).map(|region| &region.target);
+        let connection = target.map(|target| Connection::with_limit(target, QUESTION_MAX)).transpose()?;
+        let mut note = |check: &str, found: String, advice: Option<String>| {
+            problems += usize::from(advice.is_some());
+            report(Finding { region: name.clone(), check: check.to_owned(), found, advice });
+        };
+        probe::send(collector, name, connection.as_ref(), patience, &mut note)?;
+        // Asked again behind the probe: what it met shows here.
+        waiting::look(&read_state(collector)?["regions"][name], name, &mut note);
+        if let Some(connection) = &connection {
+            dictionary::look(connection, &mut note);
+        }
+    }
+    Ok(problems)
+}
+
+/// Where the checks put what they find: what was looked at, what it showed, what to do if that is wrong.
+type Note<'a> = dyn FnMut(&str, String, Option<String>) + 'a;
+
+/// The answer of `/readyz`, with whatever status.
+fn read_state(collector: &Collector) -> Result<Value, CollectorError> {
+    let answer = collector.get("/readyz")?;
+    let state: Value = serde_json::from_str(&answer.body).unwrap_or_default();
+    if state["regions"].is_object() { Ok(state) } else { Err(collector.unexpected(&answer)) }
+}

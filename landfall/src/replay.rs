@@ -1,0 +1,136 @@
+//! Rows that ClickHouse did not take, once more.
+//!
+//! In scope: dead letters of one ClickHouse, or files of rows, into its `ecommerce.events`; what became of each row. Out of scope: mending
+//! what made a row impossible.
+//!
+//! A row goes into the table directly and not through the collector again. It has been through the collector's checks, and it carries what
+//! only the edge knew: visitor, place, agent, arrival. Sent as a beacon, it would be judged as an event of whoever replays it. What is checked
+//! again is what a row can fail: its columns and identity here (`row`), its values by ClickHouse, under the collector's own settings.
+//!
+//! Safe to run twice, to interrupt, and to run twice at once: a row whose id is in the table already is skipped, a row without an id gets
+//! one that follows from its text, and equal batches have equal deduplication tokens.
+
+mod batch;
+mod file;
+mod letters;
+mod row;
+
+use std::path::PathBuf;
+
+use uuid::Uuid;
+
+use crate::connection::{Connection, ConnectionError, Target};
+
+pub use letters::Choice;
+
+/// Rows that are looked up and sent together.
+const BATCH_ROWS_MAX: usize = 1_000;
+
+/// Where rows come from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// `ecommerce.dead_letters` of the same ClickHouse.
+    DeadLetters(Choice),
+    /// Files of `JSONEachRow` lines, one row of `ecommerce.events` each.
+    Files(Vec<PathBuf>),
+}
+
+/// Whether to change anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Insert what is missing.
+    Insert,
+    /// Only check, and look up what is missing.
+    DryRun,
+}
+
+/// What became of one row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It is in the table now; in a dry run, it would be.
+    Inserted,
+    /// It was there already.
+    Present,
+    /// It cannot be a row, for this reason.
+    Refused(String),
+}
+
+impl Fate {
+    /// The stable machine tag.
+    pub const fn tag(&self) -> &'static str {
+        match self {
+            Self::Inserted => "inserted",
+            Self::Present => "present",
+            Self::Refused(_) => "refused",
+        }
+    }
+}
+
+/// One row with what became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Its event id, if it has one.
+    pub event_id: Option<Uuid>,
+    /// Where it came from: file and line, or the dead letter.
+    pub origin: String,
+    /// What became of it.
+    pub fate: Fate,
+}
+
+/// Why a replay stopped. What was inserted stays; run it again.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// The server, the login or the connection.
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
+    /// The choice of dead letters is not possible.
+    #[error("expected {expected} in {field}, found {found:?}")]
+    Choice {
+        /// The argument.
+        field: &'static str,
+        /// What it may be.
+        expected: &'static str,
+        /// What it is.
+        found: String,
+    },
+    /// A file cannot be read.
+    #[error("cannot read {path}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system reported.
+        source: std::io::Error,
+    },
+    /// ClickHouse takes nothing at all.
+    #[error(
+        "ClickHouse did not take a batch in {attempts} attempts, the last answer: {text}; mend that and run the replay again"
+    )]
+    NotTaken {
+        /// How often it was tried.
+        attempts: u32,
+        /// Its last answer.
+        text: String,
+    },
+}
+
+/// A line that may be a row.
+pub(crate) struct Line {
+    origin: String,
+    text: String,
+}
+
+/// Brings rows back and tells `report` about each. With a `region`, rows of others are refused: they must not leave theirs.
+pub fn replay(
+    target: &Target,
+    source: &Source,
+    region: Option<&str>,
+    mode: Mode,
+    report: &mut dyn FnMut(Receipt),
+) -> Result<(), ReplayError> {
+    let connection = Connection::new(target)?;
+    let mut take = |lines: Vec<Line>| batch::bring(&connection, lines, region, mode, report);
+    match source {
+        Source::DeadLetters(choice) => letters::read(&connection, choice, &mut take),
+        Source::Files(paths) => file::read(paths, &mut take),
+    }
+}

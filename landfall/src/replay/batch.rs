@@ -1,0 +1,134 @@
+//! One batch of rows. In scope: checking it, leaving out what is in the table, sending the rest, finding the row that ClickHouse refuses.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::time::Duration;
+
+use collector_core::delivery::Delivery;
+use collector_core::insert::Table;
+use collector_core::retry::Backoff;
+use sha2::{Digest, Sha256};
+use uuid::{Builder, Uuid};
+
+use super::row::{self, Row};
+use super::{Fate, Line, Mode, Receipt, ReplayError};
+use crate::connection::{Connection, Reply};
+
+/// How often a batch is sent that ClickHouse cannot take just now: half a minute in all.
+const ATTEMPTS_MAX: u32 = 6;
+
+/// Brings the rows of some lines into the table and notes what became of each.
+pub(super) fn bring(
+    connection: &Connection,
+    lines: Vec<Line>,
+    region: Option<&str>,
+    mode: Mode,
+    note: &mut dyn FnMut(Receipt),
+) -> Result<(), ReplayError> {
+    let mut rows: Vec<Row> = Vec::with_capacity(lines.len());
+    for Line { origin, text } in lines {
+        match row::parse(&text, &origin, region) {
+            Ok(row) => rows.push(row),
+            Err(reason) => note(Receipt { event_id: None, origin, fate: Fate::Refused(reason) }),
+        }
+    }
+    let mut known = present(connection, &rows)?;
+    let mut missing = Vec::with_capacity(rows.len());
+    for row in rows {
+        // An id that comes twice is one event.
+        if known.insert(row.event_id) { missing.push(row) } else { note(receipt(&row, Fate::Present)) }
+    }
+    if mode == Mode::DryRun {
+        for row in &missing {
+            note(receipt(row, Fate::Inserted));
+        }
+        return Ok(());
+    }
+    let mut refused = HashMap::new();
+    insert(connection, &missing, &mut refused)?;
+    let stored = present(connection, &missing)?;
+    for row in &missing {
+        note(receipt(row, fate(row, &stored, &mut refused)));
+    }
+    Ok(())
+}
+
+/// What became of a row that was sent: only what can be seen in the table counts as inserted.
+fn fate(row: &Row, stored: &HashSet<Uuid>, refused: &mut HashMap<Uuid, String>) -> Fate {
+    match refused.remove(&row.event_id) {
+        Some(reason) => Fate::Refused(reason),
+        None if stored.contains(&row.event_id) => Fate::Inserted,
+        // ClickHouse remembers tokens longer than rows.
+        None => Fate::Refused(
+            "taken by ClickHouse, but not in the table: was it deleted there a short time ago?".to_owned(),
+        ),
+    }
+}
+
+/// The ids among these rows that are in the table. Site and date come first in its sorting key.
+fn present(connection: &Connection, rows: &[Row]) -> Result<HashSet<Uuid>, ReplayError> {
+    if rows.is_empty() {
+        return Ok(HashSet::new());
+    }
+    // None of these texts can end a quote: they are ids, dates and UUIDs.
+    let quoted = |texts: BTreeSet<String>| texts.iter().map(|text| format!("'{text}'")).collect::<Vec<_>>().join(",");
+    let sites = quoted(rows.iter().map(|row| row.site_id.clone()).collect());
+    let dates = quoted(rows.iter().map(|row| row.date.clone()).collect());
+    let ids = quoted(rows.iter().map(|row| row.event_id.to_string()).collect());
+    let sql = format!(
+        "SELECT DISTINCT event_id FROM ecommerce.events WHERE site_id IN ({sites}) \
+         AND toDate(timestamp) IN (SELECT toDateOrZero(arrayJoin([{dates}]))) AND event_id IN ({ids})"
+    );
+    Ok(connection.execute(&sql)?.lines().filter_map(|line| Uuid::parse_str(line).ok()).collect())
+}
+
+/// Sends rows; a batch that ClickHouse refuses is halved until the rows are alone that it refuses.
+fn insert(connection: &Connection, rows: &[Row], refused: &mut HashMap<Uuid, String>) -> Result<(), ReplayError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let reply = send(connection, rows)?;
+    match (reply.delivery, rows) {
+        (Delivery::Delivered, _) => Ok(()),
+        (_, [row]) => {
+            refused.insert(row.event_id, format!("ClickHouse: {}", reply.text));
+            Ok(())
+        }
+        _ => {
+            let (first, second) = rows.split_at(rows.len() / 2);
+            insert(connection, first, refused)?;
+            insert(connection, second, refused)
+        }
+    }
+}
+
+/// Sends until the batch is stored or refused for what it is.
+fn send(connection: &Connection, rows: &[Row]) -> Result<Reply, ReplayError> {
+    let lines = rows.iter().fold(String::new(), |lines, row| lines + &row.json + "\n");
+    let token = token_of(&lines);
+    let mut backoff = Backoff::default();
+    loop {
+        let reply = connection.insert(Table::Events, token, lines.as_bytes());
+        match reply.delivery {
+            Delivery::Delivered | Delivery::Poison => return Ok(reply),
+            Delivery::Retry | Delivery::Unknown if backoff.failures + 1 < ATTEMPTS_MAX => {
+                // Nobody else waits for this server because of us, so there is nothing to spread by chance.
+                std::thread::sleep(Duration::from_millis(backoff.next_wait_ms(reply.delivery, 0)));
+            }
+            Delivery::Retry | Delivery::Unknown | Delivery::Hold => {
+                return Err(ReplayError::NotTaken { attempts: backoff.failures + 1, text: reply.text });
+            }
+        }
+    }
+}
+
+/// The same token for the same rows: a batch that is sent again, now or in another run, is stored once.
+fn token_of(lines: &str) -> Uuid {
+    let digest = Sha256::digest(lines);
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest[..16]);
+    Builder::from_custom_bytes(bytes).into_uuid()
+}
+
+fn receipt(row: &Row, fate: Fate) -> Receipt {
+    Receipt { event_id: Some(row.event_id), origin: row.origin.clone(), fate }
+}

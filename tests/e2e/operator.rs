@@ -1,0 +1,232 @@
+//! "landfall": what an operator does to a running collector.
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use xtask::stack::Stack;
+use xtask::stack::process::Stop;
+
+use crate::Test;
+use crate::lab::{self, Lab};
+
+pub(crate) const TESTS: &[(&str, Test)] = &[
+    ("sites_are_put_listed_and_deleted", sites_are_put_listed_and_deleted),
+    ("impossible_settings_are_refused_before_they_are_sent", impossible_settings_are_refused_before_they_are_sent),
+    ("a_wrong_admin_token_is_named", a_wrong_admin_token_is_named),
+    ("doctor_calls_a_whole_stack_healthy", doctor_calls_a_whole_stack_healthy),
+    ("doctor_names_a_clickhouse_that_is_away", doctor_names_a_clickhouse_that_is_away),
+    ("a_dead_letter_is_replayed_once_it_fits", a_dead_letter_is_replayed_once_it_fits),
+    ("dead_letters_are_read_page_by_page", dead_letters_are_read_page_by_page),
+    ("rows_of_a_file_are_replayed_once", rows_of_a_file_are_replayed_once),
+];
+
+fn sites_are_put_listed_and_deleted(lab: &mut Lab) -> Result<()> {
+    let stack = lab.stack()?;
+    let settings = json!({"id": "operator-shop", "domains": ["operator.example"], "sampling_rate": 1.0});
+    let stored = landfall(stack, &["sites", "put", "-"], &settings.to_string())?;
+    ensure!(stored.status.success(), "{stored:?}");
+    ensure!(stdout_json(&stored)?["privacy"]["ip"] == "truncate", "expected the defaults filled in, found {stored:?}");
+    ensure!(outcome_of_a_view(stack)? == "accepted", "expected a new site to be taken at once");
+
+    let listed = landfall(stack, &["sites", "list"], "")?;
+    let text = String::from_utf8_lossy(&listed.stdout);
+    ensure!(
+        text.lines().any(|line| line.starts_with("operator-shop ") && line.ends_with("operator.example")),
+        "{text}"
+    );
+    ensure!(text.lines().any(|line| line.starts_with("demo ")), "expected the site of SITES too, found {text}");
+    let read = landfall(stack, &["sites", "get", "operator-shop"], "")?;
+    ensure!(read.stdout == stored.stdout, "expected what was stored, found {read:?}");
+
+    let deleted = landfall(stack, &["sites", "delete", "operator-shop"], "")?;
+    ensure!(deleted.stdout == stored.stdout, "expected what was deleted, found {deleted:?}");
+    ensure!(outcome_of_a_view(stack)? == "invalid", "expected its beacons to be refused");
+    let gone = landfall(stack, &["sites", "get", "operator-shop"], "")?;
+    ensure!(gone.status.code() == Some(6), "{gone:?}");
+    Ok(())
+}
+
+fn outcome_of_a_view(stack: &Stack) -> Result<String> {
+    let event = json!({"event_type": "page_view", "page_url": "https://operator.example/"});
+    let answer = lab::send(stack, &json!({"site": "operator-shop", "events": [event]}))?;
+    answer.outcomes()?.pop().context("expected a receipt")
+}
+
+fn impossible_settings_are_refused_before_they_are_sent(lab: &mut Lab) -> Result<()> {
+    let stack = lab.stack()?;
+    for (settings, field) in [
+        (r#"{"id":"Operator","domains":["a.example"]}"#, "in id"),
+        (r#"{"id":"operator-2","domains":["a.example"],"sampling_rate":2}"#, "in sampling_rate"),
+        (r#"{"id":"operator-2","domains":["a.example"],"sampling":1}"#, "unknown field `sampling`"),
+    ] {
+        let refused = landfall(stack, &["sites", "put", "-"], settings)?;
+        let text = String::from_utf8_lossy(&refused.stderr);
+        ensure!(refused.status.code() == Some(2) && text.contains(field), "{settings}: {text}");
+    }
+    let missing = landfall(stack, &["sites", "get", "operator-2"], "")?;
+    ensure!(missing.status.code() == Some(6), "expected nothing to be stored, found {missing:?}");
+    Ok(())
+}
+
+fn a_wrong_admin_token_is_named(lab: &mut Lab) -> Result<()> {
+    let stack = lab.stack()?;
+    let file = stack.layout.dir.join("wrong-token");
+    std::fs::write(&file, "wrong\n")?;
+    let refused = landfall(stack, &["sites", "list", "--admin-token-file", &file.to_string_lossy()], "")?;
+    let text = String::from_utf8_lossy(&refused.stderr);
+    ensure!(refused.status.code() == Some(4) && text.contains("ADMIN_TOKEN"), "{refused:?}");
+    let unreachable = landfall(stack, &["sites", "list", "--url", "http://127.0.0.1:9"], "")?;
+    ensure!(unreachable.status.code() == Some(3), "{unreachable:?}");
+    Ok(())
+}
+
+fn doctor_calls_a_whole_stack_healthy(lab: &mut Lab) -> Result<()> {
+    let stack = lab.stack()?;
+    let output = doctor(stack)?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    ensure!(output.status.success(), "{output:?}");
+    for check in ["accepted", "queryable", "waiting", "countries_dict", "user_segments_dict"] {
+        let lines = text.lines().filter(|line| line.trim_start().starts_with(check)).count();
+        ensure!(lines == 2, "expected {check} of both regions, found {text}");
+    }
+    let sites = landfall(stack, &["sites", "list"], "")?;
+    ensure!(
+        !String::from_utf8_lossy(&sites.stdout).contains("doctor"),
+        "expected doctor's sites to be gone: {sites:?}"
+    );
+    Ok(())
+}
+
+fn doctor_names_a_clickhouse_that_is_away(lab: &mut Lab) -> Result<()> {
+    let stack = lab.stack()?;
+    stack.stop_clickhouse(0, Stop::Clean)?;
+    let output = doctor(stack);
+    stack.start_clickhouse(0)?;
+    let output = output?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    ensure!(output.status.code() == Some(7), "{output:?}");
+    let (eu, us) = text.split_once("region us").context("expected both regions")?;
+    ensure!(eu.contains("-> the collector cannot reach ClickHouse of eu"), "{text}");
+    ensure!(!us.contains("->"), "expected the other region healthy, found {text}");
+    Ok(())
+}
+
+fn doctor(stack: &Stack) -> Result<Output> {
+    let addresses =
+        stack.file.clickhouse.iter().map(|endpoint| format!("--clickhouse={}={}", endpoint.region, endpoint.url));
+    let addresses: Vec<String> = addresses.collect();
+    let mut arguments = vec!["doctor", "--patience", "5"];
+    arguments.extend(addresses.iter().map(String::as_str));
+    landfall_with(stack, &arguments, "", &stack.layout.secrets.clickhouse_reader)
+}
+
+/// A row that does not fit a column is refused as long as it does not, and then is stored once, however often it is replayed.
+fn a_dead_letter_is_replayed_once_it_fits(lab: &mut Lab) -> Result<()> {
+    let stack = lab.stack()?;
+    let endpoint = &stack.file.clickhouse[0];
+    let from = endpoint.query("SELECT now('UTC')")?;
+    endpoint.query("ALTER TABLE ecommerce.events MODIFY COLUMN seq Decimal(3, 0)")?;
+    let buried = bury_one(stack, &from);
+    endpoint.query("ALTER TABLE ecommerce.events MODIFY COLUMN seq UInt32")?;
+    let id = buried?;
+    for expected in ["1 rows inserted, 0 present already, 0 refused", "0 rows inserted, 1 present already, 0 refused"] {
+        let output = replay(stack, &["--from", &from])?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        ensure!(output.status.success() && text.contains(expected), "expected {expected}, found {output:?}");
+    }
+    lab::expect_events(stack, &format!("event_id = '{id}' AND seq = 4000000"), 1, 1)
+}
+
+/// An event among the dead letters; a replay now leaves it there.
+fn bury_one(stack: &Stack, from: &str) -> Result<String> {
+    let id = lab::event_id();
+    let event =
+        json!({"event_id": id, "event_type": "page_view", "page_url": "https://shop.example/", "seq": 4_000_000});
+    let answer = lab::send(stack, &json!({"site": "demo", "events": [event]}))?;
+    ensure!(answer.status == 202, "{answer:?}");
+    let letters = format!("SELECT count() FROM ecommerce.dead_letters WHERE event_id = '{id}'");
+    lab::wait_for("the dead letter", 60, || Ok((stack.file.clickhouse[0].query(&letters)? == "1").then_some(())))?;
+    let refused = replay(stack, &["--from", from])?;
+    ensure!(refused.status.code() == Some(8), "expected it to be refused, found {refused:?}");
+    Ok(id)
+}
+
+/// More letters than are read at once, all of one moment, and of each event two.
+fn dead_letters_are_read_page_by_page(lab: &mut Lab) -> Result<()> {
+    let stack = lab.stack()?;
+    let session = lab::event_id();
+    let letters = format!(
+        "INSERT INTO ecommerce.dead_letters (event_id, site_id, reason, line, stored_at) SELECT toString(id), 'pages', 'refused_by_clickhouse', \
+         toJSONString(map('event_id', toString(id), 'site_id', 'pages', 'event_type', 'page_view', 'timestamp', '2026-11-20 10:00:00', \
+         'session_id', '{session}')), toDateTime64('2026-11-20 11:00:00', 3, 'UTC') \
+         FROM (SELECT reinterpretAsUUID(sipHash128('{session}', number % 2100)) AS id FROM numbers(4200))"
+    );
+    stack.file.clickhouse[0].query(&letters)?;
+    for expected in ["2100 rows inserted, 0 present already", "0 rows inserted, 2100 present already"] {
+        let output = replay(stack, &["--site", "pages", "--from", "2026-11-20", "--to", "2026-11-20 11:00:01"])?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        ensure!(output.status.success() && text.contains(expected), "expected {expected}, found {output:?}");
+    }
+    lab::expect_events(stack, &format!("session_id = '{session}'"), 2_100, 1)
+}
+
+fn rows_of_a_file_are_replayed_once(lab: &mut Lab) -> Result<()> {
+    let stack = lab.stack()?;
+    let session = lab::event_id();
+    let row = |seq: u32| {
+        json!({"site_id": "demo", "event_type": "page_view", "timestamp": "2026-11-20 10:00:00.000", "seq": seq,
+            "session_id": session, "collector_region": "eu"})
+    };
+    let (file, receipts) = (stack.layout.dir.join("rows.ndjson"), stack.layout.dir.join("receipts.ndjson"));
+    std::fs::write(&file, format!("{}\n{}\n\n{}\n", row(1), row(2), row(1)))?;
+    let (file_text, receipts_text) = (file.to_string_lossy(), receipts.to_string_lossy());
+    for expected in ["2 rows inserted, 1 present already, 0 refused", "0 rows inserted, 3 present already, 0 refused"] {
+        let output = replay(stack, &["--region", "eu", "--receipt", &receipts_text, &file_text])?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        ensure!(output.status.success() && text.contains(expected), "expected {expected}, found {output:?}");
+        ensure!(std::fs::read_to_string(&receipts)?.lines().count() == 3, "expected a receipt for each row");
+    }
+    lab::expect_events(stack, &format!("session_id = '{session}'"), 2, 1)?;
+    let elsewhere = replay(stack, &["--region", "us", &file_text])?;
+    ensure!(elsewhere.status.code() == Some(8), "expected rows to stay in their region, found {elsewhere:?}");
+    std::fs::write(&file, "{\"site_id\":\"demo\",\"colour\":1}\n")?;
+    let unknown = replay(stack, &[&file_text])?;
+    let text = String::from_utf8_lossy(&unknown.stderr);
+    ensure!(unknown.status.code() == Some(8) && text.contains("rows.ndjson:1") && text.contains("colour"), "{text}");
+    Ok(())
+}
+
+fn replay(stack: &Stack, more: &[&str]) -> Result<Output> {
+    let endpoint = &stack.file.clickhouse[0];
+    let arguments = [&["replay", "--url", &endpoint.url, "--user", &endpoint.user], more].concat();
+    landfall_with(stack, &arguments, "", &endpoint.password)
+}
+
+/// Runs the operator's command against the stack's collector.
+fn landfall(stack: &Stack, arguments: &[&str], stdin: &str) -> Result<Output> {
+    landfall_with(stack, arguments, stdin, "")
+}
+
+/// The same with a password for ClickHouse.
+fn landfall_with(stack: &Stack, arguments: &[&str], stdin: &str, password: &str) -> Result<Output> {
+    let mut child = Command::new(xtask::paths::program("landfall"))
+        .args(arguments)
+        .env("LANDFALL_COLLECTOR_URL", &stack.file.collector)
+        .env("LANDFALL_ADMIN_TOKEN", &stack.file.admin_token)
+        .env("LANDFALL_CLICKHOUSE_PASSWORD", password)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let mut pipe = child.stdin.take().context("expected a pipe")?;
+    // A command that reads nothing may have ended already.
+    let _ = pipe.write_all(stdin.as_bytes());
+    drop(pipe);
+    Ok(child.wait_with_output()?)
+}
+
+fn stdout_json(output: &Output) -> Result<Value> {
+    serde_json::from_slice(&output.stdout).with_context(|| format!("expected JSON, found {output:?}"))
+}
