@@ -19,6 +19,7 @@ pub use parser::{MAX_CONDITION_BYTES, MAX_DEPTH, MAX_VALUES};
 pub use regex::{MAX_REGEX_BYTES, MAX_STEPS};
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -68,7 +69,7 @@ pub struct RuleSettings {
 pub struct Rules {
     settings: Vec<RuleSettings>,
     /// Kept until `check`, because a setting that cannot be read is an error of the site, not of its JSON.
-    conditions: Result<Vec<Condition>, RuleError>,
+    conditions: Result<Arc<[Condition]>, RuleError>,
     version: Cow<'static, str>,
 }
 
@@ -92,7 +93,7 @@ impl From<Rules> for Vec<RuleSettings> {
 
 impl From<Vec<RuleSettings>> for Rules {
     fn from(settings: Vec<RuleSettings>) -> Self {
-        let (conditions, version) = (compile(&settings), version(&settings));
+        let (conditions, version) = (compile(&settings).map(Arc::from), version(&settings));
         Self { settings, conditions, version }
     }
 }

@@ -355,7 +355,7 @@ mod tests {
             (r#"{"id":"demo","domains":["a"],"query_params":["a=b"]}"#, "in query_params"),
             (r#"{"id":"demo","domains":["a"],"regions":["EU"]}"#, "in regions"),
             (
-                r#"{"id":"demo","domains":["a"],"rules":[{"name":"r","when":"contry = 1","then":"flag"}]}"#,
+                r#"{"id":"demo","domains":["a"],"rules":[{"name":"r","when":"nation = 1","then":"flag"}]}"#,
                 "at column 1 of rule \"r\"",
             ),
             (r#"{"id":"demo","domains":["a"],"channels":{"Partner":"Affiliates"}}"#, "in channels"),

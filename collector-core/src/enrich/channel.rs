@@ -34,7 +34,8 @@ struct Traffic<'a> {
 /// The channel of one event.
 pub fn channel<'s>(campaign: &Campaign<'_>, referrer: &Referrer<'_>, site: &'s Site) -> &'s str {
     let traffic = Traffic::find(campaign, referrer);
-    if let Some(own) = site.channels.of(&traffic.source) {
+    let own = site.channels.of(&lower(&campaign.source)).or_else(|| site.channels.of(&traffic.source));
+    if let Some(own) = own {
         return own;
     }
     let is_untold = traffic.source.is_empty() && traffic.medium.is_empty();

@@ -7,7 +7,7 @@ use crate::rule::network::Network;
 use crate::rule::regex::Regex;
 
 /// A condition.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) enum Condition {
     /// Every part holds.
     All(Vec<Self>),
@@ -20,7 +20,7 @@ pub(crate) enum Condition {
 }
 
 /// What is asked of a field; the parser pairs each only with fields of its type.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) enum Test {
     IsSet,
     TextIn(Vec<String>),

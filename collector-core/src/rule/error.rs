@@ -13,7 +13,7 @@ pub enum RuleError {
         /// Where in the condition, in characters from 1.
         column: usize,
         /// What may stand there.
-        expected: String,
+        expected: &'static str,
         /// What stands there.
         found: String,
     },
@@ -32,13 +32,13 @@ pub enum RuleError {
 pub(crate) struct Fault {
     /// In characters from 1.
     pub(crate) column: usize,
-    pub(crate) expected: String,
+    pub(crate) expected: &'static str,
     pub(crate) found: String,
 }
 
 impl Fault {
-    pub(crate) fn new(column: usize, expected: impl Into<String>, found: impl Into<String>) -> Self {
-        Self { column, expected: expected.into(), found: found.into() }
+    pub(crate) fn new(column: usize, expected: &'static str, found: &str) -> Self {
+        Self { column, expected, found: found.to_owned() }
     }
 
     pub(crate) fn of_rule(self, rule: &str) -> RuleError {

@@ -51,7 +51,7 @@ pub(crate) struct Column {
 }
 
 /// What a condition asks about.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) enum Field {
     Column(&'static Column),
     /// A property, by its name.

@@ -7,8 +7,8 @@ use crate::rule::error::Fault;
 /// Parts of one, as numbers are kept: four places, as money has.
 pub(crate) const NUMBER_SCALE: i128 = 10_000;
 
-/// The most digits of a number, of which at most four come after the point.
-const MAX_DIGITS: usize = 20;
+/// Digits of a number after the point: as many as `NUMBER_SCALE` has noughts.
+const FRACTION_DIGITS_MAX: usize = 4;
 
 /// One word of a condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +66,7 @@ fn read(text: &str, first: char, column: usize) -> Result<(Token, usize), Fault>
     let is_end = |c: char| !c.is_ascii_alphanumeric() && c != '_';
     let name = text.split(is_end).next().unwrap_or("");
     if name.is_empty() {
-        return Err(Fault::new(column, "a field, a value or a sign", format!("{first:?}")));
+        return Err(Fault::new(column, "a field, a value or a sign", word_of(text)));
     }
     Ok((Token::Name(name.to_owned()), name.len()))
 }
@@ -89,21 +89,29 @@ fn string(text: &str, column: usize) -> Result<(Token, usize), Fault> {
 }
 
 fn number(text: &str, column: usize) -> Result<(Token, usize), Fault> {
-    let (sign, digits) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
+    let digits = text.strip_prefix('-').unwrap_or(text);
     let word = digits.split(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '_').next().unwrap_or("");
+    let fault = || Fault::new(column, "a number such as 42, -1 or 9.95", word_of(text));
+    let parts = magnitude(word).ok_or_else(fault)?;
+    let is_negative = digits.len() < text.len();
+    Ok((Token::Number(if is_negative { -parts } else { parts }), text.len() - digits.len() + word.len()))
+}
+
+/// The parts of `NUMBER_SCALE` of a number without a sign.
+fn magnitude(word: &str) -> Option<i128> {
     let (whole, fraction) = word.split_once('.').unwrap_or((word, "0"));
     let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-    let fault = || Fault::new(column, "a number such as 42, -1 or 9.95", format!("{:?}", cut(text)));
-    if !is_number(whole) || !is_number(fraction) || fraction.len() > 4 || whole.len() + fraction.len() > MAX_DIGITS {
-        return Err(fault());
+    if !is_number(whole) || !is_number(fraction) || fraction.len() > FRACTION_DIGITS_MAX {
+        return None;
     }
-    // Four digits after the point, so that the text without the point counts parts.
-    let parts: i128 = format!("{whole}{fraction:0<4}").parse().map_err(|_| fault())?;
-    Ok((Token::Number(sign * parts), text.len() - digits.len() + word.len()))
+    let whole: u64 = whole.parse().ok()?;
+    let fraction = fraction.bytes().chain(*b"0000").take(FRACTION_DIGITS_MAX);
+    let fraction = fraction.fold(0, |sum, digit| sum * 10 + i128::from(digit - b'0'));
+    Some(i128::from(whole) * NUMBER_SCALE + fraction)
 }
 
 /// The beginning of a text, for an error.
-fn cut(text: &str) -> &str {
+fn word_of(text: &str) -> &str {
     text.split_whitespace().next().and_then(|word| word.get(..word.floor_char_boundary(32))).unwrap_or("")
 }
 

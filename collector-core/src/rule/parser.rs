@@ -17,7 +17,7 @@ use crate::rule::error::Fault;
 use crate::rule::field::{Field, Type};
 use crate::rule::lexer::{Token, Word, split};
 use crate::rule::network::Network;
-use crate::rule::regex::Regex;
+use crate::rule::regex::{Regex, RegexError};
 
 /// The longest condition, in bytes.
 pub const MAX_CONDITION_BYTES: usize = 1_024;
@@ -31,8 +31,7 @@ pub const MAX_VALUES: usize = 100;
 /// Reads and checks a condition.
 pub(crate) fn parse(condition: &str) -> Result<Condition, Fault> {
     if condition.len() > MAX_CONDITION_BYTES {
-        let expected = format!("a condition of at most {MAX_CONDITION_BYTES} bytes");
-        return Err(Fault::new(1, expected, format!("{} bytes", condition.len())));
+        return Err(Fault::new(1, "a condition of at most 1,024 bytes", "more"));
     }
     let end = condition.chars().count() + 1;
     let mut parser = Parser { words: split(condition)?.into_iter().peekable(), end };
@@ -43,7 +42,7 @@ pub(crate) fn parse(condition: &str) -> Result<Condition, Fault> {
     }
 }
 
-fn fault(word: &Word, expected: &str) -> Fault {
+fn fault(word: &Word, expected: &'static str) -> Fault {
     Fault::new(word.column, expected, &word.text)
 }
 
@@ -73,7 +72,7 @@ impl Parser {
     fn one(&mut self, depth: usize) -> Result<Condition, Fault> {
         let word = self.next("a field, not or (")?;
         if depth == MAX_DEPTH {
-            return Err(fault(&word, &format!("at most {MAX_DEPTH} levels of parentheses and not")));
+            return Err(fault(&word, "at most 16 levels of parentheses and not"));
         }
         match &word.token {
             Token::Name(name) if name == "not" => Ok(Condition::Not(Box::new(self.one(depth + 1)?))),
@@ -109,7 +108,7 @@ impl Parser {
             return Err(fault(&word, "the name of a property in quotes"));
         };
         if name.len() > MAX_KEY_BYTES {
-            return Err(fault(&word, &format!("a name of at most {MAX_KEY_BYTES} bytes")));
+            return Err(fault(&word, "a name of at most 64 bytes"));
         }
         self.expect("]")?;
         Ok(Field::Property(name.clone()))
@@ -117,47 +116,51 @@ impl Parser {
 
     /// The test that an operator and what follows it stand for. Of `!=`, `<=` and `>=` it is the opposite.
     fn compare(&mut self, kind: Type, operator: &Word) -> Result<Test, Fault> {
-        match (kind, operator.text.as_str()) {
-            (Type::Text, "=" | "!=") => Ok(Test::TextIn(vec![self.value(text)?])),
-            (Type::Text, "in") => self.list(text).map(Test::TextIn),
-            (Type::Text, "contains") => self.value(text).map(Test::Contains),
-            (Type::Text, "starts_with") => self.value(text).map(Test::StartsWith),
-            (Type::Text, "ends_with") => self.value(text).map(Test::EndsWith),
-            (Type::Text, "matches") => self.value(pattern).map(Test::Matches),
-            (Type::Number, "=" | "!=") => Ok(Test::NumberIn(vec![self.value(number)?])),
-            (Type::Number, "in") => self.list(number).map(Test::NumberIn),
-            (Type::Number, "<" | ">=") => self.value(number).map(Test::Below),
-            (Type::Number, ">" | "<=") => self.value(number).map(Test::Above),
-            (Type::List, "has") => self.value(text).map(Test::Has),
-            (Type::Address, "=" | "!=") => Ok(Test::Within(vec![self.value(network)?])),
-            (Type::Address, "in") => self.list(network).map(Test::Within),
+        let name = operator.text.as_str();
+        let takes_list = name == "in";
+        match (kind, name) {
+            (Type::Text, "=" | "!=" | "in") => each(&self.values(takes_list)?, text).map(Test::TextIn),
+            (Type::Text, "contains") => text(&self.value()?).map(Test::Contains),
+            (Type::Text, "starts_with") => text(&self.value()?).map(Test::StartsWith),
+            (Type::Text, "ends_with") => text(&self.value()?).map(Test::EndsWith),
+            (Type::Text, "matches") => pattern(&self.value()?).map(Test::Matches),
+            (Type::Number, "=" | "!=" | "in") => each(&self.values(takes_list)?, number).map(Test::NumberIn),
+            (Type::Number, "<" | ">=") => number(&self.value()?).map(Test::Below),
+            (Type::Number, ">" | "<=") => number(&self.value()?).map(Test::Above),
+            (Type::List, "has") => text(&self.value()?).map(Test::Has),
+            (Type::Address, "=" | "!=" | "in") => each(&self.values(takes_list)?, network).map(Test::Within),
             _ => Err(fault(operator, operators(kind))),
         }
     }
 
-    fn value<T>(&mut self, read: fn(&Word) -> Result<T, Fault>) -> Result<T, Fault> {
-        read(&self.next("a value")?)
+    fn value(&mut self) -> Result<Word, Fault> {
+        let word = self.next("a value")?;
+        if matches!(word.token, Token::Sign(_)) { Err(fault(&word, "a value")) } else { Ok(word) }
     }
 
-    fn list<T>(&mut self, read: fn(&Word) -> Result<T, Fault>) -> Result<Vec<T>, Fault> {
+    /// One value, or those of a list in brackets.
+    fn values(&mut self, is_list: bool) -> Result<Vec<Word>, Fault> {
+        if !is_list {
+            return Ok(vec![self.value()?]);
+        }
         self.expect("[")?;
-        let mut values = vec![self.value(read)?];
+        let mut values = vec![self.value()?];
         loop {
             let word = self.next(", or ]")?;
             match word.token {
                 Token::Sign("]") => return Ok(values),
-                Token::Sign(",") if values.len() < MAX_VALUES => values.push(self.value(read)?),
-                Token::Sign(",") => return Err(fault(&word, &format!("at most {MAX_VALUES} values"))),
+                Token::Sign(",") if values.len() < MAX_VALUES => values.push(self.value()?),
+                Token::Sign(",") => return Err(fault(&word, "at most 100 values")),
                 _ => return Err(fault(&word, ", or ]")),
             }
         }
     }
 
-    fn next(&mut self, expected: &str) -> Result<Word, Fault> {
+    fn next(&mut self, expected: &'static str) -> Result<Word, Fault> {
         self.words.next().ok_or_else(|| Fault::new(self.end, expected, "the end"))
     }
 
-    fn expect(&mut self, sign: &str) -> Result<(), Fault> {
+    fn expect(&mut self, sign: &'static str) -> Result<(), Fault> {
         let word = self.next(sign)?;
         if matches!(word.token, Token::Sign(found) if found == sign) { Ok(()) } else { Err(fault(&word, sign)) }
     }
@@ -189,6 +192,10 @@ const fn operators(kind: Type) -> &'static str {
     }
 }
 
+fn each<T>(words: &[Word], read: fn(&Word) -> Result<T, Fault>) -> Result<Vec<T>, Fault> {
+    words.iter().map(read).collect()
+}
+
 fn text(word: &Word) -> Result<String, Fault> {
     match &word.token {
         Token::Text(text) => Ok(text.clone()),
@@ -209,7 +216,11 @@ fn network(word: &Word) -> Result<Network, Fault> {
 }
 
 fn pattern(word: &Word) -> Result<Regex, Fault> {
-    Regex::new(&text(word)?).map_err(|error| fault(word, &error.to_string()))
+    Regex::new(&text(word)?).map_err(|RegexError { expected, at }| Fault {
+        column: word.column,
+        expected,
+        found: format!("character {at} of {}", word.text),
+    })
 }
 
 #[cfg(test)]

@@ -29,6 +29,9 @@ const SEARCH_LABELS: [&str; 16] = [
     "otsing",
 ];
 
+/// What the names of mail programs begin with: `mail01`, `webmailcluster`.
+const MAIL_BEGINNINGS: [&str; 4] = ["mail", "email", "webmail", "messagerie"];
+
 /// What a mail program is called besides `mail`.
 const MAIL_LABELS: [&str; 6] = ["outlook", "owa", "inbox", "zimbra", "roundcube", "poczta"];
 
@@ -62,10 +65,9 @@ fn kind_of_label(label: &str) -> Option<Kind> {
         return Some(Kind::Search);
     }
     let word = label.split('-').next().unwrap_or("").trim_end_matches(|c: char| c.is_ascii_digit());
-    let is_mail = word.starts_with("mail")
+    let is_mail = MAIL_BEGINNINGS.iter().any(|beginning| word.starts_with(beginning))
         || word.ends_with("mail")
-        || word.ends_with("mailer")
-        || word.starts_with("messagerie");
+        || word.ends_with("mailer");
     (is_mail || MAIL_LABELS.contains(&word)).then_some(Kind::Email)
 }
 

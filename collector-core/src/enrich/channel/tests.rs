@@ -1,5 +1,7 @@
 //! Channels as a table: the query of the page, the referrer, the channel.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::url::Url;
 
@@ -112,8 +114,24 @@ fn a_site_names_its_own_sources() {
         ("", "https://m.deals.partner.example/", "Deals"),
         ("?utm_source=Spring&utm_medium=q", "", "Print"),
         ("?utm_source=partner.example&utm_medium=cpc", "", "Affiliates"),
+        ("?utm_source=spring&gclid=1", "", "Print"),
+        ("?gclid=1", "https://www.partner.example/", "Paid Search"),
         ("", "https://notpartner.example/", "Referral"),
     ] {
         assert_eq!(found(query, referrer, settings), expected, "{query:?} from {referrer:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_page_and_any_referrer_give_a_channel(
+        source in "\\PC{0,40}|([a-z0-9é-]{0,8}\\.){0,6}[a-z]{0,4}",
+        medium in "\\PC{0,20}|(cp|paid|shop|video|push|mobile|e-?mail){0,3}",
+        referrer in "https?://\\PC{0,60}|android-app://[a-z.]{0,30}/",
+    ) {
+        let site = Site::new("demo", &["shop.example"]).unwrap();
+        let campaign = Campaign { source: source.into(), medium: medium.into(), ..Campaign::default() };
+        let referrer = Referrer::parse(&referrer, &site);
+        prop_assert!(!channel(&campaign, &referrer, &site).is_empty());
     }
 }

@@ -10,13 +10,13 @@ fn mistakes_are_pointed_at() {
     let many = format!("asn in [{}]", vec!["1"; MAX_VALUES + 1].join(","));
     for (condition, column, expected, found) in [
         ("", 1, "a field, not or (", "the end"),
-        ("contry = \"CN\"", 1, "a field such as country", "contry"),
+        ("nation = \"CN\"", 1, "a field such as country", "nation"),
         ("country", 8, "=, !=, in", "the end"),
         ("country > 3", 9, "=, !=, in", ">"),
         ("country = 3", 11, "a text in quotes", "3"),
         ("country in \"CN\"", 12, "[", "\"CN\""),
         ("country in [\"CN\" \"RU\"]", 18, ", or ]", "\"RU\""),
-        ("country in []", 13, "a text in quotes", "]"),
+        ("country in []", 13, "a value", "]"),
         ("asn = \"1\"", 7, "a number", "\"1\""),
         ("asn matches \"1\"", 5, "=, !=, <", "matches"),
         ("is_bot = 1", 8, "and, or or the end", "="),
@@ -27,11 +27,11 @@ fn mistakes_are_pointed_at() {
         ("is_bot and", 11, "a field, not or (", "the end"),
         ("not", 4, "a field, not or (", "the end"),
         ("properties.plan = \"x\"", 11, "[", "."),
-        ("user_agent matches \"a(?=b)\"", 20, "a plain group", "\"a(?=b)\""),
+        ("user_agent matches \"a(?=b)\"", 20, "a plain group", "character 4 of \"a(?=b)\""),
         ("city = \"Köln", 8, "a closing \"", "the end"),
         (&deep, 17, "at most 16 levels", "("),
         (&many, 208, "at most 100 values", ","),
-        (&"x".repeat(MAX_CONDITION_BYTES + 1), 1, "a condition of at most 1024 bytes", "1025 bytes"),
+        (&"x".repeat(MAX_CONDITION_BYTES + 1), 1, "a condition of at most 1,024 bytes", "more"),
     ] {
         let fault = parse(condition).expect_err(condition);
         assert_eq!((fault.column, fault.found.as_str()), (column, found), "{condition}: {fault:?}");

@@ -8,6 +8,8 @@ use super::{Class, MAX_STEPS, RegexError, Step};
 /// How deep groups may be nested.
 const MAX_GROUPS: usize = 16;
 
+const TOO_LARGE: RegexError = RegexError { expected: "a pattern of at most 256 steps, repetitions counted out", at: 1 };
+
 /// Compiles an expression.
 pub(super) fn compile(pattern: &str) -> Result<Vec<Step>, RegexError> {
     let (skipped, body) = pattern.strip_prefix("(?i)").map_or((0, pattern), |rest| (4, rest));
@@ -202,7 +204,7 @@ impl Parser {
         }
         let digits: String = self.characters.get(start..self.at).unwrap_or_default().iter().collect();
         let count = digits.parse().map_err(|_| self.fault("a number of repetitions"))?;
-        if count > MAX_STEPS { Err(RegexError::TooLarge) } else { Ok(count) }
+        if count > MAX_STEPS { Err(TOO_LARGE) } else { Ok(count) }
     }
 
     fn take_of(&self, ranges: Vec<(char, char)>, is_negated: bool) -> Part {
@@ -226,7 +228,7 @@ impl Parser {
     }
 
     fn fault(&self, expected: &'static str) -> RegexError {
-        RegexError::Syntax { expected, at: self.skipped + self.at + 1 }
+        RegexError { expected, at: self.skipped + self.at + 1 }
     }
 }
 
@@ -303,7 +305,7 @@ fn emit_repeat(part: &Part, least: usize, most: Option<usize>, steps: &mut Vec<S
 
 fn push(steps: &mut Vec<Step>, step: Step) -> Result<(), RegexError> {
     if steps.len() == MAX_STEPS {
-        return Err(RegexError::TooLarge);
+        return Err(TOO_LARGE);
     }
     steps.push(step);
     Ok(())
