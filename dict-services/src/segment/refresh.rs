@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     rule,
-    source::{Source, SourceError},
+    source::{Source, SourceError, Span},
     succession::Succession,
     table::Table,
 };
@@ -93,7 +93,8 @@ impl Refresher {
         let now = clock::unix_now();
         let previous = self.shell.feed.snapshot();
         let mut succession = Succession::new(previous.as_deref(), rule::segments(), now);
-        self.source.read(now, |activity| succession.push(activity.user_id, rule::judge(activity, now))).await?;
+        let span = Span::until(now);
+        self.source.read(span, |activity| succession.push(activity.user_id, rule::judge(activity, now))).await?;
         let (table, is_changed) = succession.finish();
         if let Some(previous) = &previous {
             check_shrink(previous.live_users(), table.live_users(), self.max_shrink_percent)?;

@@ -1,0 +1,126 @@
+//! Rows of numbers, one row per user.
+//!
+//! In scope: a dense matrix that grows by rows and can be cut for threads.
+//! Out of scope: what the columns mean ([`super::feature`]).
+
+/// Threads that one training uses. Fixed, so that sums add up in the same order and a training can be repeated bit by bit; few,
+/// so that the readers of the feed keep the other cores.
+pub const TRAINING_THREADS: usize = 2;
+
+/// Rows of the same length, one after the other.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Points {
+    dimensions: usize,
+    values: Vec<f64>,
+}
+
+impl Points {
+    /// No rows yet, each of `dimensions` numbers, at least 1.
+    pub fn new(dimensions: usize) -> Self {
+        Self { dimensions: dimensions.max(1), values: Vec::new() }
+    }
+
+    /// Adds a row. A value too many is not taken, a missing one is 0.
+    pub fn push(&mut self, row: impl IntoIterator<Item = f64>) {
+        let end = self.values.len() + self.dimensions;
+        self.values.extend(row.into_iter().take(self.dimensions));
+        self.values.resize(end, 0.0);
+    }
+
+    /// Numbers per row.
+    pub fn dimensions(&self) -> usize {
+        self.dimensions
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.values.len() / self.dimensions
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// The rows in order.
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = &[f64]> {
+        self.values.chunks_exact(self.dimensions)
+    }
+
+    /// The row at `index`.
+    ///
+    /// # Panics
+    /// Past the end.
+    pub fn row(&self, index: usize) -> &[f64] {
+        &self.values[index * self.dimensions..(index + 1) * self.dimensions]
+    }
+
+    /// About `wanted` rows, evenly spread.
+    #[must_use]
+    pub fn thinned(&self, wanted: usize) -> Self {
+        let step = self.len().div_ceil(wanted.max(1)).max(1);
+        let mut thinned = Self::new(self.dimensions);
+        for row in self.rows().step_by(step) {
+            thinned.values.extend_from_slice(row);
+        }
+        thinned
+    }
+
+    /// Calls `sum` on one thread for each of [`TRAINING_THREADS`] parts and returns the results in order. `sum` is given the index of the
+    /// first row of its part.
+    pub fn in_parts<T: Send>(&self, sum: impl Fn(usize, &[f64]) -> T + Sync) -> Vec<T> {
+        let rows_per_part = self.len().div_ceil(TRAINING_THREADS).max(1);
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = self
+                .values
+                .chunks(rows_per_part * self.dimensions)
+                .enumerate()
+                .map(|(part, values)| {
+                    let sum = &sum;
+                    scope.spawn(move || sum(part * rows_per_part, values))
+                })
+                .collect();
+            threads.into_iter().map(|thread| thread.join().expect("sums do not panic")).collect()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Points;
+
+    fn counted(rows: u32) -> Points {
+        let mut points = Points::new(2);
+        for row in 0..rows {
+            points.push([f64::from(row), 1.0]);
+        }
+        points
+    }
+
+    #[test]
+    fn every_row_is_in_one_part() {
+        for rows in [0, 1, 2, 7] {
+            let points = counted(rows);
+            let sums = points.in_parts(|first, values| (first, values.chunks(2).map(|row| row[0]).sum::<f64>()));
+            let whole: f64 = sums.iter().map(|part| part.1).sum();
+            assert_eq!(whole, f64::from(rows * rows.saturating_sub(1) / 2), "{rows} rows");
+            assert!(sums.iter().all(|(first, _)| *first < points.len()), "{rows} rows");
+        }
+    }
+
+    #[test]
+    fn rows_keep_their_length() {
+        let mut points = Points::new(2);
+        points.push([1.0]);
+        points.push([2.0, 3.0, 4.0]);
+        assert_eq!(points.rows().collect::<Vec<_>>(), [[1.0, 0.0], [2.0, 3.0]]);
+        assert_eq!(points.row(1), [2.0, 3.0]);
+    }
+
+    #[test]
+    fn thinning_spreads_evenly() {
+        let thinned = counted(10).thinned(4);
+        assert_eq!(thinned.rows().map(|row| row[0]).collect::<Vec<_>>(), [0.0, 3.0, 6.0, 9.0]);
+        assert_eq!(counted(3).thinned(100).len(), 3);
+    }
+}
