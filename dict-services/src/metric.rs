@@ -1,6 +1,7 @@
 //! What a service says about itself to Prometheus.
 //!
-//! In scope: names and label sets. `snapshot_age_seconds` is the one to alert on: it grows while refreshes fail.
+//! In scope: names and label sets. Alert on `snapshot_age_seconds`, which grows while refreshes fail, and on any
+//! `refreshes_total{result="suspicious"}`: somebody should look at the source.
 //! Out of scope: logs.
 
 use std::{fmt, sync::atomic::AtomicU64};
@@ -24,6 +25,12 @@ struct Refresh {
     result: &'static str,
 }
 
+/// Labels of `responses_cut_off_total`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CutOff {
+    reason: &'static str,
+}
+
 /// Labels of `segment_entries`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Segment {
@@ -35,8 +42,9 @@ struct Segment {
 pub struct Metrics {
     requests: Family<Request, Counter>,
     response_bytes: Counter,
-    responses_cut_off: Counter,
+    responses_cut_off: Family<CutOff, Counter>,
     refreshes: Family<Refresh, Counter>,
+    refresh_failures_in_a_row: Gauge,
     store_failures: Counter,
     refresh_seconds: Gauge<f64, AtomicU64>,
     snapshot_loaded: Gauge,
@@ -69,15 +77,20 @@ impl Metrics {
         self.response_bytes.inc_by(u64::try_from(bytes).unwrap_or(u64::MAX));
     }
 
-    /// Counts a streamed response that did not reach its end.
-    pub fn cut_off(&self) {
-        self.responses_cut_off.inc();
+    /// Counts a streamed response that did not reach its end; `reason` is a tag such as `slow`.
+    pub fn cut_off(&self, reason: &'static str) {
+        self.responses_cut_off.get_or_create(&CutOff { reason }).inc();
     }
 
-    /// Counts a finished refresh; `result` is a tag such as `changed`, `unchanged`, `failed`.
+    /// Counts a finished refresh; `result` is a tag: `changed`, `unchanged`, `failed` or `suspicious`.
     pub fn refreshed(&self, result: &'static str, seconds: f64) {
         self.refreshes.get_or_create(&Refresh { result }).inc();
         self.refresh_seconds.set(seconds);
+        if matches!(result, "changed" | "unchanged") {
+            self.refresh_failures_in_a_row.set(0);
+        } else {
+            self.refresh_failures_in_a_row.inc();
+        }
     }
 
     /// Counts a snapshot that could not be written to disk.
@@ -112,9 +125,10 @@ impl Metrics {
         let mut all = Registry::with_labels([("feed".into(), feed.to_owned().into())].into_iter());
         all.register("requests", "Answered requests", self.requests.clone());
         all.register("response_bytes", "Body bytes of feed responses, as sent", self.response_bytes.clone());
-        all.register("responses_cut_off", "Streamed responses that did not reach their end", self.responses_cut_off.clone());
+        all.register("responses_cut_off", "Streamed responses that did not reach their end, by reason", self.responses_cut_off.clone());
         all.register("refreshes", "Finished refreshes by result", self.refreshes.clone());
         all.register("refresh_seconds", "Duration of the last refresh", self.refresh_seconds.clone());
+        all.register("refresh_failures_in_a_row", "Refreshes since the last good one", self.refresh_failures_in_a_row.clone());
         all.register("store_failures", "Snapshots that could not be written to disk", self.store_failures.clone());
         all.register("snapshot_loaded", "1 once there is a snapshot to serve", self.snapshot_loaded.clone());
         all.register("snapshot_age_seconds", "Seconds since the source last confirmed the snapshot", self.snapshot_age_seconds.clone());
