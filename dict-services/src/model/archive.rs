@@ -95,7 +95,7 @@ impl Archive {
         let path = self.path(model.version);
         let bytes = encode(model);
         // A hard link does not replace: of two trainings at once one keeps the number, the other fails.
-        let draft = self.draft(&path, &bytes)?;
+        let draft = draft(&path, &bytes)?;
         let linked = fs::hard_link(&draft, &path).and_then(|()| self.sync());
         let removed = fs::remove_file(&draft);
         linked.and(removed).map_err(|source| ArchiveError::Io { path: path.clone(), source })?;
@@ -107,21 +107,8 @@ impl Archive {
     pub fn promote(&self, model: &Model) -> Result<(), ArchiveError> {
         let current = Current { version: model.version, sha256: digest(&encode(model)) };
         let path = self.folder.join(CURRENT);
-        let bytes = serde_json::to_vec(&current).expect("a number and a string always serialize");
-        let draft = self.draft(&path, &bytes)?;
+        let draft = draft(&path, &encode(&current))?;
         fs::rename(&draft, &path).and_then(|()| self.sync()).map_err(|source| ArchiveError::Io { path, source })
-    }
-
-    /// Writes beside `path`, under a name of this process.
-    fn draft(&self, path: &Path, bytes: &[u8]) -> Result<PathBuf, ArchiveError> {
-        let draft = path.with_extension(format!("{}.draft", std::process::id()));
-        let write = || {
-            let mut file = File::create(&draft)?;
-            file.write_all(bytes)?;
-            file.sync_all()
-        };
-        write().map_err(|source| ArchiveError::Io { path: path.to_owned(), source })?;
-        Ok(draft)
     }
 
     fn sync(&self) -> io::Result<()> {
@@ -154,12 +141,24 @@ impl Archive {
     }
 }
 
-fn encode(model: &Model) -> Vec<u8> {
-    serde_json::to_vec_pretty(model).expect("numbers, strings and lists always serialize")
+/// Writes beside `path`, under a name of this process.
+fn draft(path: &Path, bytes: &[u8]) -> Result<PathBuf, ArchiveError> {
+    let draft = path.with_extension(format!("{}.draft", std::process::id()));
+    let write = || {
+        let mut file = File::create(&draft)?;
+        file.write_all(bytes)?;
+        file.sync_all()
+    };
+    write().map_err(|source| ArchiveError::Io { path: path.to_owned(), source })?;
+    Ok(draft)
+}
+
+fn encode(document: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec_pretty(document).expect("numbers, strings and lists always serialize")
 }
 
 fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 fn read(path: &Path) -> Result<Option<Vec<u8>>, ArchiveError> {

@@ -168,7 +168,11 @@ impl Model {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within 0 to a million; the cast saturates")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "within 0 to a million; the cast saturates"
+)]
 fn ppm(share: f64) -> u32 {
     ((share * f64::from(PPM)).round() as u32).min(PPM)
 }

@@ -90,9 +90,8 @@ mod tests {
         let cholesky = Cholesky::factor(&MATRIX, 3).unwrap();
         let whitener = cholesky.whitener();
         for (row, column) in (0..3).flat_map(|row| (0..3).map(move |column| (row, column))) {
-            let product: f64 = (0..9)
-                .map(|k| whitener[row * 3 + k / 3] * MATRIX[k] * whitener[column * 3 + k % 3])
-                .sum();
+            let product: f64 =
+                (0..9).map(|k| whitener[row * 3 + k / 3] * MATRIX[k] * whitener[column * 3 + k % 3]).sum();
             let expected = if row == column { 1.0 } else { 0.0 };
             assert!((product - expected).abs() < 1e-12, "{row} {column}: {product}");
         }

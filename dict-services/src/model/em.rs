@@ -19,6 +19,8 @@ const STARTS: usize = 6;
 /// Users that a start is tried on, and its iterations.
 const START_USERS: usize = 10_000;
 const START_ITERATIONS: usize = 20;
+/// Squared distance per dimension beyond which a user is no better a start, in variances.
+const MAX_SQUARE: f64 = 9.0;
 /// Iterations of the run that counts.
 const MAX_ITERATIONS: usize = 300;
 /// An iteration that gains less log-likelihood per user is the last.
@@ -52,13 +54,13 @@ pub fn fit(points: &Points, components: usize, seed: u64) -> Option<Fit> {
 fn start(points: &Points, components: usize, rng: &mut Rng) -> Option<Mixture> {
     let spread = 1.0 / components as f64;
     let covariance = diagonal(&vec![spread; points.dimensions()]);
-    let gaussian =
-        |mean: &[f64]| Gaussian { weight: spread, mean: mean.to_vec(), covariance: covariance.clone() };
+    let gaussian = |mean: &[f64]| Gaussian { weight: spread, mean: mean.to_vec(), covariance: covariance.clone() };
     let gaussians: Vec<Gaussian> = spread_rows(points, components, rng)?.into_iter().map(gaussian).collect();
     Mixture::try_from(gaussians).ok()
 }
 
-/// k-means++: each next row with a probability that grows with the square of its distance from those chosen.
+/// k-means++: each next row with a probability that grows with the square of its distance from those chosen, up to a limit: an extreme
+/// user is no better a start than one at the edge of the crowd.
 fn spread_rows<'a>(points: &'a Points, wanted: usize, rng: &mut Rng) -> Option<Vec<&'a [f64]>> {
     if points.is_empty() {
         return None;
@@ -69,7 +71,7 @@ fn spread_rows<'a>(points: &'a Points, wanted: usize, rng: &mut Rng) -> Option<V
         let latest = chosen[chosen.len() - 1];
         for (distance, row) in distances.iter_mut().zip(points.rows()) {
             let squares: f64 = row.iter().zip(latest).map(|(a, b)| (a - b).powi(2)).sum();
-            *distance = distance.min(squares);
+            *distance = distance.min(squares).min(MAX_SQUARE * row.len() as f64);
         }
         let mut ticket = rng.f64() * distances.iter().sum::<f64>();
         let drawn = distances.iter().position(|distance| {
@@ -134,7 +136,8 @@ impl Moments {
     fn add(&mut self, other: &Self) {
         self.log_likelihood += other.log_likelihood;
         add_all(&mut self.weights, &other.weights);
-        for (sum, term) in self.firsts.iter_mut().zip(&other.firsts).chain(self.seconds.iter_mut().zip(&other.seconds)) {
+        for (sum, term) in self.firsts.iter_mut().zip(&other.firsts).chain(self.seconds.iter_mut().zip(&other.seconds))
+        {
             add_all(sum, term);
         }
     }
@@ -156,7 +159,9 @@ fn expect(points: &Points, mixture: &Mixture) -> Moments {
         moments
     });
     let mut total = Moments::zero(components, dimensions);
-    parts.iter().for_each(|part| total.add(part));
+    for part in &parts {
+        total.add(part);
+    }
     total
 }
 
@@ -185,6 +190,7 @@ fn diagonal(values: &[f64]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::{Points, Rng, fit};
+    use crate::model::scaling::Scaling;
 
     /// Standard normal by the sum of 12 uniforms, which is close enough here.
     fn normal(rng: &mut Rng) -> f64 {
@@ -225,8 +231,8 @@ mod tests {
     #[test]
     fn an_extreme_user_does_not_spoil_the_rest() {
         let mut points = blobs(1_000);
-        points.push([1e4, -1e4]);
-        let fit = fit(&points, 2, 7).unwrap();
+        points.push([40.0, -40.0]);
+        let fit = fit(&Scaling::fit(&points).apply_all(&points), 2, 7).unwrap();
         assert!(fit.log_likelihood.is_finite());
     }
 

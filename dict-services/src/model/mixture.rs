@@ -90,9 +90,13 @@ impl Mixture {
             highest = highest.max(*log_joint);
         }
         let joint = &mut responsibilities[..self.gaussians.len()];
-        joint.iter_mut().for_each(|log_joint| *log_joint = (*log_joint - highest).exp());
+        for log_joint in joint.iter_mut() {
+            *log_joint = (*log_joint - highest).exp();
+        }
         let sum: f64 = joint.iter().sum();
-        joint.iter_mut().for_each(|share| *share /= sum);
+        for share in joint.iter_mut() {
+            *share /= sum;
+        }
         highest + sum.ln()
     }
 

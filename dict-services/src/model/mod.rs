@@ -9,6 +9,7 @@
 //! No clock and no random source: time and seed are arguments, so a training can be repeated bit by bit.
 
 #![expect(clippy::cast_precision_loss, reason = "numbers of users and events are far below 2^53")]
+#![cfg_attr(test, expect(clippy::float_cmp, reason = "where tests ask for equality, the arithmetic is exact"))]
 
 pub mod archive;
 pub mod artefact;

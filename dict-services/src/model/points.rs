@@ -66,8 +66,20 @@ impl Points {
         thinned
     }
 
+    /// Rows from an iterator, each of `dimensions` numbers.
+    pub fn of<R: IntoIterator<Item = f64>>(dimensions: usize, rows: impl IntoIterator<Item = R>) -> Self {
+        let mut points = Self::new(dimensions);
+        for row in rows {
+            points.push(row);
+        }
+        points
+    }
+
     /// Calls `sum` on one thread for each of [`TRAINING_THREADS`] parts and returns the results in order. `sum` is given the index of the
     /// first row of its part.
+    ///
+    /// # Panics
+    /// When `sum` does.
     pub fn in_parts<T: Send>(&self, sum: impl Fn(usize, &[f64]) -> T + Sync) -> Vec<T> {
         let rows_per_part = self.len().div_ceil(TRAINING_THREADS).max(1);
         std::thread::scope(|scope| {
@@ -80,7 +92,10 @@ impl Points {
                     scope.spawn(move || sum(part * rows_per_part, values))
                 })
                 .collect();
-            threads.into_iter().map(|thread| thread.join().expect("sums do not panic")).collect()
+            threads
+                .into_iter()
+                .map(|thread| thread.join().expect("nothing but a panic in `sum` ends a thread early"))
+                .collect()
         })
     }
 }
@@ -90,11 +105,7 @@ mod tests {
     use super::Points;
 
     fn counted(rows: u32) -> Points {
-        let mut points = Points::new(2);
-        for row in 0..rows {
-            points.push([f64::from(row), 1.0]);
-        }
-        points
+        Points::of(2, (0..rows).map(|row| [f64::from(row), 1.0]))
     }
 
     #[test]

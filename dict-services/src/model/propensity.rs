@@ -21,8 +21,6 @@ const RIDGES: [f64; 3] = [1.0, 10.0, 100.0];
 const MIN_OUTCOMES: usize = 30;
 /// Calibration users who bought, below which the calibration is left out.
 const MIN_CALIBRATION_BUYERS: usize = 50;
-/// Standardised values beyond this count as this: a square must not run away with a user unlike any before.
-const MAX_DEVIATIONS: f64 = 4.0;
 
 /// The log odds of buying for users of one population.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,9 +35,8 @@ impl Propensity {
     /// Fits to `training`, choosing by `calibration`; all of `population`.
     pub fn fit(population: Population, training: &[&Sample], calibration: &[&Sample]) -> Self {
         let dimensions = population.score_features().len();
-        let mut raw = Points::new(dimensions);
-        training.iter().for_each(|sample| raw.push(sample.features.some(population.score_features())));
-        let scaling = Scaling::fit(&raw);
+        let raw = training.iter().map(|sample| sample.features.some(population.score_features()));
+        let scaling = Scaling::fit(&Points::of(dimensions, raw));
         let labels: Vec<bool> = training.iter().map(|sample| sample.bought).collect();
         let bought = labels.iter().filter(|bought| **bought).count();
         // One of each is added (Laplace), so that nobody is promised certainty.
@@ -48,34 +45,30 @@ impl Propensity {
         if bought.min(labels.len() - bought) < MIN_OUTCOMES {
             return constant;
         }
-        let mut rows = Points::new(dimensions);
-        training.iter().for_each(|sample| rows.push(constant.row(population, &sample.features)));
+        let rows = training.iter().map(|sample| constant.row(population, &sample.features));
+        let rows = Points::of(dimensions, rows);
         let candidates = RIDGES.iter().filter_map(|ridge| {
             let logistic = Logistic::fit(&rows, &labels, Terms::Quadratic, *ridge)?;
             Some(Self { scaling: constant.scaling.clone(), logistic, ridge: Some(*ridge) })
         });
-        let loss = |candidate: &Self| -> f64 {
-            calibration.iter().map(|sample| candidate.log_loss(population, sample)).sum()
-        };
+        let loss =
+            |candidate: &Self| -> f64 { calibration.iter().map(|sample| candidate.log_loss(population, sample)).sum() };
         let judged = candidates.map(|candidate| (loss(&candidate), candidate));
         judged.min_by(|left, right| left.0.total_cmp(&right.0)).map_or(constant, |(_, best)| best)
     }
 
     /// The log odds before calibration.
     pub fn log_odds(&self, population: Population, features: &Features) -> f64 {
-        let row: Vec<f64> = self.row(population, features).collect();
-        self.logistic.log_odds(&row)
+        self.logistic.log_odds(&self.row(population, features))
     }
 
     /// What each of the population's score features adds to the log odds.
     pub fn contributions(&self, population: Population, features: &Features) -> Vec<f64> {
-        let row: Vec<f64> = self.row(population, features).collect();
-        self.logistic.contributions(&row).collect()
+        self.logistic.contributions(&self.row(population, features)).collect()
     }
 
-    fn row(&self, population: Population, features: &Features) -> impl Iterator<Item = f64> {
-        let row: Vec<f64> = self.scaling.apply(features.some(population.score_features())).collect();
-        row.into_iter().map(|value| value.clamp(-MAX_DEVIATIONS, MAX_DEVIATIONS))
+    fn row(&self, population: Population, features: &Features) -> Vec<f64> {
+        self.scaling.apply(features.some(population.score_features())).collect()
     }
 
     fn log_loss(&self, population: Population, sample: &Sample) -> f64 {
@@ -112,8 +105,7 @@ impl Calibration {
         if bought.min(labels.len() - bought) < MIN_CALIBRATION_BUYERS {
             return Self::NONE;
         }
-        let mut rows = Points::new(1);
-        pairs.iter().for_each(|pair| rows.push([pair.0]));
+        let rows = Points::of(1, pairs.iter().map(|pair| [pair.0]));
         let Some(fitted) = Logistic::fit(&rows, &labels, Terms::Linear, 0.0) else {
             return Self::NONE;
         };
@@ -148,7 +140,8 @@ mod tests {
         let sample = |user_id| {
             let days = rng.u32(1..100);
             let next_orders = u64::from(rng.u32(..100) >= days);
-            let activity = Activity { user_id, orders: 1, last_order: now - days * DAY_S, next_orders, ..Activity::default() };
+            let activity =
+                Activity { user_id, orders: 1, last_order: now - days * DAY_S, next_orders, ..Activity::default() };
             Sample::of(&activity, &Units::default(), now)
         };
         (0..users).map(sample).collect()

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::points::Points;
 
+/// Standardised values beyond this count as this: one extreme user must not stretch a segment, nor run away with a square.
+pub const MAX_DEVIATIONS: f64 = 5.0;
 /// A feature that varies less than this is constant, and stays unscaled.
 const MIN_DEVIATION: f64 = 1e-6;
 
@@ -43,19 +45,17 @@ impl Scaling {
             && self.deviations.iter().all(|deviation| deviation.is_normal() && *deviation > 0.0)
     }
 
-    /// The standardised row.
+    /// The standardised row, within [`MAX_DEVIATIONS`].
     pub fn apply<'a>(&'a self, row: impl IntoIterator<Item = f64> + 'a) -> impl Iterator<Item = f64> + 'a {
-        row.into_iter().zip(&self.means).zip(&self.deviations).map(|((value, mean), deviation)| (value - mean) / deviation)
+        let standardised = |((value, mean), deviation): ((f64, &f64), &f64)| (value - mean) / deviation;
+        let rows = row.into_iter().zip(&self.means).zip(&self.deviations).map(standardised);
+        rows.map(|value| value.clamp(-MAX_DEVIATIONS, MAX_DEVIATIONS))
     }
 
     /// The standardised rows.
     #[must_use]
     pub fn apply_all(&self, points: &Points) -> Points {
-        let mut scaled = Points::new(points.dimensions());
-        for row in points.rows() {
-            scaled.push(self.apply(row.iter().copied()));
-        }
-        scaled
+        Points::of(points.dimensions(), points.rows().map(|row| self.apply(row.iter().copied())))
     }
 
     /// Sum of the logarithms of the deviations: what a log density over standardised rows lacks to be one over the raw rows.
@@ -65,14 +65,15 @@ impl Scaling {
 
     /// Root mean square of the difference of two raw rows, in deviations.
     pub fn distance(&self, left: &[f64], right: &[f64]) -> f64 {
-        let squares = left.iter().zip(right).zip(&self.deviations).map(|((l, r), deviation)| ((l - r) / deviation).powi(2));
+        let squares =
+            left.iter().zip(right).zip(&self.deviations).map(|((l, r), deviation)| ((l - r) / deviation).powi(2));
         (squares.sum::<f64>() / self.deviations.len().max(1) as f64).sqrt()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Points, Scaling};
+    use super::{MAX_DEVIATIONS, Points, Scaling};
 
     #[test]
     fn a_standardised_feature_has_mean_0_and_deviation_1() {
@@ -85,6 +86,13 @@ mod tests {
         assert!(sum(|value| value).abs() < 1e-12);
         assert!((sum(|value| value * value) - 4.0).abs() < 1e-12);
         assert!(scaled.rows().all(|row| row[1] == 0.0), "a constant feature says nothing");
+    }
+
+    #[test]
+    fn an_extreme_user_is_brought_in() {
+        let scaling = Scaling { means: vec![1.0], deviations: vec![2.0] };
+        assert_eq!(scaling.apply([1e9]).collect::<Vec<_>>(), [MAX_DEVIATIONS]);
+        assert_eq!(scaling.apply([-3.0]).collect::<Vec<_>>(), [-2.0]);
     }
 
     #[test]

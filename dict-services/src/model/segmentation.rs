@@ -77,8 +77,8 @@ impl Segmentation {
         if samples.len() < MIN_USERS {
             return None;
         }
-        let mut raw = Points::new(population.segment_features().len());
-        samples.iter().for_each(|sample| raw.push(sample.features.some(population.segment_features())));
+        let features = population.segment_features();
+        let raw = Points::of(features.len(), samples.iter().map(|sample| sample.features.some(features)));
         let scaling = Scaling::fit(&raw);
         let selection = selection::select(&scaling.apply_all(&raw), seed)?;
         let mut segmentation = Self {

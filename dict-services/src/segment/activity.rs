@@ -57,9 +57,7 @@ impl Activity {
 
     /// Adds what the same user did in another region. A product seen in both regions counts twice.
     fn add(&mut self, other: Self) {
-        for (first, other) in
-            [(&mut self.first_seen, other.first_seen), (&mut self.first_order, other.first_order)]
-        {
+        for (first, other) in [(&mut self.first_seen, other.first_seen), (&mut self.first_order, other.first_order)] {
             *first = if *first == 0 || other == 0 { (*first).max(other) } else { (*first).min(other) };
         }
         self.last_seen = self.last_seen.max(other.last_seen);

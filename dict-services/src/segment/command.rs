@@ -9,19 +9,22 @@ use std::{
 };
 
 use clap::{Args, Subcommand};
+use serde::Serialize;
 
 use super::{
+    activity::Activity,
+    explanation,
     judge::Judge,
+    rule::{PPM, Verdict},
     source::{Source, SourceError, Span, Users},
-    table::{Entry, Table},
+    table::Segment,
     trainer::{Extent, TrainError, Trainer},
 };
 use crate::{
     clock,
     config::{self, parse_time, parse_url},
-    entries::{Defect, Entries},
+    entries::Defect,
     model::archive::{Archive, ArchiveError},
-    segment::explanation,
 };
 
 /// Entries are written in pieces of about this size.
@@ -150,21 +153,16 @@ async fn train(args: TrainArgs) -> Result<(), CommandError> {
 
 async fn score(args: &ModelArgs) -> Result<(), CommandError> {
     let judge = args.judge()?;
-    let now = args.now();
+    let (now, segments) = (args.now(), judge.segments());
     let mut out = BufWriter::with_capacity(PIECE_BYTES, io::stdout());
-    let mut line = Vec::new();
-    let mut users = 0_u64;
-    let segments = judge.segments();
-    let mut failed = None;
-    let each = |activity: &_| {
-        let entry = Entry::new(activity, judge.judge(activity, now), now);
-        line.clear();
-        Table::write_one(&segments, entry, &mut line);
+    let (mut users, mut failed) = (0_u64, None);
+    let each = |activity: &Activity| {
+        let written = write_line(activity.user_id, judge.judge(activity, now), &segments, &mut out);
         users += 1;
         if users.is_multiple_of(PROGRESS_USERS) {
             tracing::info!(users, "judged");
         }
-        out.write_all(&line).map_err(|error| {
+        written.map_err(|error| {
             let defect = Defect::new("standard output", "a reader", &error);
             failed = Some(error);
             defect
@@ -176,8 +174,31 @@ async fn score(args: &ModelArgs) -> Result<(), CommandError> {
     }
     read?;
     out.flush()?;
-    tracing::info!(users, model = judge.model().map_or(0, |model| model.version), "judged all");
+    tracing::info!(users, model_version = judge.model().map_or(0, |model| model.version), "judged all users");
     Ok(())
+}
+
+/// Writes what the feed would serve, without what only a feed knows.
+fn write_line(user_id: u64, verdict: Verdict, segments: &[Segment], out: &mut impl Write) -> io::Result<()> {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        user_id: u64,
+        segment_id: u16,
+        segment_name: &'a str,
+        score: f64,
+        confidence: f64,
+    }
+    let segment = segments.iter().find(|segment| segment.id == verdict.segment_id);
+    let share = |ppm: u32| f64::from(ppm) / f64::from(PPM);
+    let line = Line {
+        user_id,
+        segment_id: verdict.segment_id,
+        segment_name: segment.map_or("", |segment| &segment.name),
+        score: share(verdict.score_ppm),
+        confidence: share(verdict.confidence_ppm),
+    };
+    serde_json::to_writer(&mut *out, &line)?;
+    out.write_all(b"\n")
 }
 
 async fn explain(args: &ExplainArgs) -> Result<(), CommandError> {
@@ -185,7 +206,7 @@ async fn explain(args: &ExplainArgs) -> Result<(), CommandError> {
     let now = args.model.now();
     let span = Span { users: Users::One(args.user_id), ..Span::until(now) };
     let mut found = None;
-    let keep = |activity: &super::activity::Activity| {
+    let keep = |activity: &Activity| {
         found = Some(activity.clone());
         Ok(())
     };

@@ -321,7 +321,8 @@ mod tests {
     fn a_query_says_which_users_and_when() {
         let span = Span { cutoff: 100 * 86_400, next_days: 30, users: Users::Sample(5_000) };
         let query = span.query(ACTIVITY);
-        for expected in ["toDateTime64(8640000, 3", "toDateTime64(6048000, 3", "toDateTime64(11232000, 3", "% 1000000 < 5000"]
+        for expected in
+            ["toDateTime64(8640000, 3", "toDateTime64(6048000, 3", "toDateTime64(11232000, 3", "% 1000000 < 5000"]
         {
             assert!(query.contains(expected), "{expected} in {query}");
         }

@@ -3,7 +3,7 @@
 //! In scope: reading the history, one training with its promotion, the schedule.
 //! Out of scope: how a model is fitted ([`crate::model::training`]).
 //!
-//! A training that fails or whose model is worse changes nothing that is served; it only lets `model_age_seconds` grow.
+//! A training that fails or whose model is worse changes nothing that is served; `model_trained_seconds` then stays behind.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use crate::{
         promotion::Comparison,
         training::{self, TooLittle},
     },
-    segment::activity::DAY_S,
+    segment::activity::{Activity, DAY_S},
 };
 
 /// After a training that failed, the next one comes this much later, or as scheduled if that is sooner.
@@ -84,18 +84,21 @@ impl Trainer {
     /// Trains forever: at once if the model in use is older than `every` or there is none, then on schedule.
     pub async fn run(self, every: Duration, metrics: Metrics) {
         loop {
-            let due = self.due_in(every);
-            sleep(due).await;
+            sleep(self.due_in(every)).await;
             let result = self.train(clock::unix_now()).await;
             let tag = tag(&result);
             metrics.trained(tag);
             match &result {
                 Ok(outcome) => log(tag, &outcome.model),
-                Err(TrainError::TooLittle(reason)) => tracing::info!(result = tag, %reason, "not trained, the rule judges"),
+                Err(TrainError::TooLittle(reason)) => {
+                    tracing::info!(result = tag, %reason, "not trained, the rule judges")
+                }
                 Err(error) => tracing::warn!(result = tag, %error, "training failed, the model in use stays"),
             }
-            if !result.is_ok_and(|outcome| outcome.is_promoted()) {
-                sleep(RETRY.min(every)).await;
+            match result {
+                Ok(outcome) if outcome.is_promoted() => {}
+                Ok(_) => sleep(every).await,
+                Err(_) => sleep(RETRY.min(every)).await,
             }
         }
     }
@@ -146,7 +149,7 @@ impl Trainer {
 
     async fn window(&self, span: Span, units: &Units) -> Result<Window, SourceError> {
         let mut samples = Vec::new();
-        let each = |activity: &_| {
+        let each = |activity: &Activity| {
             samples.push(Sample::of(activity, units, span.cutoff));
             Ok(())
         };

@@ -7,6 +7,9 @@ mod protocol;
 mod restart;
 mod shutdown;
 mod stream;
+mod tls;
+mod upstream;
+mod wire;
 
 use std::sync::Arc;
 

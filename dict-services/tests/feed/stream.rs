@@ -58,6 +58,24 @@ async fn a_reader_that_stalls_is_cut_off_and_sees_it() {
     assert!(to_bytes(stalled.into_body(), usize::MAX).await.is_err());
 }
 
+#[tokio::test]
+async fn a_reader_may_be_one_snapshot_behind_and_not_two() {
+    let shell = shell::<Table>();
+    let first = shell.feed.publish(table(None, &users(1), NOW), NOW).unwrap();
+    let released = Arc::downgrade(&first);
+    drop(first);
+    let slow = router(Arc::clone(&shell)).oneshot(request("GET", "/user-segments", Body::empty())).await.unwrap();
+    let second = shell.feed.publish(table(None, &users(2), NOW), NOW).unwrap();
+    // The task of the slow response runs in between, and keeps its snapshot.
+    tokio::task::yield_now().await;
+    assert!(released.upgrade().is_some());
+    drop(second);
+    shell.feed.publish(table(None, &users(3), NOW), NOW).unwrap();
+    assert!(to_bytes(slow.into_body(), usize::MAX).await.is_err(), "the reader sees that it was cut off");
+    assert!(released.upgrade().is_none(), "memory does not grow with slow readers");
+    assert_eq!(get(&shell, "/user-segments").await.lines().len(), 50_001);
+}
+
 #[tokio::test(start_paused = true)]
 async fn more_readers_than_the_limit_are_told_to_come_back() {
     let shell = shell::<Table>();

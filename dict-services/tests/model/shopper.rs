@@ -21,11 +21,11 @@ const DRAWS: usize = 300;
 
 /// One kind of shopper.
 #[derive(Debug, Clone, Copy)]
-pub struct Kind {
+pub(crate) struct Kind {
     /// For people.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// Share of all arrivals.
-    pub share: f64,
+    pub(crate) share: f64,
     /// First and last arrival, days before day 0.
     arrives: (f64, f64),
     /// When it is over.
@@ -44,7 +44,7 @@ pub struct Kind {
 
 /// When a shopper leaves for good.
 #[derive(Debug, Clone, Copy)]
-pub enum Leaves {
+pub(crate) enum Leaves {
     /// After a time without memory, of this many days on average.
     After(f64),
     /// Evenly between these days before day 0, but not before the arrival.
@@ -53,7 +53,7 @@ pub enum Leaves {
 
 /// Kinds that stay what they are, in a shop that does not change: for the best prediction.
 #[rustfmt::skip]
-pub const LIFELONG: [Kind; 5] = [
+pub(crate) const LIFELONG: [Kind; 5] = [
     Kind { name: "regular",  share: 0.12, arrives: (500.0, 0.0), leaves: Leaves::After(900.0), visits_per_day: 0.40, order_chance: 0.25,  carts: 0.3,  views: 8.0, order_value: 1.4 },
     Kind { name: "steady",   share: 0.20, arrives: (500.0, 0.0), leaves: Leaves::After(700.0), visits_per_day: 0.08, order_chance: 0.35,  carts: 0.2,  views: 5.0, order_value: 1.0 },
     Kind { name: "one_time", share: 0.20, arrives: (500.0, 0.0), leaves: Leaves::After(30.0),  visits_per_day: 0.02, order_chance: 0.60,  carts: 0.1,  views: 4.0, order_value: 0.8 },
@@ -63,7 +63,7 @@ pub const LIFELONG: [Kind; 5] = [
 
 /// Kinds in the phase that they are in on day 0: for segments.
 #[rustfmt::skip]
-pub const PHASES: [Kind; 8] = [
+pub(crate) const PHASES: [Kind; 8] = [
     Kind { name: "champions",       share: 0.10, arrives: (500.0, 150.0), leaves: Leaves::After(9e3),        visits_per_day: 0.50, order_chance: 0.30, carts: 0.3,  views: 8.0, order_value: 1.4 },
     Kind { name: "loyal",           share: 0.14, arrives: (500.0, 200.0), leaves: Leaves::After(9e3),        visits_per_day: 0.07, order_chance: 0.40, carts: 0.2,  views: 5.0, order_value: 1.0 },
     Kind { name: "new",             share: 0.08, arrives: (25.0, 0.0),    leaves: Leaves::After(9e3),        visits_per_day: 0.08, order_chance: 0.90, carts: 0.2,  views: 5.0, order_value: 1.0 },
@@ -86,7 +86,8 @@ impl Kind {
     fn draw(&self, rng: &mut StdRng) -> Rates {
         /// Shape of the gamma distributions: the higher, the more alike are shoppers of a kind.
         const SHAPE: f64 = 6.0;
-        let gamma = |mean: f64, rng: &mut StdRng| Gamma::new(SHAPE, mean / SHAPE).expect("positive parameters").sample(rng);
+        let gamma =
+            |mean: f64, rng: &mut StdRng| Gamma::new(SHAPE, mean / SHAPE).expect("positive parameters").sample(rng);
         Rates {
             visits_per_day: gamma(self.visits_per_day, rng),
             order_chance: if self.order_chance > 0.0 { gamma(self.order_chance, rng).min(0.95) } else { 0.0 },
@@ -100,32 +101,32 @@ impl Kind {
 
 /// One visit.
 #[derive(Debug, Clone, Copy)]
-pub struct Visit {
+pub(crate) struct Visit {
     /// Days before (negative) or after the cutoff.
-    pub day: f64,
+    pub(crate) day: f64,
     /// Views.
-    pub views: u64,
+    pub(crate) views: u64,
     /// Products put into the cart.
-    pub carts: u64,
+    pub(crate) carts: u64,
     /// The order, in ten-thousandths of a euro.
-    pub order_e4: Option<i128>,
+    pub(crate) order_e4: Option<i128>,
 }
 
 /// One simulated shopper.
 #[derive(Debug, Clone)]
-pub struct Shopper {
+pub(crate) struct Shopper {
     /// Id, from 1.
-    pub user_id: u64,
+    pub(crate) user_id: u64,
     /// Which of the crowd's kinds.
-    pub kind: usize,
+    pub(crate) kind: usize,
     /// Arrival, days relative to day 0.
     arrived: f64,
     /// By day, the first on arrival.
-    pub visits: Vec<Visit>,
+    pub(crate) visits: Vec<Visit>,
 }
 
 /// Draws shoppers who arrived before day 0, with their visits until `last_day`.
-pub struct Crowd {
+pub(crate) struct Crowd {
     kinds: &'static [Kind],
     rng: StdRng,
     next_id: u64,
@@ -134,7 +135,7 @@ pub struct Crowd {
 
 impl Crowd {
     /// The same seed draws the same shoppers.
-    pub fn new(kinds: &'static [Kind], seed: u64, last_day: f64) -> Self {
+    pub(crate) fn new(kinds: &'static [Kind], seed: u64, last_day: f64) -> Self {
         Self { kinds, rng: StdRng::seed_from_u64(seed), next_id: 1, last_day }
     }
 
@@ -184,15 +185,20 @@ impl Iterator for Crowd {
     }
 }
 
+/// Day 0 is `now`, unix seconds.
+pub(crate) fn unix_s(now: u32, day: f64) -> u32 {
+    (f64::from(now) + day * f64::from(DAY_S)) as u32
+}
+
 impl Shopper {
     /// What the service would read up to `cutoff_day`, with the orders of the `next_days` after it; day 0 is `now`, unix seconds.
     /// `None` if nothing happened in the window.
-    pub fn activity(&self, now: u32, cutoff_day: f64, next_days: f64) -> Option<Activity> {
+    pub(crate) fn activity(&self, now: u32, cutoff_day: f64, next_days: f64) -> Option<Activity> {
         let mut activity = Activity { user_id: self.user_id, ..Activity::default() };
         let mut revenue_e4 = 0;
         for visit in &self.visits {
             let age = cutoff_day - visit.day;
-            let at = (f64::from(now) + visit.day * f64::from(DAY_S)) as u32;
+            let at = unix_s(now, visit.day);
             if age <= 0.0 {
                 activity.next_orders += u64::from(visit.order_e4.is_some() && -age <= next_days);
                 continue;
@@ -233,20 +239,20 @@ impl Shopper {
 }
 
 /// Predicts for [`LIFELONG`] shoppers as well as anybody can: by Bayes' rule from the true distributions and the whole history.
-pub struct Oracle {
+pub(crate) struct Oracle {
     /// Per kind: rates drawn from its distributions.
     draws: Vec<Vec<Rates>>,
 }
 
 impl Oracle {
     /// Draws the rates to average over.
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
         Self { draws: LIFELONG.iter().map(|kind| (0..DRAWS).map(|_| kind.draw(&mut rng)).collect()).collect() }
     }
 
     /// The chance of an order in the `next_days` after day 0.
-    pub fn chance(&self, shopper: &Shopper, next_days: f64) -> f64 {
+    pub(crate) fn chance(&self, shopper: &Shopper, next_days: f64) -> f64 {
         let past: Vec<&Visit> = shopper.visits.iter().filter(|visit| visit.day <= 0.0).collect();
         let mut weighted: Vec<(f64, f64)> = Vec::with_capacity(LIFELONG.len() * DRAWS);
         for (kind, draws) in LIFELONG.iter().zip(&self.draws) {
