@@ -18,7 +18,7 @@ use divan::Bencher;
 use divan::counter::ItemsCount;
 
 /// One event of about 1 KB, as the tracker sends it.
-const EVENT: &str = r#"{"event_id":"01980a4e-7f3a-7cde-8a1b-2f3c4d5e6f70","event_type":"product_view","occurred_at":1763660000000,"page_url":"https://shop.example/p/17?utm_source=google&utm_medium=cpc&utm_campaign=autumn-2025&gclid=EAIaIQobChMI","page_title":"Gold ring with sapphire, 585 - Shop","referrer":"https://www.google.com/search?q=gold+ring","page_id":"k3f9x2m1","seq":3,"session_id":"01980a4e-1111-7222-8333-444455556666","user_id":42,"product_id":17,"order_id":null,"quantity":1,"revenue":"129.00","currency":"EUR","engaged_ms":8200,"scroll_pct":60,"screen":"1920x1080","viewport":"1200x900","language":"de-DE","timezone":"Europe/Berlin","properties":{"plan":"pro","category":"rings","material":"gold","stone":"sapphire","price_group":"b","variant":"54","listing":"autumn/new","position":"4","experiment":"checkout-2:b","consent":"analytics","theme":"dark","stock":true,"rating":4.5,"reviews":182}}"#;
+const EVENT: &str = include_str!("event.json").trim_ascii();
 
 const USER_AGENT: &str =
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36";

@@ -96,13 +96,13 @@ fn client(text: &str) -> Client<'_> {
         user_agent: part(2),
         ch_brands: part(3),
         accept_language: part(4),
-        origin: part(5).filter(|_| text.len() % 4 == 0),
+        origin: part(5).filter(|_| text.len().is_multiple_of(4)),
         sec_gpc: part(6),
         purpose: part(7),
         timezone: part(8),
         latitude: part(9).and_then(|degrees| degrees.parse().ok()),
         longitude: part(9).and_then(|degrees| degrees.parse().ok()),
-        is_https: text.len() % 2 == 0,
+        is_https: text.len().is_multiple_of(2),
         ..Client::default()
     }
 }

@@ -3,7 +3,8 @@
 //! `cargo run -p user-agent --profile stack --example accuracy -- --corpora DIR --regexes regexes.yaml`
 //!
 //! DIR holds `bots_dev.jsonl`, `humans_dev.jsonl` and `ua_cases_dev.jsonl`, one JSON object with a `ua` per line; they stay
-//! outside the repository. Without `--regexes` the comparison with `uaparser` is left out. `--misses` prints each miss.
+//! outside the repository. Each line of the output is one figure: its name, how many, of how many, separated by tabs.
+//! `cargo xtask bench accuracy` judges them. Without `--regexes` the comparison with `uaparser` is left out. `--misses` prints each miss.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -79,13 +80,15 @@ fn print_recall(bots: &[Case], options: &Options) {
             found_modern += usize::from(case.modern);
             *classes.entry(crawler.class.as_str()).or_default() += 1;
         } else if options.prints_misses {
-            println!("missed crawler: {}", case.ua);
+            eprintln!("missed crawler: {}", case.ua);
         }
     }
     let modern = bots.iter().filter(|case| case.modern).count();
-    println!("crawlers  recall, all     {}", share(found, bots.len()));
-    println!("crawlers  recall, modern  {}", share(found_modern, modern));
-    println!("crawlers  by class        {classes:?}");
+    print("crawlers found", found, bots.len());
+    print("crawlers found, modern", found_modern, modern);
+    for (class, count) in classes {
+        print(&format!("  of which {class}"), count, found);
+    }
 }
 
 fn print_false_positives(humans: &[Case], options: &Options) {
@@ -96,9 +99,9 @@ fn print_false_positives(humans: &[Case], options: &Options) {
         let crawler = parser.crawler(&case.ua);
         let is_flagged = crawler.is_some();
         if let Some(crawler) = crawler.filter(|_| options.prints_misses) {
-            println!("flagged human ({}, modern {}): {}", crawler.name, case.modern, case.ua);
+            eprintln!("flagged human ({}, modern {}): {}", crawler.name, case.modern, case.ua);
         }
-        for source in case.source.iter().map(String::as_str).chain(["all"]) {
+        for source in case.source.iter().map(|source| repository(source)).chain(["all"]) {
             let counts = sources.entry(source).or_default();
             counts[0] += 1;
             counts[1] += usize::from(case.modern);
@@ -107,12 +110,15 @@ fn print_false_positives(humans: &[Case], options: &Options) {
         }
     }
     for (source, [all, modern, flagged, flagged_modern]) in sources {
-        println!(
-            "humans    flagged, modern {}   all {}   {source}",
-            share(flagged_modern, modern),
-            share(flagged, all)
-        );
+        print(&format!("humans flagged, {source}"), flagged, all);
+        print(&format!("humans flagged, {source}, modern"), flagged_modern, modern);
     }
+}
+
+/// A source is named by its repository and the file in it.
+fn repository(source: &str) -> &str {
+    let path = source.split(':').next().unwrap_or(source);
+    path.rsplit('/').next().unwrap_or(path)
 }
 
 fn print_device_types(humans: &[Case], options: &Options) {
@@ -126,11 +132,11 @@ fn print_device_types(humans: &[Case], options: &Options) {
         counts[0] += usize::from(found == expected);
         counts[1] += 1;
         if found != expected && options.prints_misses {
-            println!("device type: expected {expected}, found {found}: {}", case.ua);
+            eprintln!("device type: expected {expected}, found {found}: {}", case.ua);
         }
     }
     for (device_type, [agreeing, labelled]) in types {
-        println!("device    type agrees     {}   {device_type}", share(agreeing, labelled));
+        print(&format!("device type as labelled, {device_type}"), agreeing, labelled);
     }
 }
 
@@ -164,11 +170,14 @@ fn print_agreement(name: &str, cases: &[Case], oracle: &UserAgentParser, options
         {
             *differences.entry(field).or_default() += 1;
             if options.prints_misses {
-                println!("{field}: expected {expected:?}, found {found:?}: {}", case.ua);
+                eprintln!("{field}: expected {expected:?}, found {found:?}: {}", case.ua);
             }
         }
     }
-    println!("uaparser  agreement       {}   {name} {differences:?}", share(agreeing, cases.len()));
+    print(&format!("as uaparser, {name}"), agreeing, cases.len());
+    for (field, count) in differences {
+        print(&format!("  differing {field}"), count, cases.len());
+    }
 }
 
 const FIELDS: [&str; 7] = ["browser", "browser_version", "os", "os_version", "device", "device_brand", "device_model"];
@@ -195,8 +204,7 @@ fn expected(oracle: &UserAgentParser, ua: &str) -> [String; 7] {
     ]
 }
 
-fn share(part: usize, whole: usize) -> String {
-    // Hundredths of a per cent, without floating point: the numbers are small counts.
-    let hundredths = (part * 10_000).checked_div(whole).unwrap_or_default();
-    format!("{part:>6} of {whole:>6} {:>3}.{:02} %", hundredths / 100, hundredths % 100)
+/// One figure.
+fn print(name: &str, part: usize, whole: usize) {
+    println!("{name}\t{part}\t{whole}");
 }

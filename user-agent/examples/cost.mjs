@@ -1,4 +1,5 @@
 // Prints what an answer costs in Wasm: node cost.mjs COST.wasm COST_UAPARSER.wasm HUMANS.jsonl REGEXES.yaml
+// One JSON object per line and module; `cargo xtask bench user-agent` builds the modules, runs this and judges it.
 // Every user agent counts once and fresh: there are more of them than the caches hold, and of a few rounds the fastest counts.
 import { readFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
@@ -13,15 +14,15 @@ const modern = rows.filter((row) => row.modern).map((row) => new TextEncoder().e
 
 function load(path, startInput) {
   const bytes = readFileSync(path);
+  const begin = performance.now();
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), {});
   const write = (input) => {
     const address = exports.input(); // the first call may move the memory
     new Uint8Array(exports.memory.buffer, address, INPUT_BYTES).set(input);
   };
   write(startInput);
-  const begin = performance.now();
   exports.start(startInput.length);
-  return { exports, write, startMs: performance.now() - begin, gzipped: gzipSync(bytes, { level: 9 }).length };
+  return { exports, write, startMs: performance.now() - begin, gzippedBytes: gzipSync(bytes, { level: 9 }).length };
 }
 
 function measure(module, name, inputs, rounds) {
@@ -37,19 +38,17 @@ function measure(module, name, inputs, rounds) {
     });
   }
   const sorted = best.sort();
-  const at = (share) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))].toFixed(2).padStart(8);
-  return `p50 ${at(0.5)} us  p99 ${at(0.99)} us  max ${at(1)} us  (${inputs.length} modern user agents)`;
+  const at = (share) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
+  return { name, inputs: inputs.length, p50_us: at(0.5), p99_us: at(0.99), max_us: at(1) };
 }
 
-const report = (name, module, line) => {
-  const megabytes = ((module.exports.memory.buffer.byteLength - INPUT_BYTES) / 2 ** 20).toFixed(1);
-  const size = Math.round(module.gzipped / 1024);
-  console.log(`${name}  ${line}  start ${module.startMs.toFixed(2)} ms  memory ${megabytes} MB  ${size} KB gzipped`);
-};
+function report(name, { exports, startMs, gzippedBytes }, answers) {
+  const memoryBytes = exports.memory.buffer.byteLength - INPUT_BYTES;
+  console.log(JSON.stringify({ name, answers, start_ms: startMs, memory_bytes: memoryBytes, gzipped_bytes: gzippedBytes }));
+}
 
 const cost = load(ours, new Uint8Array());
-report("user-agent parse  ", cost, measure(cost, "parse", modern, ROUNDS));
-report("user-agent crawler", cost, measure(cost, "crawler", modern, ROUNDS));
+report("user-agent", cost, [measure(cost, "parse", modern, ROUNDS), measure(cost, "crawler", modern, ROUNDS)]);
 const uaparser = load(theirs, readFileSync(regexes));
 const some = modern.filter((_, index) => index % UAPARSER_SHARE === 0);
-report("uaparser          ", uaparser, measure(uaparser, "parse", some, 0));
+report("uaparser", uaparser, [measure(uaparser, "parse", some, 0)]);

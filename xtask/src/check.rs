@@ -25,6 +25,7 @@ pub fn run() -> Result<()> {
         &["clippy", "-p", "edge-collector", "--target", "wasm32-unknown-unknown", "--locked", "--", "-D", "warnings"],
         &[],
     )?;
+    fuzz()?;
     cargo(
         "docs",
         &["doc", "--workspace", "--exclude", "edge-collector", "--no-deps", "--document-private-items", "--locked"],
@@ -39,6 +40,18 @@ pub fn run() -> Result<()> {
         "types of the beacon script",
         tsc.args(["--noEmit", "-p", "beacon"]).current_dir(paths::root()),
         CHECK_MINUTES_MAX,
+    )
+}
+
+/// The fuzz targets are a workspace of their own.
+fn fuzz() -> Result<()> {
+    let manifest = ["--manifest-path", "fuzz/Cargo.toml"];
+    cargo("format of the fuzz targets", &[&["fmt", "--check"], &manifest[..]].concat(), &[])?;
+    let target = paths::target().join("fuzz");
+    cargo(
+        "lints of the fuzz targets",
+        &[&["clippy", "--all-targets", "--locked"], &manifest[..], &["--", "-D", "warnings"]].concat(),
+        &[("CARGO_TARGET_DIR", &target.to_string_lossy())],
     )
 }
 

@@ -5,6 +5,7 @@
 //!
 //! Modules in reading order: where things are, how steps are shown, what is built, what is run.
 
+pub mod bench;
 pub mod build;
 pub mod check;
 pub mod demo;

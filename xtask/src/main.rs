@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use xtask::stack::{self, Options, Stack};
-use xtask::{build, check, demo, interrupt, shop, test, update_data};
+use xtask::{bench, build, check, demo, interrupt, shop, test, update_data};
 
 /// Build, run, test and check Landfall from a clone.
 #[derive(Parser)]
@@ -67,6 +67,11 @@ enum Task {
         #[arg(long)]
         quick: bool,
     },
+    /// Measure the budgets of the design on the real parts and print a table per suite
+    #[command(after_help = "Examples:\n  cargo xtask bench\n  cargo xtask bench size pipeline\n  \
+                      cargo xtask bench accuracy --corpora ../corpora --misses\n\n\
+                      A missed budget is printed and is no error, for it depends on the machine; a missed bar of the accuracy suite is one.")]
+    Bench(bench::Args),
     /// Turn pinned registry packages into the tables of the user-agent crate
     #[command(after_help = "Examples:\n  cargo xtask update-data\n  cargo xtask update-data --check")]
     UpdateData(update_data::Args),
@@ -131,6 +136,7 @@ fn run(task: Task) -> Result<()> {
             build::worker()?;
             if quick { Ok(()) } else { build::size::print() }
         }
+        Task::Bench(args) => bench::run(&args),
         Task::UpdateData(args) => update_data::run(&args),
         Task::ServeShop { listen, collector, stack: _ } => shop::serve(&listen, &collector),
     }

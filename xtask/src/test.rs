@@ -4,13 +4,17 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::{build, paths, stack, step, tool};
+use crate::{build, paths, stack, step, tool, traffic};
 
 const UNIT_MINUTES_MAX: u64 = 30;
 const NODE_MINUTES_MAX: u64 = 10;
 const E2E_MINUTES_MAX: u64 = 30;
+const MS_PER_DAY: u64 = 86_400_000;
+const FUZZ_MINUTES_MAX: u64 = 10;
+/// For all fuzz targets together.
+const FUZZ_SECONDS: u64 = 20;
 
-/// Unit and property tests, the beacon's tests, then the tests against the real stack. `filter` selects among the last.
+/// Unit and property tests, the fuzz targets, the beacon's tests, then the tests against the real stack. `filter` selects among the last.
 pub fn run(filter: &[String], e2e_only: bool) -> Result<()> {
     tool::check_prerequisites()?;
     tool::ensure_node_modules()?;
@@ -28,8 +32,22 @@ fn unit() -> Result<()> {
         .args(["test", "--workspace", "--exclude", "e2e", "--exclude", "edge-collector", "--locked"])
         .current_dir(paths::root());
     step::run_loud("unit and property tests", &mut cargo, UNIT_MINUTES_MAX)?;
+    fuzz()?;
     node_tests("the beacon script's tests", "beacon/test")?;
     node_tests("the beacon script in Chromium", "tests/browser")
+}
+
+/// Bytes that nobody would send: each fuzz target from its corpus, without coverage, for a bounded time. The seed is the day's, so
+/// that every day tries others, and printed, so that a failure can be had again.
+fn fuzz() -> Result<()> {
+    let seed = (traffic::now_ms() / MS_PER_DAY).to_string();
+    let mut cargo = Command::new("cargo");
+    cargo
+        .args(["run", "--locked", "--release", "--manifest-path", "fuzz/Cargo.toml", "--example", "smoke", "--"])
+        .args(["--seconds", &FUZZ_SECONDS.to_string(), "--seed", &seed])
+        .env("CARGO_TARGET_DIR", paths::target().join("fuzz"))
+        .current_dir(paths::root());
+    step::run_loud(&format!("fuzz targets for {FUZZ_SECONDS} s, seed {seed}"), &mut cargo, FUZZ_MINUTES_MAX)
 }
 
 /// Node's own runner on the test files of a folder; not every version takes the folder itself.

@@ -26,7 +26,7 @@ const PLACES: [(&str, &str, &str, &str, &str, &str, &str); 5] = [
 ];
 const REFERRERS: [&str; 4] = ["", "https://www.google.com/", "https://www.instagram.com/", "https://chatgpt.com/"];
 const PRODUCTS: u64 = 12;
-const SHOPPERS: u64 = 400;
+const DEMO_SHOPPERS: u64 = 400;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// What has been sent and answered so far.
@@ -72,10 +72,10 @@ fn send_until(is_stopping: &AtomicBool, counts: &Counts, url: &str) {
         .http_status_as_error(false)
         .build()
         .into();
-    let mut dice = Dice(0x1a4d_fa11);
+    let mut shoppers = Shoppers::new(DEMO_SHOPPERS);
     while !is_stopping.load(Ordering::SeqCst) {
-        let visit = visit(&mut dice, now_ms());
-        let events = visit.body["events"].as_array().map_or(0, Vec::len) as u64;
+        let visit = shoppers.visit(now_ms());
+        let events = visit.events();
         let answer = agent
             .post(url)
             .header("Content-Type", "text/plain")
@@ -93,17 +93,42 @@ fn send_until(is_stopping: &AtomicBool, counts: &Counts, url: &str) {
     }
 }
 
-struct Visit {
-    body: Value,
-    cf: Value,
-    user_agent: &'static str,
+/// What one shopper's visit sends.
+pub struct Visit {
+    pub body: Value,
+    pub cf: Value,
+    pub user_agent: &'static str,
     /// An address of the range for tests (RFC 2544), so that shoppers are told apart.
-    ip: String,
+    pub ip: String,
+}
+
+impl Visit {
+    pub fn events(&self) -> u64 {
+        self.body["events"].as_array().map_or(0, Vec::len) as u64
+    }
+}
+
+/// Shoppers who come again and again, from a fixed seed.
+pub struct Shoppers {
+    dice: Dice,
+    count: u64,
+}
+
+impl Shoppers {
+    /// So many different ones; more than the range of addresses holds share some.
+    pub const fn new(count: u64) -> Self {
+        Self { dice: Dice(0x1a4d_fa11), count }
+    }
+
+    /// The next visit of one of them.
+    pub fn visit(&mut self, now_ms: u64) -> Visit {
+        let shopper = self.dice.below(self.count);
+        visit(&mut self.dice, shopper, now_ms)
+    }
 }
 
 /// One shopper's visit: views, sometimes a cart, sometimes a purchase.
-fn visit(dice: &mut Dice, now_ms: u64) -> Visit {
-    let shopper = dice.below(SHOPPERS);
+fn visit(dice: &mut Dice, shopper: u64, now_ms: u64) -> Visit {
     let place = PLACES[pick(shopper, PLACES.len())];
     let product = 1 + dice.below(PRODUCTS);
     let page = format!("https://shop.example/product.html?id={product}");
@@ -134,7 +159,7 @@ fn visit(dice: &mut Dice, now_ms: u64) -> Visit {
     let cf = json!({"country": place.0, "region": place.1, "city": place.2, "timezone": place.3, "latitude": place.4,
         "longitude": place.5, "continent": place.6, "asn": 3320, "colo": "FRA"});
     let body = json!({"site": "demo", "sent_at": now_ms, "tracker": "landfall-demo", "events": events});
-    let ip = format!("198.18.{}.{}", shopper / 200, 1 + shopper % 200);
+    let ip = format!("198.{}.{}.{}", 18 + shopper / 50_000 % 2, shopper / 200 % 250, 1 + shopper % 200);
     Visit { body, cf, ip, user_agent: USER_AGENTS[pick(shopper, USER_AGENTS.len())] }
 }
 

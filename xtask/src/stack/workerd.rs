@@ -151,7 +151,7 @@ const collector :Workerd.Worker = (
 }
 
 /// A Cap'n Proto text literal.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
