@@ -19,10 +19,14 @@ use clap::{Parser, Subcommand};
 use dict_services::model::{
     artefact::Model,
     dataset::{HORIZON_DAYS, History, Sample, Window},
+    em,
     feature::Units,
+    points::Points,
     quality::Quality,
     training,
 };
+use rand::{SeedableRng, rngs::StdRng};
+use rand_distr::{Distribution, StandardNormal};
 use shopper::{Crowd, LIFELONG, Oracle, PHASES, Shopper, unix_s};
 
 /// Day 0 of the simulation, unix seconds.
@@ -45,6 +49,8 @@ struct Cli {
 enum Command {
     /// Train on USERS shoppers in memory and compare with what is hidden
     Quality { users: usize },
+    /// Fit one mixture of COMPONENTS to USERS points in six blobs, for comparison with libraries
+    Mixture { users: usize, components: usize },
     /// Write the events of USERS shoppers up to day 0 as TSV
     Events { users: usize },
 }
@@ -52,6 +58,7 @@ enum Command {
 fn main() -> io::Result<()> {
     match Cli::parse().command {
         Command::Quality { users } => quality(users),
+        Command::Mixture { users, components } => mixture(users, components),
         Command::Events { users } => return events(users),
     }
     Ok(())
@@ -66,6 +73,24 @@ fn quality(users: usize) {
     let crowd: Vec<Shopper> = Crowd::new(&PHASES, 2, 0.0).take(users).collect();
     let model = trained_without_future(&crowd);
     print_segments(&crowd, &model);
+}
+
+fn mixture(users: usize, components: usize) {
+    const DIMENSIONS: usize = 6;
+    let mut rng = StdRng::seed_from_u64(1);
+    let mut normal = || -> f64 { StandardNormal.sample(&mut rng) };
+    let centres: Vec<[f64; DIMENSIONS]> = (0..6).map(|_| [(); DIMENSIONS].map(|()| 1.5 * normal())).collect();
+    let point = |user: usize| centres[user % centres.len()].map(|centre| centre + 0.6 * normal());
+    let points = Points::of(DIMENSIONS, (0..users).map(point));
+    let started = Instant::now();
+    let fit = em::fit(&points, components, 1);
+    let seconds = started.elapsed().as_secs_f64();
+    let weights: Vec<f64> =
+        fit.iter().flat_map(|fit| fit.mixture.gaussians()).map(|gaussian| gaussian.weight).collect();
+    println!(
+        "  {components} components, {users} users: {seconds:.1} s, {} MB, weights {weights:.3?}",
+        peak_memory_mb()
+    );
 }
 
 fn trained(crowd: &[Shopper]) -> Model {

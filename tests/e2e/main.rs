@@ -13,6 +13,7 @@ mod deploy;
 mod dictionaries;
 mod page_view;
 mod schema;
+mod segments;
 
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
@@ -29,11 +30,12 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = Some(1);
     let lab = Arc::new(Mutex::new(Lab::new().expect("a folder for the tests' stacks")));
-    let families: [(&str, &[(&str, Test)]); 7] = [
+    let families: [(&str, &[(&str, Test)]); 8] = [
         ("page_view", page_view::TESTS),
         ("collect", collect::TESTS),
         ("delivery", delivery::TESTS),
         ("dictionaries", dictionaries::TESTS),
+        ("segments", segments::TESTS),
         ("schema", schema::TESTS),
         ("command_line", command_line::TESTS),
         ("deploy", deploy::TESTS),
