@@ -63,7 +63,7 @@ def load():
     import pandas
 
     path = Path(lifetimes.__file__).parent / "datasets" / "CDNOW_master.txt"
-    table = pandas.read_csv(path, sep=r"\s+", names=["user", "date", "quantity", "amount"])
+    table = pandas.read_csv(path, sep=r"\s+", names=["user", "date", "quantity", "amount"], skiprows=1)
     table["date"] = pandas.to_datetime(table.date.astype(str))
     return table
 

@@ -3,6 +3,12 @@
 //! In scope: purchases only, which is all that public data sets have; a purchase is also a session.
 //! Out of scope: judging the score, which the caller does alike for every model.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "amounts and counts of a shop are far below 2^53"
+)]
+
 use std::{
     collections::BTreeMap,
     io::{self, BufRead, BufWriter, Write},
@@ -64,7 +70,9 @@ fn read(cutoff: u32) -> io::Result<Purchases> {
             purchases.entry(user).or_default().push((at, amount));
         }
     }
-    purchases.values_mut().for_each(|of_user| of_user.sort_unstable());
+    for of_user in purchases.values_mut() {
+        of_user.sort_unstable();
+    }
     Ok(purchases)
 }
 

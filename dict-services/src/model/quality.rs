@@ -113,7 +113,7 @@ mod tests {
     fn errors_are_means() {
         let quality = Quality::of(vec![(0.8, true), (0.4, false)]);
         assert!((quality.brier - 0.1).abs() < 1e-12);
-        assert!((quality.log_loss + (0.8_f64.ln() + 0.6_f64.ln()) / 2.0).abs() < 1e-12);
+        assert!((quality.log_loss + f64::midpoint(0.8_f64.ln(), 0.6_f64.ln())).abs() < 1e-12);
         assert_eq!((quality.users, quality.base_rate), (2, 0.5));
         assert!(Quality::of(vec![(0.0, true)]).log_loss.is_finite());
     }
@@ -122,7 +122,9 @@ mod tests {
     fn calibration_shows_promises_that_are_not_kept() {
         let mut pairs: Vec<(f64, bool)> = (0..1_000).map(|user| (0.2, user % 5 == 0)).collect();
         assert!(Quality::of(pairs.clone()).calibration_error < 1e-9);
-        pairs.iter_mut().for_each(|pair| pair.0 = 0.5);
+        for pair in &mut pairs {
+            pair.0 = 0.5;
+        }
         let quality = Quality::of(pairs);
         assert_eq!(quality.calibration.len(), 10);
         assert!((quality.calibration_error - 0.3).abs() < 1e-9);

@@ -91,7 +91,7 @@ impl Trainer {
             match &result {
                 Ok(outcome) => log(tag, &outcome.model),
                 Err(TrainError::TooLittle(reason)) => {
-                    tracing::info!(result = tag, %reason, "not trained, the rule judges")
+                    tracing::info!(result = tag, %reason, "not trained, the rule judges");
                 }
                 Err(error) => tracing::warn!(result = tag, %error, "training failed, the model in use stays"),
             }

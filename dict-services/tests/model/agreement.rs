@@ -22,7 +22,7 @@ pub(crate) fn adjusted_rand_index<A: Hash + Eq + Copy, B: Hash + Eq + Copy>(pair
 #[test]
 fn the_index_is_that_of_known_groupings() {
     let index = |pairs: &[(u8, u8)]| adjusted_rand_index(pairs);
-    assert_eq!(index(&[(0, 5), (0, 5), (1, 6), (1, 6)]), 1.0);
+    assert!((index(&[(0, 5), (0, 5), (1, 6), (1, 6)]) - 1.0).abs() < 1e-12);
     // By hand: one pair together in both of 6, two and one expected.
     assert!((index(&[(0, 0), (0, 0), (1, 0), (1, 1)]) - 0.0).abs() < 1e-12);
     assert!((index(&[(0, 0), (0, 0), (1, 1), (1, 2)]) - 4.0 / 7.0).abs() < 1e-12);

@@ -2,6 +2,9 @@
 //!
 //! In scope: whole trainings. The parts have tests beside them.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+#![expect(clippy::cast_precision_loss, reason = "numbers of shoppers are far below 2^53")]
+
 mod agreement;
 mod lineage;
 mod promotion;

@@ -8,6 +8,13 @@
 //! leaves for good without a word after a time of his own. Only the moment of leaving is hidden for ever: this is the model
 //! behind Pareto/NBD (Schmittlein, Morrison, Colombo, 1987), with visits beside the orders.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "counts, days and amounts of a simulation are small and not negative"
+)]
+
 use dict_services::segment::activity::{Activity, DAY_S, RECENT_DAYS, WINDOW_DAYS};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use rand_distr::{Distribution, Exp, Gamma, LogNormal, Poisson};
