@@ -1,7 +1,20 @@
 -- Visitors per country and day with the country's name, and how many they are for its size: a small country with many visitors shows.
 -- Dictionaries are asked when this is read and never in a materialized view: there, one that does not load would make inserts fail.
+-- The columns are declared, because finding out their types would load the dictionaries: the schema must not wait for the feeds.
 -- An unknown code has an empty name and no population. Visitors of several days cannot be added: a visitor is one per salt period.
-CREATE VIEW IF NOT EXISTS ecommerce.visitors_by_country AS
+CREATE VIEW IF NOT EXISTS ecommerce.visitors_by_country
+(
+    site_id              LowCardinality(String),
+    date                 Date,
+    country              String,
+    country_name         String,
+    continent            String,
+    population           UInt64,
+    events               UInt64,
+    visitors             UInt64,
+    visitors_per_million Nullable(Float64)
+)
+AS
 SELECT
     v.site_id AS site_id,
     v.date AS date,

@@ -2,7 +2,19 @@
 -- A user counts for the segment that they are in now, also on past days. Purchases without a user id are `anonymous`, entry 0 of the feed;
 -- a user that the feed does not know or has deleted is `unknown`. Buyers of several days cannot be added.
 -- The dictionary is asked when this is read and never in a materialized view: there, one that does not load would make inserts fail.
-CREATE VIEW IF NOT EXISTS ecommerce.segment_revenue AS
+-- The columns are declared, because finding out their types would load the dictionary: the schema must not wait for the feeds.
+CREATE VIEW IF NOT EXISTS ecommerce.segment_revenue
+(
+    site_id      LowCardinality(String),
+    date         Date,
+    currency     LowCardinality(String),
+    segment_name String,
+    buyers       UInt64,
+    orders       UInt64,
+    revenue      Decimal(38, 4),
+    share        Nullable(Float64)
+)
+AS
 SELECT
     d.site_id AS site_id,
     d.date AS date,
