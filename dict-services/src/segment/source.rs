@@ -332,7 +332,7 @@ mod tests {
 
     #[test]
     fn a_sample_is_about_as_large_as_wanted() {
-        assert_eq!(Users::about(200_000, 1_000_000), Users::Sample(200_000));
+        assert_eq!(Users::about(200_000, 2_000_000), Users::Sample(100_000));
         assert_eq!(Users::about(200_000, 200_000), Users::All);
         assert_eq!(Users::about(200_000, 0), Users::All);
     }
