@@ -16,18 +16,10 @@ use std::{
 
 use agreement::adjusted_rand_index;
 use clap::{Parser, Subcommand};
-use dict_services::model::{
-    artefact::Model,
-    dataset::{HORIZON_DAYS, History, Sample, Window},
-    em,
-    feature::Units,
-    points::Points,
-    quality::Quality,
-    training,
-};
+use dict_services::model::{artefact::Model, dataset::HORIZON_DAYS, em, points::Points, quality::Quality, training};
 use rand::{SeedableRng, rngs::StdRng};
 use rand_distr::{Distribution, StandardNormal};
-use shopper::{Crowd, LIFELONG, Oracle, PHASES, Shopper, unix_s};
+use shopper::{Crowd, LIFELONG, Oracle, PHASES, Shopper, history, unix_s};
 
 /// Day 0 of the simulation, unix seconds.
 const NOW: u32 = 1_763_660_000;
@@ -71,7 +63,7 @@ fn quality(users: usize) {
     print_score(&crowd, &model);
     println!("hidden kinds in their phase of today (segments)");
     let crowd: Vec<Shopper> = Crowd::new(&PHASES, 2, 0.0).take(users).collect();
-    let model = trained_without_future(&crowd);
+    let model = trained(&crowd);
     print_segments(&crowd, &model);
 }
 
@@ -95,30 +87,13 @@ fn mixture(users: usize, components: usize) {
 
 fn trained(crowd: &[Shopper]) -> Model {
     let started = Instant::now();
-    let history = history(crowd);
+    let history = history(crowd, NOW, 0.0);
     println!("  features of {} windows     {:>8.1} s", history.past.len() + 1, started.elapsed().as_secs_f64());
     let started = Instant::now();
     let model = training::train(&history, None, 1).expect("enough shoppers");
     println!("  training                  {:>8.1} s", started.elapsed().as_secs_f64());
     println!("  peak memory               {:>8} MB", peak_memory_mb());
     model
-}
-
-/// Shoppers in phases have no orders after day 0, but before it.
-fn trained_without_future(crowd: &[Shopper]) -> Model {
-    training::train(&history(crowd), None, 1).expect("enough shoppers")
-}
-
-fn history(crowd: &[Shopper]) -> History {
-    let horizon = f64::from(HORIZON_DAYS);
-    let units = Units::new([("EUR".to_owned(), 50.0)]);
-    let window = |day: f64, next_days: f64| {
-        let cutoff = unix_s(NOW, day);
-        let activities = crowd.iter().filter_map(|shopper| shopper.activity(NOW, day, next_days));
-        Window { cutoff, samples: activities.map(|activity| Sample::of(&activity, &units, cutoff)).collect() }
-    };
-    let past = (1..=3).map(|back| window(-horizon * f64::from(back), horizon)).collect();
-    History { now: window(0.0, 0.0), past, units: units.clone() }
 }
 
 fn print_score(crowd: &[Shopper], model: &Model) {

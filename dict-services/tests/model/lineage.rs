@@ -3,8 +3,8 @@
 use dict_services::model::{artefact::Model, training};
 
 use crate::{
-    history, history_on,
-    shopper::{Crowd, PHASES, Shopper},
+    NOW, history,
+    shopper::{self, Crowd, PHASES, Shopper},
 };
 
 fn segments(model: &Model) -> Vec<(u16, String)> {
@@ -22,7 +22,7 @@ fn segments(model: &Model) -> Vec<(u16, String)> {
 fn a_segment_keeps_its_id_when_the_model_is_trained_again() {
     let crowd: Vec<Shopper> = Crowd::new(&PHASES, 21, 30.0).take(3_000).collect();
     let first = training::train(&history(&crowd), None, 1).unwrap();
-    let again = training::train(&history_on(&crowd, 3.0), Some(&first), 2).unwrap();
+    let again = training::train(&shopper::history(&crowd, NOW, 3.0), Some(&first), 2).unwrap();
     let (before, after) = (segments(&first), segments(&again));
     let kept = before.iter().filter(|segment| after.contains(segment)).count();
     assert!(kept >= 7, "expected most of {before:?} in {after:?}");

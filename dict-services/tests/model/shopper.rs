@@ -15,7 +15,13 @@
     reason = "counts, days and amounts of a simulation are small and not negative"
 )]
 
-use dict_services::segment::activity::{Activity, DAY_S, RECENT_DAYS, WINDOW_DAYS};
+use dict_services::{
+    model::{
+        dataset::{HORIZON_DAYS, History, Sample, Window},
+        feature::Units,
+    },
+    segment::activity::{Activity, DAY_S, RECENT_DAYS, WINDOW_DAYS},
+};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use rand_distr::{Distribution, Exp, Gamma, LogNormal, Poisson};
 
@@ -243,6 +249,19 @@ impl Shopper {
         }
         (activity.first_seen > 0).then_some(activity)
     }
+}
+
+/// What a training on `day` reads of `crowd`; day 0 is `now`, unix seconds.
+pub(crate) fn history(crowd: &[Shopper], now: u32, day: f64) -> History {
+    let horizon = f64::from(HORIZON_DAYS);
+    let units = Units::new([("EUR".to_owned(), TYPICAL_ORDER_E4 / 10_000.0)]);
+    let window = |day: f64, next_days: f64| {
+        let cutoff = unix_s(now, day);
+        let activities = crowd.iter().filter_map(|shopper| shopper.activity(now, day, next_days));
+        Window { cutoff, samples: activities.map(|activity| Sample::of(&activity, &units, cutoff)).collect() }
+    };
+    let past = (1..=3).map(|back| window(day - horizon * f64::from(back), horizon)).collect();
+    History { now: window(day, 0.0), past, units: units.clone() }
 }
 
 /// Predicts for [`LIFELONG`] shoppers as well as anybody can: by Bayes' rule from the true distributions and the whole history.
