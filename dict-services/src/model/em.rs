@@ -42,12 +42,12 @@ pub struct Fit {
 
 /// Fits `components` Gaussians to standardised `points`. `None` if the users do not carry that many.
 pub fn fit(points: &Points, components: usize, seed: u64) -> Option<Fit> {
-    let sample = points.thinned(START_USERS);
     let mut rng = Rng::with_seed(seed ^ components as u64);
-    let start = (0..STARTS)
-        .filter_map(|_| climb(&sample, start(&sample, components, &mut rng)?, START_ITERATIONS))
-        .max_by(|left, right| left.log_likelihood.total_cmp(&right.log_likelihood))?;
-    climb(points, start.mixture, MAX_ITERATIONS)
+    let sample = points.drawn(START_USERS, &mut rng);
+    let mut starts: Vec<Fit> =
+        (0..STARTS).filter_map(|_| climb(&sample, start(&sample, components, &mut rng)?, START_ITERATIONS)).collect();
+    starts.sort_by(|left, right| right.log_likelihood.total_cmp(&left.log_likelihood));
+    starts.into_iter().find_map(|start| climb(points, start.mixture, MAX_ITERATIONS))
 }
 
 /// Spherical components around well spread users.

@@ -3,6 +3,8 @@
 //! In scope: a dense matrix that grows by rows and can be cut for threads.
 //! Out of scope: what the columns mean ([`super::feature`]).
 
+use fastrand::Rng;
+
 /// Threads that one training uses. Fixed, so that sums add up in the same order and a training can be repeated bit by bit; few,
 /// so that the readers of the feed keep the other cores.
 pub const TRAINING_THREADS: usize = 2;
@@ -55,15 +57,14 @@ impl Points {
         &self.values[index * self.dimensions..(index + 1) * self.dimensions]
     }
 
-    /// About `wanted` rows, evenly spread.
+    /// About `wanted` rows, drawn by chance: every so-manieth row would miss whoever has other ids.
     #[must_use]
-    pub fn thinned(&self, wanted: usize) -> Self {
-        let step = self.len().div_ceil(wanted.max(1)).max(1);
-        let mut thinned = Self::new(self.dimensions);
-        for row in self.rows().step_by(step) {
-            thinned.values.extend_from_slice(row);
+    pub fn drawn(&self, wanted: usize, rng: &mut Rng) -> Self {
+        if self.len() <= wanted {
+            return self.clone();
         }
-        thinned
+        let chance = wanted as f64 / self.len() as f64;
+        Self::of(self.dimensions, self.rows().filter(|_| rng.f64() < chance).map(|row| row.iter().copied()))
     }
 
     /// Rows from an iterator, each of `dimensions` numbers.
@@ -102,7 +103,7 @@ impl Points {
 
 #[cfg(test)]
 mod tests {
-    use super::Points;
+    use super::{Points, Rng};
 
     fn counted(rows: u32) -> Points {
         Points::of(2, (0..rows).map(|row| [f64::from(row), 1.0]))
@@ -129,9 +130,13 @@ mod tests {
     }
 
     #[test]
-    fn thinning_spreads_evenly() {
-        let thinned = counted(10).thinned(4);
-        assert_eq!(thinned.rows().map(|row| row[0]).collect::<Vec<_>>(), [0.0, 3.0, 6.0, 9.0]);
-        assert_eq!(counted(3).thinned(100).len(), 3);
+    fn a_sample_has_rows_of_every_kind() {
+        let sample = counted(10_000).drawn(1_000, &mut Rng::with_seed(1));
+        assert!(sample.len().abs_diff(1_000) < 100, "{}", sample.len());
+        for kind in 0..7 {
+            let of_kind = sample.rows().filter(|row| row[0] % 7.0 == f64::from(kind)).count();
+            assert!(of_kind > 100, "{of_kind} of kind {kind}");
+        }
+        assert_eq!(counted(3).drawn(100, &mut Rng::with_seed(1)), counted(3));
     }
 }
