@@ -12,8 +12,14 @@ pub fn unix_now() -> u32 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u32::try_from(since.as_secs()).unwrap_or(u32::MAX))
 }
 
+/// How old servers (18.16) write the time of a load that never was.
+const NEVER: &str = "0000-00-00 00:00:00";
+
 /// Parses `YYYY-MM-DD hh:mm:ss`. Times outside of what a `DateTime` can hold become its nearest end.
 pub fn parse_utc(text: &str) -> Option<u32> {
+    if text == NEVER {
+        return Some(0);
+    }
     let civil = DateTime::strptime("%Y-%m-%d %H:%M:%S", text).ok()?;
     let second = civil.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second().max(0);
     Some(u32::try_from(second).unwrap_or(u32::MAX))
@@ -68,6 +74,7 @@ mod tests {
             assert_eq!(parse_utc(wrong), None, "{wrong:?}");
         }
         assert_eq!(parse_utc("1969-12-31 23:59:59"), Some(0));
+        assert_eq!(parse_utc("0000-00-00 00:00:00"), Some(0));
     }
 
     proptest! {

@@ -1,23 +1,34 @@
 //! Flags and environment of the services.
 //!
-//! In scope: parsing and its errors. Secrets come from the environment only.
+//! In scope: parsing and its errors. Secrets come from the environment only: `ps` shows flags.
 //! Out of scope: what is done with them.
 
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use reqwest::Url;
+
+use crate::{
+    clock,
+    segment::command::{Command, ExtentArgs},
+};
 
 /// Longest time between refreshes: a day.
 const MAX_REFRESH_S: u64 = 86_400;
+/// Longest time between trainings: a quarter.
+const MAX_TRAIN_S: u64 = 90 * 86_400;
 
 const SECRETS: &str = "\
 Secrets (environment only, never flags):
   FEED_TOKENS          accepted bearer tokens, comma separated; list the old and the new one while you rotate
   CLICKHOUSE_PASSWORD  password of --clickhouse-user
+  UPSTREAM_TOKEN       bearer token for --upstream-url
 Log level: RUST_LOG, for example RUST_LOG=debug
 
 Examples:
   FEED_TOKENS=secret dict-services countries --listen 127.0.0.1:8091 --data-dir data
+  FEED_TOKENS=secret dict-services countries --listen 0.0.0.0:8091 --data-dir data --tls-cert feed.pem --tls-key feed.key \\
+      --upstream-url https://data.example/countries.jsonl
   FEED_TOKENS=old,new CLICKHOUSE_PASSWORD=p dict-services user-segments --listen 127.0.0.1:8092 --data-dir data \\
       --clickhouse-url http://eu.internal:8123,http://us.internal:8123 --clickhouse-user reader
   curl -H 'Authorization: Bearer secret' 'http://127.0.0.1:8091/countries?compression=zstd' | zstd -d";
@@ -48,10 +59,16 @@ pub enum LogFormat {
 pub enum Service {
     /// Serve GET /countries: ISO 3166-1 codes, names, continents, population
     #[command(after_help = SECRETS)]
-    Countries(ServeArgs),
+    Countries(CountriesArgs),
     /// Serve GET /user-segments: the segment of each user, refreshed from ClickHouse
     #[command(after_help = SECRETS)]
     UserSegments(UserSegmentsArgs),
+    /// Train the segment model, judge users with it, explain a judgement
+    Segments {
+        /// What to do.
+        #[command(subcommand)]
+        command: Command,
+    },
 }
 
 /// What every service needs.
@@ -63,9 +80,29 @@ pub struct ServeArgs {
     /// Folder for the last good snapshot
     #[arg(long, env = "FEED_DATA_DIR", value_name = "DIR")]
     pub data_dir: PathBuf,
+    /// Certificate chain in PEM, own certificate first: serve HTTPS instead of HTTP
+    #[arg(long, env = "FEED_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// Private key of --tls-cert in PEM
+    #[arg(long, env = "FEED_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
     /// Serve anybody when there are no tokens, instead of refusing to start
     #[arg(long)]
     pub insecure_no_token: bool,
+}
+
+/// What countries needs besides.
+#[derive(Debug, Args)]
+pub struct CountriesArgs {
+    /// Common flags.
+    #[command(flatten)]
+    pub serve: ServeArgs,
+    /// Where newer countries come from, one JSON object per line as this feed writes them; the built-in ones are served without it
+    #[arg(long, env = "UPSTREAM_URL", value_name = "URL", value_parser = parse_upstream)]
+    pub upstream_url: Option<Url>,
+    /// Seconds from one fetch of --upstream-url to the next
+    #[arg(long, env = "UPSTREAM_REFRESH_INTERVAL_S", value_name = "SECONDS", default_value_t = MAX_REFRESH_S, value_parser = clap::value_parser!(u64).range(1..=MAX_REFRESH_S))]
+    pub upstream_interval_s: u64,
 }
 
 /// What user-segments needs besides.
@@ -89,22 +126,42 @@ pub struct UserSegmentsArgs {
     /// Refuse a refresh in which more than this share of the users vanished
     #[arg(long, env = "FEED_MAX_SHRINK_PERCENT", value_name = "PERCENT", default_value_t = 50, value_parser = clap::value_parser!(u8).range(0..=100))]
     pub max_shrink_percent: u8,
+    /// Seconds from one training of the model to the next
+    #[arg(long, env = "FEED_TRAIN_INTERVAL_S", value_name = "SECONDS", default_value_t = 86_400, value_parser = clap::value_parser!(u64).range(60..=MAX_TRAIN_S))]
+    pub train_interval_s: u64,
+    /// How much a training looks at.
+    #[command(flatten)]
+    pub extent: ExtentArgs,
 }
 
-fn parse_url(text: &str) -> Result<String, String> {
+/// Parses the URL of a ClickHouse server.
+pub fn parse_url(text: &str) -> Result<String, String> {
     let url = text.trim_end_matches('/');
     let has_host = |scheme: &str| url.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty());
-    if has_host("https://") && !cfg!(feature = "tls") {
-        return Err("expected http://, found https:// (this program was built without the feature tls)".to_owned());
-    }
     if !has_host("http://") && !has_host("https://") {
-        return Err("expected http://HOST:PORT".to_owned());
+        return Err("expected http://HOST:PORT or https://HOST:PORT".to_owned());
     }
     if url.contains('@') {
         return Err("expected no credentials in the URL (it is logged); use --clickhouse-user and CLICKHOUSE_PASSWORD"
             .to_owned());
     }
     Ok(url.to_owned())
+}
+
+/// Parses a time in UTC, to unix seconds.
+pub fn parse_time(text: &str) -> Result<u32, String> {
+    clock::parse_utc(text).ok_or_else(|| "expected YYYY-MM-DD hh:mm:ss, in UTC".to_owned())
+}
+
+fn parse_upstream(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| format!("expected a URL: {error}"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!("expected http or https, found {}", url.scheme()));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("expected no credentials in the URL (ps shows it); use UPSTREAM_TOKEN".to_owned());
+    }
+    Ok(url)
 }
 
 /// A secret from the environment, `None` if it is not set.
@@ -114,7 +171,7 @@ pub fn secret(name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Cli, Service, parse_url};
+    use super::{Cli, Service, parse_upstream, parse_url};
     use clap::{CommandFactory, Parser};
 
     #[test]
@@ -140,6 +197,17 @@ mod tests {
         for wrong in ["", "localhost:8123", "http://", "ftp://a", "http://user:secret@a:8123"] {
             assert!(parse_url(wrong).is_err(), "{wrong:?}");
         }
-        assert_eq!(parse_url("https://a").is_ok(), cfg!(feature = "tls"));
+        assert!(parse_url("https://a").is_ok());
+        for wrong in ["", "data.example/c", "file:///etc/passwd", "https://user:secret@data.example/"] {
+            assert!(parse_upstream(wrong).is_err(), "{wrong:?}");
+        }
+        assert!(parse_upstream("https://data.example/countries.jsonl?v=2").is_ok());
+    }
+
+    #[test]
+    fn a_certificate_needs_its_key() {
+        let line = "dict-services countries --listen 127.0.0.1:0 --data-dir d --tls-cert feed.pem";
+        assert!(Cli::try_parse_from(line.split(' ')).is_err());
+        assert!(Cli::try_parse_from(line.split(' ').chain(["--tls-key", "feed.key"])).is_ok());
     }
 }

@@ -1,7 +1,11 @@
 //! The countries feed: ISO 3166-1 codes with name, continent and population.
 //!
-//! In scope: the vendored data (`data/countries.jsonl`, origin in `data/README.md`), its checks, its entries.
+//! In scope: the vendored data (`data/countries.jsonl`, origin in `data/README.md`), its checks, its entries; newer data from an
+//! upstream ([`upstream`], [`refresh`]).
 //! Out of scope: regions, languages, translated names.
+
+pub mod refresh;
+pub mod upstream;
 
 use std::io::{self, Write};
 
@@ -11,6 +15,8 @@ use crate::entries::{Defect, Entries, PENDING};
 
 /// ISO 3166-1 has had 249 codes since 2011; a list this much shorter has lost lines.
 pub const MIN_COUNTRIES: usize = 200;
+/// Room for codes that are in use without being in the standard, such as XK.
+pub const MAX_COUNTRIES: usize = 300;
 /// Bytes of a name. The longest vendored one has 38.
 pub const MAX_NAME_BYTES: usize = 100;
 /// No country has 2 billion people yet.
@@ -53,7 +59,7 @@ impl Countries {
         Self::parse(VENDORED)
     }
 
-    /// Parses one JSON object per line.
+    /// Parses one JSON object per line; fields besides those of [`Country`] are skipped.
     pub fn parse(text: &str) -> Result<Self, Defect> {
         let mut countries = text
             .lines()
@@ -76,6 +82,11 @@ impl Countries {
             }
         }
         self
+    }
+
+    /// Whether an entry changed or is gone since `previous`. Asked of content that succeeds it and is not published yet.
+    pub fn differs_from(&self, previous: &Self) -> bool {
+        self.len() != previous.len() || self.updated_at.contains(&PENDING)
     }
 
     fn position(&self, code: &str) -> Option<usize> {
@@ -116,6 +127,10 @@ impl Entries for Countries {
         if self.countries.len() < MIN_COUNTRIES {
             let found = self.countries.len();
             return Err(Defect::new("countries", "at least 200 entries", found));
+        }
+        if self.countries.len() > MAX_COUNTRIES {
+            let found = self.countries.len();
+            return Err(Defect::new("countries", "at most 300 entries", found));
         }
         if self.updated_at.len() != self.countries.len() {
             let found = self.updated_at.len();

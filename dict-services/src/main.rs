@@ -1,4 +1,4 @@
-//! `dict-services countries` and `dict-services user-segments`.
+//! `dict-services countries`, `dict-services user-segments` and `dict-services segments`.
 
 use std::{io::IsTerminal, process::ExitCode};
 

@@ -5,7 +5,8 @@
 //!
 //! A response is either complete or visibly broken: small bodies carry `Content-Length`, streamed ones are chunked and end
 //! without the terminating chunk when anything goes wrong, which ClickHouse detects. A streamed response holds at most
-//! [`QUEUED_PIECES`] pieces; when its reader takes nothing for [`STALL_LIMIT`], it is cut off and its snapshot is released.
+//! [`QUEUED_PIECES`] pieces. It is cut off, and its snapshot released, when its reader takes nothing for [`STALL_LIMIT`], takes longer
+//! than [`STREAM_LIMIT`] in all, or still reads a snapshot whose lease has expired ([`crate::feed`]).
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -22,6 +23,7 @@ use tokio::{
 use crate::{
     coding::{Coding, Encoder},
     entries::Entries,
+    feed::Lease,
     lines::Lines,
     metric::Metrics,
 };
@@ -36,6 +38,8 @@ pub const QUEUED_PIECES: usize = 2;
 pub const MAX_STREAMS: usize = 64;
 /// A reader that takes nothing for this long is cut off. ClickHouse itself gives up after 30 s without a byte.
 pub const STALL_LIMIT: Duration = Duration::from_secs(30);
+/// A reader that is not done after this time is cut off, however steadily it trickles: 10 million users fit through 15 Mbit/s.
+pub const STREAM_LIMIT: Duration = Duration::from_mins(15);
 
 /// Why there is no body.
 #[derive(Debug, thiserror::Error)]
@@ -54,9 +58,34 @@ enum Piece {
     End,
 }
 
-/// Answers `200` with `lines`.
+/// Why a streamed response ended early. The tags are labels of `responses_cut_off_total`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cut {
+    /// The reader went away.
+    Gone,
+    /// [`STALL_LIMIT`] or [`STREAM_LIMIT`].
+    Slow,
+    /// The lease expired.
+    Superseded,
+    /// The encoder failed.
+    Failed,
+}
+
+impl Cut {
+    fn tag(self) -> &'static str {
+        match self {
+            Self::Gone => "gone",
+            Self::Slow => "slow",
+            Self::Superseded => "superseded",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// Answers `200` with `lines`, which are of the snapshot that `lease` is for.
 pub fn send<E: Entries>(
     lines: Lines<E>,
+    lease: Lease,
     coding: Coding,
     streams: &Arc<Semaphore>,
     metrics: &Metrics,
@@ -68,7 +97,7 @@ pub fn send<E: Entries>(
         Body::from(first)
     } else {
         let permit = Arc::clone(streams).try_acquire_owned().map_err(|_| ReplyError::Busy)?;
-        stream_body(first, producer, permit, metrics.clone())
+        stream_body(first, producer, lease, permit, metrics.clone())
     };
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::OK;
@@ -120,14 +149,20 @@ impl<E: Entries> Producer<E> {
 fn stream_body<E: Entries>(
     first: Bytes,
     producer: Producer<E>,
+    lease: Lease,
     permit: OwnedSemaphorePermit,
     metrics: Metrics,
 ) -> Body {
     let (sender, receiver) = mpsc::channel(QUEUED_PIECES);
     // A task of its own, because nothing polls the body of a reader that stopped reading.
     tokio::spawn(async move {
-        if pump(first, producer, &sender, &metrics).await.is_none() {
-            metrics.cut_off();
+        let ended = tokio::select! {
+            ended = timeout(STREAM_LIMIT, pump(first, producer, &sender, &metrics)) => ended.unwrap_or(Err(Cut::Slow)),
+            () = lease.expired() => Err(Cut::Superseded),
+        };
+        if let Err(cut) = ended {
+            tracing::warn!(reason = cut.tag(), "response cut off");
+            metrics.cut_off(cut.tag());
         }
         drop(permit);
     });
@@ -141,13 +176,13 @@ fn stream_body<E: Entries>(
     }))
 }
 
-/// Sends everything, or returns `None` when the reader stalled, went away or the encoder failed.
+/// Sends everything.
 async fn pump<E: Entries>(
     first: Bytes,
     mut producer: Producer<E>,
     sender: &mpsc::Sender<Piece>,
     metrics: &Metrics,
-) -> Option<()> {
+) -> Result<(), Cut> {
     let mut piece = first;
     loop {
         metrics.sent(piece.len());
@@ -155,10 +190,10 @@ async fn pump<E: Entries>(
         if producer.is_done() {
             return push(sender, Piece::End).await;
         }
-        piece = producer.advance().ok()?;
+        piece = producer.advance().map_err(|_| Cut::Failed)?;
     }
 }
 
-async fn push(sender: &mpsc::Sender<Piece>, piece: Piece) -> Option<()> {
-    timeout(STALL_LIMIT, sender.send(piece)).await.ok()?.ok()
+async fn push(sender: &mpsc::Sender<Piece>, piece: Piece) -> Result<(), Cut> {
+    timeout(STALL_LIMIT, sender.send(piece)).await.map_err(|_| Cut::Slow)?.map_err(|_| Cut::Gone)
 }

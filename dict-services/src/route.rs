@@ -36,6 +36,7 @@ use crate::{
     lines::{Lines, Selection},
     metric::{Metrics, SnapshotState},
     reply::{self, MAX_STREAMS, ReplyError},
+    store::Store,
     token::Tokens,
 };
 
@@ -65,6 +66,16 @@ impl<E> Shell<E> {
             tokens,
             metrics: Metrics::default(),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+        }
+    }
+}
+
+impl<E: Entries> Shell<E> {
+    /// Writes the snapshot to disk. A full disk must not stop the feed: it costs the quick start, not the data.
+    pub fn save(&self, store: &Store<E>, entries: &E, confirmed_at: u32) {
+        if let Err(error) = store.save(entries, confirmed_at) {
+            self.metrics.store_failed();
+            tracing::error!(%error, "snapshot not written to disk");
         }
     }
 }
@@ -166,9 +177,9 @@ async fn load<E: Entries>(
     let coding = parameters.coding(&headers)?;
     let now = clock::unix_now();
     let selection = parameters.selection(now)?;
-    let entries = shell.feed.read(now).ok_or(Refusal::NotReady)?;
-    let lines = Lines::new(entries, selection);
-    Ok(reply::send(lines, coding, &shell.streams, &shell.metrics)?)
+    let reading = shell.feed.read(now).ok_or(Refusal::NotReady)?;
+    let lines = Lines::new(reading.entries, selection);
+    Ok(reply::send(lines, reading.lease, coding, &shell.streams, &shell.metrics)?)
 }
 
 async fn look_up<E: Entries>(
@@ -179,10 +190,10 @@ async fn look_up<E: Entries>(
 ) -> Result<Response, Refusal> {
     let coding = parameters.coding(&headers)?;
     let keys = parse_keys::<E>(&body)?;
-    let entries = shell.feed.snapshot().ok_or(Refusal::NotReady)?;
-    let selection = Selection::of_keys(&*entries, &keys);
-    let lines = Lines::new(entries, selection);
-    Ok(reply::send(lines, coding, &shell.streams, &shell.metrics)?)
+    let reading = shell.feed.read(clock::unix_now()).ok_or(Refusal::NotReady)?;
+    let selection = Selection::of_keys(&*reading.entries, &keys);
+    let lines = Lines::new(reading.entries, selection);
+    Ok(reply::send(lines, reading.lease, coding, &shell.streams, &shell.metrics)?)
 }
 
 fn parse_keys<E: Entries>(body: &[u8]) -> Result<Vec<E::Key>, serde_json::Error> {
@@ -199,7 +210,7 @@ async fn metrics<E: Entries>(State(shell): State<Arc<Shell<E>>>) -> Response {
     let state = shell.feed.snapshot().map(|entries| SnapshotState {
         rows: entries.len(),
         age_s: shell.feed.age_s(now).unwrap_or(0),
-        newest: entries.newest(),
+        newest: shell.feed.newest(),
     });
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     match shell.metrics.render(E::FEED, state) {

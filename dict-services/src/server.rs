@@ -1,19 +1,48 @@
 //! Listening, and stopping without breaking a response.
 //!
-//! In scope: the socket, signals, the grace period.
-//! Out of scope: routes.
+//! In scope: the socket, limits of a connection, signals, the grace period.
+//! Out of scope: routes ([`crate::route`]), certificates ([`crate::tls`]).
 
-use std::{future::Future, io, net::SocketAddr, time::Duration};
-
-use axum::{Router, serve::ListenerExt};
-use tokio::{
-    net::TcpListener,
-    signal::unix::{SignalKind, signal},
-    sync::watch,
+use std::{
+    future::{Future, pending},
+    io,
+    net::SocketAddr,
+    pin::pin,
+    sync::Arc,
+    time::Duration,
 };
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::{GracefulShutdown, Watcher},
+    service::TowerToHyperService,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    signal::unix::{SignalKind, signal},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+
+use crate::tls::TlsAcceptor;
 
 /// Running responses may take this long after the stop signal.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(30);
+/// Connections at one time; the next one waits in the system's queue. Every ClickHouse server keeps a few.
+pub const MAX_CONNECTIONS: usize = 512;
+/// A request head must have arrived within this time, which is also how long an idle connection is kept. Longer than the 30 s for which
+/// ClickHouse keeps one, so that it is the client who closes and no request meets a closed socket.
+pub const HEAD_DEADLINE: Duration = Duration::from_mins(1);
+/// Largest request head; that of ClickHouse has some 300 bytes.
+pub const MAX_HEAD_BYTES: usize = 16 * 1024;
+/// A TLS handshake must be done within this time.
+pub const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
+/// Pause after an accept that failed for want of file descriptors: trying at once would only burn a core.
+const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 /// Binds `address`; port 0 takes a free one.
 pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
@@ -25,32 +54,84 @@ pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 /// Serves until `stop` resolves, then lets running responses finish for at most `grace`.
 pub async fn serve(
     listener: TcpListener,
+    tls: Option<TlsAcceptor>,
     router: Router,
-    stop: impl Future<Output = ()> + Send + 'static,
+    stop: impl Future<Output = ()>,
     grace: Duration,
-) -> io::Result<()> {
-    // Small answers must not wait for a full segment.
-    let listener = listener.tap_io(|stream| {
+) {
+    let graceful = GracefulShutdown::new();
+    let free = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    // Dropped at the end, which ends whatever the grace period could not wait for.
+    let mut connections = JoinSet::new();
+    let mut stop = pin!(stop);
+    loop {
+        tokio::select! {
+            (stream, permit) = accept(&listener, &free) => {
+                let connection = Connection { tls: tls.clone(), router: router.clone(), watcher: graceful.watcher(), permit };
+                connections.spawn(connection.run(stream));
+            }
+            Some(_) = connections.join_next() => {}
+            () = &mut stop => break,
+        }
+    }
+    drop(listener);
+    tracing::info!("stopping");
+    if timeout(grace, graceful.shutdown()).await.is_err() {
+        tracing::warn!(grace_s = grace.as_secs(), "responses cut off at the end of the grace period");
+    }
+}
+
+/// Waits for a free place, then for a connection.
+async fn accept(listener: &TcpListener, free: &Arc<Semaphore>) -> (TcpStream, OwnedSemaphorePermit) {
+    let Ok(permit) = Arc::clone(free).acquire_owned().await else {
+        // Only a closed semaphore has no permits, and nothing closes this one.
+        return pending().await;
+    };
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return (stream, permit),
+            Err(error) => {
+                tracing::warn!(%error, "connection not accepted");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// One connection and what it holds until it ends.
+struct Connection {
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    watcher: Watcher,
+    permit: OwnedSemaphorePermit,
+}
+
+impl Connection {
+    async fn run(self, stream: TcpStream) {
+        // Small answers must not wait for a full segment.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY refused");
         }
-    });
-    let (stopped, mut is_stopped) = watch::channel(false);
-    let serving = axum::serve(listener, router).with_graceful_shutdown(async move {
-        stop.await;
-        tracing::info!("stopping");
-        stopped.send_replace(true);
-    });
-    tokio::select! {
-        result = serving => result,
-        () = async {
-            // An error means that the sender is gone, which only happens when `serving` ended.
-            let _ = is_stopped.wait_for(|stop| *stop).await;
-            tokio::time::sleep(grace).await;
-        } => {
-            tracing::warn!(grace_s = grace.as_secs(), "responses cut off at the end of the grace period");
-            Ok(())
+        match self.tls.clone() {
+            None => self.speak(stream).await,
+            Some(tls) => match timeout(HANDSHAKE_DEADLINE, tls.accept(stream)).await {
+                Ok(Ok(stream)) => self.speak(stream).await,
+                Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
+                Err(_) => tracing::debug!("TLS handshake took too long"),
+            },
         }
+    }
+
+    async fn speak(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_DEADLINE)
+            .max_header_size(MAX_HEAD_BYTES)
+            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(self.router));
+        if let Err(error) = self.watcher.watch(connection).await {
+            tracing::debug!(%error, "connection broke");
+        }
+        drop(self.permit);
     }
 }
 

@@ -7,13 +7,25 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     clock,
-    config::{self, ServeArgs, Service, UserSegmentsArgs},
-    country::Countries,
+    config::{self, CountriesArgs, ServeArgs, Service, UserSegmentsArgs},
+    country::{
+        self, Countries,
+        upstream::{Upstream, UpstreamError},
+    },
     entries::{Defect, Entries},
+    model::archive::{Archive, ArchiveError},
     route::{self, Shell},
-    segment::{refresh::Refresher, source::Source, table::Table},
+    schedule,
+    segment::{
+        command::{self, CommandError},
+        refresh::Refresher,
+        source::Source,
+        table::Table,
+        trainer::Trainer,
+    },
     server,
     store::{Store, StoreError},
+    tls::{self, TlsError},
     token::{TokenError, Tokens},
 };
 
@@ -29,6 +41,18 @@ pub enum ServiceError {
     /// The vendored data is wrong.
     #[error("vendored data: {0}")]
     Vendored(#[from] Defect),
+    /// The certificate or its key.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The client for the upstream.
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
+    /// The models on disk.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// A command about segments.
+    #[error(transparent)]
+    Command(#[from] CommandError),
     /// The socket or the signals.
     #[error("listening: {0}")]
     Listen(#[from] std::io::Error),
@@ -37,26 +61,46 @@ pub enum ServiceError {
 /// Runs one service until it is told to stop.
 pub async fn run(service: Service) -> Result<(), ServiceError> {
     match service {
-        Service::Countries(args) => countries(&args).await,
+        Service::Countries(args) => countries(args).await,
         Service::UserSegments(args) => user_segments(args).await,
+        Service::Segments { command } => Ok(command::run(command).await?),
     }
 }
 
-async fn countries(args: &ServeArgs) -> Result<(), ServiceError> {
-    let (shell, store) = open::<Countries>(args)?;
+async fn countries(args: CountriesArgs) -> Result<(), ServiceError> {
+    let (shell, store) = open::<Countries>(&args.serve)?;
     let vendored = Countries::vendored()?;
-    // What an earlier build published: only countries that differ from it count as changed now.
+    let Some(url) = args.upstream_url else {
+        publish_vendored(&shell, &store, vendored)?;
+        return listen(&args.serve, shell).await;
+    };
+    // What an earlier run fetched goes on being served until the upstream says otherwise, unless this build knows better.
+    let is_served =
+        shell.feed.snapshot().is_some_and(|served| country::refresh::check_plausible(&served, &vendored).is_ok());
+    if !is_served {
+        publish_vendored(&shell, &store, vendored.clone())?;
+    }
+    let upstream = Upstream::new(url, config::secret("UPSTREAM_TOKEN"))?;
+    let refresher = country::refresh::Refresher { shell: Arc::clone(&shell), upstream, store, vendored };
+    let every = Duration::from_secs(args.upstream_interval_s);
+    let refreshing = tokio::spawn(async move {
+        schedule::run(&refresher.shell.feed, &refresher.shell.metrics, every, || refresher.refresh()).await;
+    });
+    let result = listen(&args.serve, shell).await;
+    refreshing.abort();
+    result
+}
+
+/// Serves the built-in data. Only countries that differ from what an earlier build published count as changed now.
+fn publish_vendored(shell: &Shell<Countries>, store: &Store<Countries>, vendored: Countries) -> Result<(), Defect> {
     let current = match shell.feed.snapshot() {
         Some(previous) => vendored.succeeding(&previous),
         None => vendored,
     };
     let now = clock::unix_now();
     let published = shell.feed.publish(current, now)?;
-    if let Err(error) = store.save(&*published, now) {
-        shell.metrics.store_failed();
-        tracing::error!(%error, "snapshot not written to disk");
-    }
-    listen(args, shell).await
+    shell.save(store, &published, now);
+    Ok(())
 }
 
 async fn user_segments(args: UserSegmentsArgs) -> Result<(), ServiceError> {
@@ -65,15 +109,23 @@ async fn user_segments(args: UserSegmentsArgs) -> Result<(), ServiceError> {
         shell.metrics.count_segments(table.count_by_segment());
     }
     let password = config::secret("CLICKHOUSE_PASSWORD").unwrap_or_default();
+    let source = Source::new(&args.clickhouse_url, &args.clickhouse_user, &password, args.site);
+    let archive = Archive::open(&args.serve.data_dir)?;
+    let trainer = Trainer { source: source.clone(), archive: archive.clone(), extent: args.extent.into() };
+    let training = tokio::spawn(trainer.run(Duration::from_secs(args.train_interval_s), shell.metrics.clone()));
     let refresher = Refresher {
         shell: Arc::clone(&shell),
-        source: Source::new(&args.clickhouse_url, &args.clickhouse_user, &password, args.site),
+        source,
+        archive,
         store: Arc::new(store),
-        every: Duration::from_secs(args.refresh_interval_s),
         max_shrink_percent: args.max_shrink_percent,
     };
-    let refreshing = tokio::spawn(refresher.run());
+    let every = Duration::from_secs(args.refresh_interval_s);
+    let refreshing = tokio::spawn(async move {
+        schedule::run(&refresher.shell.feed, &refresher.shell.metrics, every, || refresher.refresh()).await;
+    });
     let result = listen(&args.serve, shell).await;
+    training.abort();
     refreshing.abort();
     result
 }
@@ -97,8 +149,17 @@ fn open<E: Entries>(args: &ServeArgs) -> Result<(Arc<Shell<E>>, Store<E>), Servi
 }
 
 async fn listen<E: Entries>(args: &ServeArgs, shell: Arc<Shell<E>>) -> Result<(), ServiceError> {
+    let tls = match (&args.tls_cert, &args.tls_key) {
+        (Some(certificate), Some(key)) => Some(tls::acceptor(certificate, key)?),
+        _ => None,
+    };
+    if tls.is_none() && !args.listen.ip().is_loopback() {
+        tracing::warn!(
+            "no --tls-cert: tokens and entries cross the network in clear, unless a proxy before this adds TLS"
+        );
+    }
     let stop = server::stop_signal()?;
     let listener = server::bind(args.listen).await?;
-    server::serve(listener, route::router(shell), stop, server::SHUTDOWN_GRACE).await?;
+    server::serve(listener, tls, route::router(shell), stop, server::SHUTDOWN_GRACE).await;
     Ok(())
 }

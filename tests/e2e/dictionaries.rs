@@ -1,7 +1,20 @@
 //! "Small services feed countries and user segments to ClickHouse's HTTP dictionaries."
+//!
+//! Here: what a user of the dictionaries relies on. In the modules: every layout, every fault, loads during swaps, the requests on the wire,
+//! the views that enrich events.
+
+mod consistency;
+mod enrichment;
+mod fault;
+mod health;
+mod layout;
+mod proxy;
+mod request;
+mod statement;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
+use xtask::stack::Stack;
 
 use crate::Test;
 use crate::lab::{self, Lab};
@@ -11,6 +24,17 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("a_buyers_segment_is_found_by_dictget", a_buyers_segment_is_found_by_dictget),
     ("a_feed_opens_only_with_its_token", a_feed_opens_only_with_its_token),
     ("no_token_shows_in_show_create", no_token_shows_in_show_create),
+    ("no_token_shows_in_the_incremental_dictionary", layout::no_token_shows_in_the_incremental_dictionary),
+    ("every_layout_answers_what_countries_says", layout::every_layout_answers_what_countries_says),
+    ("every_layout_answers_what_user_segments_says", layout::every_layout_answers_what_user_segments_says),
+    ("requests_are_those_that_the_feeds_are_tested_with", request::requests_are_those_that_the_feeds_are_tested_with),
+    ("a_fault_on_the_way_keeps_the_last_good_data", fault::a_fault_on_the_way_keeps_the_last_good_data),
+    ("a_killed_service_keeps_the_last_good_data", fault::a_killed_service_keeps_the_last_good_data),
+    ("a_feed_without_a_snapshot_wipes_nothing", fault::a_feed_without_a_snapshot_wipes_nothing),
+    ("a_poisoned_upstream_reaches_no_dictionary", fault::a_poisoned_upstream_reaches_no_dictionary),
+    ("every_load_is_one_snapshot", consistency::every_load_is_one_snapshot),
+    ("visitors_are_counted_by_country_and_size", enrichment::visitors_are_counted_by_country_and_size),
+    ("revenue_is_shared_among_segments", enrichment::revenue_is_shared_among_segments),
 ];
 
 fn a_country_is_found_by_dictget(lab: &mut Lab) -> Result<()> {
@@ -27,28 +51,49 @@ fn a_country_is_found_by_dictget(lab: &mut Lab) -> Result<()> {
 }
 
 fn a_buyers_segment_is_found_by_dictget(lab: &mut Lab) -> Result<()> {
+    let (user, expected) = buy(lab)?;
+    let endpoint = &lab.stack()?.file.clickhouse[0];
+    let found =
+        endpoint.query(&format!("SELECT dictGet('ecommerce.user_segments_dict', 'segment_name', toUInt64({user}))"))?;
+    ensure!(!found.is_empty() && found == expected, "expected {expected}, found {found:?}");
+    Ok(())
+}
+
+/// A user whom feed and dictionary know, and their segment.
+fn known_user(lab: &mut Lab) -> Result<(u64, String)> {
+    let stack = lab.stack()?;
+    let known = entries(stack)?.into_iter().find(|entry| entry["user_id"] != json!(0) && entry["deleted"] == json!(0));
+    let Some(entry) = known else { return buy(lab) };
+    stack.file.clickhouse[0].query("SYSTEM RELOAD DICTIONARY ecommerce.user_segments_dict")?;
+    user_and_segment(&entry)
+}
+
+/// A new user buys something, and feed and dictionary come to know them.
+fn buy(lab: &mut Lab) -> Result<(u64, String)> {
     let stack = lab.stack()?;
     let user = xtask::traffic::now_ms();
     let purchase = json!({"event_type": "purchase", "user_id": user, "order_id": lab::event_id(), "revenue": "250.00", "currency": "EUR",
         "page_url": "https://shop.example/checkout"});
     let answer = lab::send(stack, &json!({"site": "demo", "events": [purchase]}))?;
     ensure!(answer.status == 202, "{answer:?}");
-    let feed = &stack.file.user_segments;
-    let (url, bearer) = (format!("{}/user-segments", feed.url), format!("Bearer {}", feed.token));
     let entry = lab::wait_for("the buyer in the feed", 60, || {
-        let body = lab::get_url(&url, &[("Authorization", &bearer)])?.text;
-        Ok(body
-            .lines()
-            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-            .find(|entry| entry["user_id"] == json!(user)))
+        Ok(entries(stack)?.into_iter().find(|entry| entry["user_id"] == json!(user)))
     })?;
-    let expected = entry["segment_name"].as_str().context("expected a segment name")?.to_owned();
-    let endpoint = &stack.file.clickhouse[0];
-    endpoint.query("SYSTEM RELOAD DICTIONARY ecommerce.user_segments_dict")?;
-    let found =
-        endpoint.query(&format!("SELECT dictGet('ecommerce.user_segments_dict', 'segment_name', toUInt64({user}))"))?;
-    ensure!(!found.is_empty() && found == expected, "expected {expected}, found {found:?}");
-    Ok(())
+    stack.file.clickhouse[0].query("SYSTEM RELOAD DICTIONARY ecommerce.user_segments_dict")?;
+    user_and_segment(&entry)
+}
+
+/// What the feed of user segments says.
+fn entries(stack: &Stack) -> Result<Vec<Value>> {
+    let feed = &stack.file.user_segments;
+    let bearer = format!("Bearer {}", feed.token);
+    let body = lab::get_url(&format!("{}/user-segments", feed.url), &[("Authorization", &bearer)])?.text;
+    Ok(body.lines().map(serde_json::from_str).collect::<Result<_, _>>()?)
+}
+
+fn user_and_segment(entry: &Value) -> Result<(u64, String)> {
+    let segment = entry["segment_name"].as_str().context("expected a segment name")?;
+    Ok((entry["user_id"].as_u64().context("expected a user id")?, segment.to_owned()))
 }
 
 fn a_feed_opens_only_with_its_token(lab: &mut Lab) -> Result<()> {

@@ -15,10 +15,12 @@ mod deploy;
 mod dictionaries;
 mod operator;
 mod page_view;
+mod privacy;
 mod readme;
 mod round_trip;
 mod rules;
 mod schema;
+mod segments;
 mod sender;
 
 use std::process::ExitCode;
@@ -41,11 +43,13 @@ fn main() -> ExitCode {
         ("collect", collect::TESTS),
         ("readme", readme::TESTS),
         ("sender", sender::TESTS),
+        ("privacy", privacy::TESTS),
         ("rules", rules::TESTS),
         ("round_trip", round_trip::TESTS),
         ("books", books::TESTS),
         ("delivery", delivery::TESTS),
         ("dictionaries", dictionaries::TESTS),
+        ("segments", segments::TESTS),
         ("schema", schema::TESTS),
         ("operator", operator::TESTS),
         ("chaos", chaos::TESTS),

@@ -9,6 +9,7 @@ mod accuracy;
 mod collector;
 mod cost;
 mod event;
+mod feeds;
 mod figure;
 mod lab;
 mod load;
@@ -50,6 +51,8 @@ enum Suite {
     Collector,
     /// Bytes per stored event, materialized views against the raw table
     Storage,
+    /// The user-segments feed with 10 million users: rows per second, memory, lookups, ClickHouse's load
+    Feeds,
     /// Agreement with uaparser, crawlers found, false positives, channels; fails below its bars (needs --corpora)
     Accuracy,
     /// Time and memory of a user agent in Wasm, beside uaparser (needs --corpora)
@@ -70,6 +73,7 @@ impl Suite {
             Self::Pipeline => pipeline::METHOD,
             Self::Collector => collector::METHOD,
             Self::Storage => storage::METHOD,
+            Self::Feeds => feeds::METHOD,
             Self::Accuracy => accuracy::METHOD,
             Self::UserAgent => user_agent::METHOD,
             Self::Cost => cost::METHOD,
@@ -82,6 +86,7 @@ impl Suite {
             Self::Pipeline => pipeline::measure(),
             Self::Collector => collector::measure(),
             Self::Storage => storage::measure(),
+            Self::Feeds => feeds::measure(),
             Self::Accuracy => accuracy::measure(args.corpora()?, args.misses),
             Self::UserAgent => user_agent::measure(args.corpora()?),
             Self::Cost => cost::measure(),

@@ -6,7 +6,7 @@
 //! without a receipt may or may not be stored; the driver sends it again, with the same id, until it has one.
 
 mod account;
-mod clock;
+pub mod clock;
 mod disk;
 mod driver;
 mod fault;

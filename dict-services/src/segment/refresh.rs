@@ -1,24 +1,30 @@
 //! Keeping the table fresh.
 //!
-//! In scope: one refresh, its safety checks, the schedule.
-//! Out of scope: HTTP. A failed refresh changes nothing that is served; it only lets `snapshot_age_seconds` grow.
+//! In scope: one refresh and its safety checks.
+//! Out of scope: HTTP, the schedule ([`crate::schedule`]), training ([`super::trainer`]).
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::timeout;
 
 use super::{
-    rule,
-    source::{Source, SourceError},
+    activity::Activity,
+    judge::Judge,
+    source::{Source, SourceError, Span},
     succession::Succession,
     table::Table,
 };
-use crate::{clock, entries::Defect, route::Shell, store::Store};
+use crate::{
+    clock,
+    entries::Defect,
+    model::archive::{Archive, ArchiveError},
+    route::Shell,
+    schedule::{self, Refreshed},
+    store::Store,
+};
 
 /// A refresh that takes longer has hung.
 pub const REFRESH_DEADLINE: Duration = Duration::from_mins(15);
-/// First retry while nothing is loaded; doubles up to the interval.
-pub const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// Below this many users a large share can vanish in the normal course.
 pub const MIN_GUARDED_USERS: usize = 100;
 
@@ -31,6 +37,9 @@ pub enum RefreshError {
     /// The new table must not be served.
     #[error("new table: {0}")]
     Defect(#[from] Defect),
+    /// The model in use could not be read. The rule must not take over in silence.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
     /// More users vanished than `--max-shrink-percent` allows.
     #[error("expected at most {limit_percent} % fewer users, found {after} after {before}")]
     Shrunk {
@@ -46,6 +55,15 @@ pub enum RefreshError {
     Deadline,
 }
 
+impl schedule::RefreshError for RefreshError {
+    fn is_suspicious(&self) -> bool {
+        match self {
+            Self::Source(SourceError::Row(_)) | Self::Defect(_) | Self::Archive(_) | Self::Shrunk { .. } => true,
+            Self::Source(SourceError::ClickHouse { .. }) | Self::Deadline => false,
+        }
+    }
+}
+
 /// What a refresh works with.
 pub struct Refresher {
     /// What is served.
@@ -54,73 +72,47 @@ pub struct Refresher {
     pub source: Source,
     /// Where the snapshot is kept.
     pub store: Arc<Store<Table>>,
-    /// Time from one refresh to the next.
-    pub every: Duration,
+    /// Where the model in use is.
+    pub archive: Archive,
     /// Share of users that may vanish in one refresh.
     pub max_shrink_percent: u8,
 }
 
 impl Refresher {
-    /// Refreshes forever. Until something is loaded it retries quickly, so that a service that started before its ClickHouse is
-    /// ready soon after it.
-    pub async fn run(self) {
-        let mut retry = FIRST_RETRY;
-        loop {
-            let started = Instant::now();
-            let result = timeout(REFRESH_DEADLINE, self.refresh()).await.unwrap_or(Err(RefreshError::Deadline));
-            let seconds = started.elapsed().as_secs_f64();
-            let tag = match &result {
-                Ok(true) => "changed",
-                Ok(false) => "unchanged",
-                Err(_) => "failed",
-            };
-            self.shell.metrics.refreshed(tag, seconds);
-            match &result {
-                Ok(_) => tracing::info!(result = tag, seconds, "refreshed"),
-                Err(error) => tracing::warn!(result = tag, seconds, %error, "refresh failed, serving what is loaded"),
-            }
-            if self.shell.feed.snapshot().is_some() {
-                sleep(self.every).await;
-            } else {
-                sleep(retry.min(self.every)).await;
-                retry = (retry * 2).min(self.every);
-            }
-        }
+    /// One refresh within [`REFRESH_DEADLINE`].
+    pub async fn refresh(&self) -> Result<Refreshed, RefreshError> {
+        timeout(REFRESH_DEADLINE, self.refresh_at(clock::unix_now())).await.unwrap_or(Err(RefreshError::Deadline))
     }
 
-    /// One refresh. Returns whether an entry changed.
-    pub async fn refresh(&self) -> Result<bool, RefreshError> {
-        let now = clock::unix_now();
+    async fn refresh_at(&self, now: u32) -> Result<Refreshed, RefreshError> {
+        let judge = Judge::from(self.archive.current()?);
         let previous = self.shell.feed.snapshot();
-        let mut succession = Succession::new(previous.as_deref(), rule::segments(), now);
-        self.source.read(now, |activity| succession.push(activity.user_id, rule::judge(activity, now))).await?;
+        let mut succession = Succession::new(previous.as_deref(), judge.segments(), now);
+        let each = |activity: &Activity| succession.push(activity.user_id, judge.judge(activity, now));
+        self.source.read(Span::until(now), each).await?;
         let (table, is_changed) = succession.finish();
         if let Some(previous) = &previous {
             check_shrink(previous.live_users(), table.live_users(), self.max_shrink_percent)?;
         }
+        self.shell.metrics.judged_by(judge.model());
         if !is_changed {
             self.shell.feed.confirm(clock::unix_now());
-            return Ok(false);
+            return Ok(Refreshed::Unchanged);
         }
         // Published before it is on disk: a change must get its time when readers can see it, not before the write.
         let published_at = clock::unix_now();
         let table = self.shell.feed.publish(table, published_at)?;
         self.shell.metrics.count_segments(table.count_by_segment());
         self.save(table, published_at).await;
-        Ok(true)
+        Ok(Refreshed::Changed)
     }
 
-    /// Writes the snapshot. A full disk must not stop the feed: it costs the quick start, not the data.
     async fn save(&self, table: Arc<Table>, published_at: u32) {
-        let store = Arc::clone(&self.store);
-        let saved = tokio::task::spawn_blocking(move || store.save(&table, published_at)).await;
-        let error = match saved {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => error.to_string(),
-            Err(error) => error.to_string(),
-        };
-        self.shell.metrics.store_failed();
-        tracing::error!(error, "snapshot not written to disk");
+        let (shell, store) = (Arc::clone(&self.shell), Arc::clone(&self.store));
+        let saved = tokio::task::spawn_blocking(move || shell.save(&store, &table, published_at)).await;
+        if let Err(error) = saved {
+            tracing::error!(%error, "snapshot not written to disk");
+        }
     }
 }
 

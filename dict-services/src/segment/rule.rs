@@ -1,7 +1,8 @@
 //! The rule that puts a user into a segment: fixed thresholds on recency, frequency and monetary value.
 //!
 //! In scope: the thresholds, the segments and their meaning.
-//! Out of scope: anything learnt from data.
+//! Out of scope: anything learnt from data ([`crate::model`]). The rule judges while there is too little of it, and its segments say
+//! so by the prefix `rule_`.
 //!
 //! Each of the three gets 0 to 4 points. The thresholds are steps, so that an entry changes when a user's behaviour does and not
 //! with every second that passes; otherwise every incremental load would be a full one.
@@ -11,14 +12,13 @@
 //! - Monetary points look at the currency in which the user's net revenue is largest, by the same steps for every currency: coarse
 //!   where a unit is worth little.
 
-use super::{activity::Activity, table::Segment};
+use super::{
+    activity::{Activity, DAY_S},
+    table::Segment,
+};
 
 /// Denominator of `score` and `confidence`.
 pub const PPM: u32 = 1_000_000;
-/// Only events of this many days are read.
-pub const WINDOW_DAYS: u32 = 365;
-
-const DAY_S: u32 = 24 * 60 * 60;
 /// Days since the last purchase for 4, 3, 2 and 1 points.
 const RECENCY_DAYS: [u32; 4] = [7, 30, 90, 180];
 /// Orders for 4, 3, 2 and 1 points.
@@ -128,10 +128,10 @@ mod tests {
             user_id: 1,
             last_seen: NOW - 60,
             last_order: if orders == 0 { 0 } else { NOW - order_days * DAY_S },
-            last_cart: 0,
             orders,
             net_revenue_e4: vec![("EUR".to_owned(), units * 10_000), ("USD".to_owned(), 10)],
             sessions: 5,
+            ..Activity::default()
         }
     }
 
@@ -176,7 +176,8 @@ mod tests {
             times in any::<[u32; 3]>(), orders in any::<u64>(), revenue in any::<i128>(), sessions in any::<u64>(), now in any::<u32>(),
         ) {
             let [last_seen, last_order, last_cart] = times;
-            let activity = Activity { user_id: 1, last_seen, last_order, last_cart, orders, net_revenue_e4: vec![("EUR".to_owned(), revenue)], sessions };
+            let net_revenue_e4 = vec![("EUR".to_owned(), revenue)];
+            let activity = Activity { user_id: 1, last_seen, last_order, last_cart, orders, net_revenue_e4, sessions, ..Activity::default() };
             let verdict = judge(&activity, now);
             assert!((1..8).contains(&verdict.segment_id));
             assert!(verdict.score_ppm <= PPM && verdict.confidence_ppm <= PPM);

@@ -14,6 +14,9 @@ use crate::entries::{Defect, Entries, PENDING};
 /// How long the entry of a deleted user is kept: every dictionary that loads incrementally has asked again by then.
 pub const TOMBSTONE_S: u32 = 30 * 24 * 60 * 60;
 
+/// Shares that differ by no more than this are as good as equal.
+pub const NEXT_TO_NOTHING_PPM: u32 = 500;
+
 /// A table in the making.
 pub struct Succession<'a> {
     previous: Option<&'a Table>,
@@ -60,41 +63,45 @@ impl<'a> Succession<'a> {
 
     fn append(&mut self, user_id: u64, verdict: Verdict) {
         self.last_user_id = user_id;
-        let mut updated_at = PENDING;
+        let mut kept = None;
         while let Some(old) = self.previous_entry() {
             match old.user_id.cmp(&user_id) {
                 Ordering::Less => self.bury(old),
                 Ordering::Equal => {
                     self.at += 1;
-                    if self.is_same(old, verdict) {
-                        updated_at = old.updated_at;
-                    }
+                    kept = self.is_same(old, verdict).then_some(old);
                     break;
                 }
                 Ordering::Greater => break,
             }
         }
-        self.is_changed |= updated_at == PENDING;
-        self.next.push(Entry {
-            user_id,
-            segment_id: verdict.segment_id,
-            score_ppm: verdict.score_ppm,
-            confidence_ppm: verdict.confidence_ppm,
-            updated_at,
-            is_deleted: false,
-        });
+        let Some(kept) = kept else {
+            self.is_changed = true;
+            self.next.push(Entry {
+                user_id,
+                segment_id: verdict.segment_id,
+                score_ppm: verdict.score_ppm,
+                confidence_ppm: verdict.confidence_ppm,
+                updated_at: PENDING,
+                is_deleted: false,
+            });
+            return;
+        };
+        self.next.push(kept);
     }
 
     fn previous_entry(&self) -> Option<Entry> {
         self.previous?.get(self.at)
     }
 
+    /// Whether a reader may go on with the old entry: the same segment, and shares that are as good as equal. Without this every entry
+    /// would change with every second that passes, and every incremental load would be a full one.
     fn is_same(&self, old: Entry, verdict: Verdict) -> bool {
         let name = self.previous.and_then(|table| table.segment_name(old.segment_id));
         !old.is_deleted
             && old.segment_id == verdict.segment_id
-            && old.score_ppm == verdict.score_ppm
-            && old.confidence_ppm == verdict.confidence_ppm
+            && is_close(old.score_ppm, verdict.score_ppm)
+            && is_close(old.confidence_ppm, verdict.confidence_ppm)
             && name == self.next.segment_name(verdict.segment_id)
     }
 
@@ -117,6 +124,11 @@ impl<'a> Succession<'a> {
             self.next.push(old);
         }
     }
+}
+
+/// Within a twentieth of each other, or both next to nothing.
+fn is_close(old_ppm: u32, new_ppm: u32) -> bool {
+    old_ppm.abs_diff(new_ppm) <= NEXT_TO_NOTHING_PPM.max(old_ppm / 20)
 }
 
 #[cfg(test)]
@@ -166,6 +178,23 @@ mod tests {
         assert!(is_changed);
         assert_eq!(back.get(1).unwrap().updated_at, NOW + 2);
         assert!(!back.get(1).unwrap().is_deleted);
+    }
+
+    #[test]
+    fn a_share_that_moves_a_little_is_no_change() {
+        let moved = |score_ppm| {
+            let mut succession = Succession::new(None, rule::segments(), NOW);
+            succession.push(1, Verdict { score_ppm: 100_000, ..LOYAL }).unwrap();
+            let (mut first, _) = succession.finish();
+            first.stamp(NOW);
+            let mut succession = Succession::new(Some(&first), rule::segments(), NOW + 1);
+            succession.push(1, Verdict { score_ppm, ..LOYAL }).unwrap();
+            let (second, is_changed) = succession.finish();
+            (is_changed, second.get(1).unwrap().score_ppm)
+        };
+        assert_eq!(moved(105_000), (false, 100_000));
+        assert_eq!(moved(105_001), (true, 105_001));
+        assert_eq!(moved(94_999), (true, 94_999));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! A dictionary that loads incrementally ends up with what the feed holds.
+//! A dictionary that loads incrementally ends up with what the feed holds: over refreshes, deletions, returns, clock steps of the feed,
+//! a reader whose clock is another one, and restarts of both.
 
 use std::collections::BTreeMap;
 
@@ -16,6 +17,11 @@ use proptest::{
 use crate::table;
 
 const START: u32 = 1_763_660_000;
+/// `update_lag` if a statement does not say otherwise.
+const DEFAULT_LAG_S: u32 = 1;
+/// `update_lag` of `infra/clickhouse/dictionaries/user_segments_incremental.sql`: how far the clocks may be apart, and how far a clock may
+/// step back while the feed restarts.
+const LAG_S: u32 = 900;
 
 /// What can happen, in any order.
 #[derive(Debug, Clone)]
@@ -26,35 +32,59 @@ enum Step {
     Poll,
     /// Time passes, or the feed's clock steps back.
     Clock(i32),
+    /// The reader's clock is now this far ahead of the feed's.
+    ReaderClock(i32),
+    /// The feed restarts with its last snapshot.
+    RestartFeed,
+    /// The reader restarts with nothing.
+    RestartReader,
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let refresh = btree_map(1_u64..12, 1_u16..8, 0..8).prop_map(Step::Refresh);
+fn refresh() -> impl Strategy<Value = Step> {
+    btree_map(1_u64..12, 1_u16..8, 0..8).prop_map(Step::Refresh)
+}
+
+/// Steps under which the default `update_lag` is enough: one clock, and no restart that forgets when a reader was here.
+fn steps_of_one_clock() -> impl Strategy<Value = Vec<Step>> {
     let clock = (-30_i32..90).prop_map(Step::Clock);
-    vec(prop_oneof![refresh, Just(Step::Poll), clock], 1..40)
+    vec(prop_oneof![refresh(), Just(Step::Poll), clock, Just(Step::RestartReader)], 1..40)
+}
+
+/// Any steps: the clocks are up to 500 s apart, and 40 steps go back by at most 400 s.
+fn steps_of_two_clocks() -> impl Strategy<Value = Vec<Step>> {
+    let clock = (-10_i32..300).prop_map(Step::Clock);
+    let reader_clock = (-5_000_i32..=500).prop_map(Step::ReaderClock);
+    let restarts = prop_oneof![Just(Step::RestartFeed), Just(Step::RestartReader)];
+    vec(prop_oneof![3 => refresh(), 3 => Just(Step::Poll), 3 => clock, 1 => reader_clock, 1 => restarts], 1..40)
 }
 
 /// A dictionary with `update_field`: it upserts and never removes.
 #[derive(Default)]
 struct Reader {
     entries: BTreeMap<u64, (u64, bool)>,
+    /// When it last asked, by its own clock.
     asked_at: Option<u32>,
+    clock_ahead_s: i32,
+    lag_s: u32,
 }
 
 impl Reader {
+    fn new(lag_s: u32) -> Self {
+        Self { lag_s, ..Self::default() }
+    }
+
     fn poll(&mut self, feed: &Feed<Table>, now: u32) {
-        let Some(snapshot) = feed.read(now) else {
+        let Some(reading) = feed.read(now) else {
             return;
         };
-        // The reader's clock is the feed's here; `update_lag` is 1 s by default.
-        let since = self.asked_at.map(|asked_at| asked_at - 1);
+        let since = self.asked_at.map(|asked_at| asked_at - self.lag_s);
         let selection = since.map_or(Selection::All, |since| Selection::changed_since(since, now));
-        for line in read(Lines::new(snapshot, selection)) {
+        for line in read(Lines::new(reading.entries, selection)) {
             let id = line["user_id"].as_u64().unwrap();
             let segment = line["segment_id"].as_u64().unwrap();
             self.entries.insert(id, (segment, line["deleted"] == 1));
         }
-        self.asked_at = Some(now);
+        self.asked_at = Some(now.saturating_add_signed(self.clock_ahead_s));
     }
 
     fn live(&self) -> BTreeMap<u64, u64> {
@@ -73,7 +103,7 @@ fn read<E: Entries>(mut lines: Lines<E>) -> Vec<serde_json::Value> {
 #[test]
 fn a_change_after_the_clock_stepped_back_is_not_missed() {
     let feed = Feed::<Table>::default();
-    let mut reader = Reader::default();
+    let mut reader = Reader::new(DEFAULT_LAG_S);
     let first = feed.publish(table(None, &[], START), START).unwrap();
     reader.poll(&feed, START + 2);
     feed.publish(table(Some(&first), &[(1, 1)], START), START).unwrap();
@@ -81,31 +111,55 @@ fn a_change_after_the_clock_stepped_back_is_not_missed() {
     assert_eq!(reader.live(), BTreeMap::from([(0, 0), (1, 1)]));
 }
 
+/// Lets `steps` happen to a feed and a reader, polls once more, and compares.
+fn check_convergence(steps: Vec<Step>, lag_s: u32) {
+    let mut feed = Feed::<Table>::default();
+    let mut reader = Reader::new(lag_s);
+    let mut users = BTreeMap::new();
+    let mut now = START;
+    for step in steps {
+        match step {
+            Step::Refresh(next) => {
+                users = next;
+                let list: Vec<(u64, u16)> = users.iter().map(|(id, segment)| (*id, *segment)).collect();
+                let previous = feed.snapshot();
+                feed.publish(table(previous.as_deref(), &list, now), now).unwrap();
+            }
+            Step::Poll => reader.poll(&feed, now),
+            Step::Clock(seconds) => now = now.saturating_add_signed(seconds),
+            Step::ReaderClock(ahead_s) => reader.clock_ahead_s = ahead_s,
+            Step::RestartFeed => feed = restarted(&feed, now),
+            Step::RestartReader => reader = Reader { clock_ahead_s: reader.clock_ahead_s, ..Reader::new(lag_s) },
+        }
+    }
+    reader.poll(&feed, now);
+    let mut expected: BTreeMap<u64, u64> = users.into_iter().map(|(id, segment)| (id, segment.into())).collect();
+    if feed.snapshot().is_some() {
+        expected.insert(0, 0);
+    }
+    assert_eq!(reader.live(), expected);
+}
+
+/// The feed after a restart: what was on disk, and no memory of its readers.
+fn restarted(feed: &Feed<Table>, now: u32) -> Feed<Table> {
+    let next = Feed::default();
+    if let Some(snapshot) = feed.snapshot() {
+        let mut file = Vec::new();
+        snapshot.encode(&mut file).unwrap();
+        next.restore(Table::decode(&file).unwrap(), now).unwrap();
+    }
+    next
+}
+
 proptest! {
     #[test]
-    fn incremental_loads_converge_to_the_full_one(steps in steps()) {
-        let feed = Feed::<Table>::default();
-        let mut reader = Reader::default();
-        let mut users = BTreeMap::new();
-        let mut now = START;
-        for step in steps {
-            match step {
-                Step::Refresh(next) => {
-                    users = next;
-                    let list: Vec<(u64, u16)> = users.iter().map(|(id, segment)| (*id, *segment)).collect();
-                    let previous = feed.snapshot();
-                    feed.publish(table(previous.as_deref(), &list, now), now).unwrap();
-                }
-                Step::Poll => reader.poll(&feed, now),
-                Step::Clock(seconds) => now = now.saturating_add_signed(seconds),
-            }
-        }
-        reader.poll(&feed, now);
-        let mut expected: BTreeMap<u64, u64> = users.into_iter().map(|(id, segment)| (id, segment.into())).collect();
-        if feed.snapshot().is_some() {
-            expected.insert(0, 0);
-        }
-        assert_eq!(reader.live(), expected);
+    fn incremental_loads_converge_to_the_full_one(steps in steps_of_one_clock()) {
+        check_convergence(steps, DEFAULT_LAG_S);
+    }
+
+    #[test]
+    fn they_converge_with_two_clocks_and_restarts(steps in steps_of_two_clocks()) {
+        check_convergence(steps, LAG_S);
     }
 
     #[test]

@@ -3,10 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod convergence;
+mod declaration;
 mod protocol;
 mod restart;
 mod shutdown;
 mod stream;
+mod tls;
+mod upstream;
+mod wire;
 
 use std::sync::Arc;
 

@@ -4,10 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use axum::body::{Body, to_bytes};
 use dict_services::{
-    reply::{MAX_STREAMS, STALL_LIMIT},
+    reply::{MAX_STREAMS, STALL_LIMIT, STREAM_LIMIT},
     route::router,
     segment::table::Table,
 };
+use futures_util::StreamExt;
+use tokio::time::Instant;
 use tower::ServiceExt;
 
 use crate::{get, request, send, shell, table};
@@ -56,6 +58,44 @@ async fn a_reader_that_stalls_is_cut_off_and_sees_it() {
     tokio::time::sleep(STALL_LIMIT + Duration::from_secs(1)).await;
     assert!(released.upgrade().is_none(), "a stalled reader must not hold a snapshot");
     assert!(to_bytes(stalled.into_body(), usize::MAX).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_trickles_is_cut_off_too() {
+    let shell = shell::<Table>();
+    let many: Vec<(u64, u16)> = (1..=2 * USERS).map(|id| (id, 1)).collect();
+    shell.feed.publish(table(None, &many, NOW), NOW).unwrap();
+    let started = Instant::now();
+    let response = router(Arc::clone(&shell)).oneshot(request("GET", "/user-segments", Body::empty())).await.unwrap();
+    let mut pieces = response.into_body().into_data_stream();
+    // Time is paused: each piece is taken just before the reader would count as stalled.
+    loop {
+        tokio::time::sleep(STALL_LIMIT * 9 / 10).await;
+        match pieces.next().await {
+            Some(Ok(_)) => {}
+            Some(Err(_)) => break,
+            None => panic!("the response came to its end"),
+        }
+    }
+    assert!((STREAM_LIMIT..STREAM_LIMIT + 3 * STALL_LIMIT).contains(&started.elapsed()), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn a_reader_may_be_one_snapshot_behind_and_not_two() {
+    let shell = shell::<Table>();
+    let first = shell.feed.publish(table(None, &users(1), NOW), NOW).unwrap();
+    let released = Arc::downgrade(&first);
+    drop(first);
+    let slow = router(Arc::clone(&shell)).oneshot(request("GET", "/user-segments", Body::empty())).await.unwrap();
+    let second = shell.feed.publish(table(None, &users(2), NOW), NOW).unwrap();
+    // The task of the slow response runs in between, and keeps its snapshot.
+    tokio::task::yield_now().await;
+    assert!(released.upgrade().is_some());
+    drop(second);
+    shell.feed.publish(table(None, &users(3), NOW), NOW).unwrap();
+    assert!(to_bytes(slow.into_body(), usize::MAX).await.is_err(), "the reader sees that it was cut off");
+    assert!(released.upgrade().is_none(), "memory does not grow with slow readers");
+    assert_eq!(get(&shell, "/user-segments").await.lines().len(), 50_001);
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,20 +12,20 @@ use crate::tool;
 const SOURCE: &str = include_str!("clock.c");
 
 /// A clock that runs with the system's, some seconds apart.
-pub(super) struct Clock {
+pub struct Clock {
     library: PathBuf,
     offset: PathBuf,
 }
 
 impl Clock {
     /// Why there is none on this machine, if so.
-    pub(super) fn hindrance() -> Option<&'static str> {
+    pub fn hindrance() -> Option<&'static str> {
         let is_possible = cfg!(target_os = "linux") && tool::on_path("cc").is_some();
         (!is_possible).then_some("needs Linux and a C compiler")
     }
 
     /// Builds one in a folder.
-    pub(super) fn build(dir: &Path) -> Result<Self> {
+    pub fn build(dir: &Path) -> Result<Self> {
         let clock = Self { library: dir.join("clock.so"), offset: dir.join("clock-offset") };
         let source = dir.join("clock.c");
         std::fs::write(&source, SOURCE)?;
@@ -37,13 +37,13 @@ impl Clock {
     }
 
     /// Environment variables that give a process this clock.
-    pub(super) fn variables(&self) -> Vec<(String, String)> {
+    pub fn variables(&self) -> Vec<(String, String)> {
         let variable = |name: &str, path: &Path| (name.to_owned(), path.to_string_lossy().into_owned());
         vec![variable("LD_PRELOAD", &self.library), variable("LANDFALL_CLOCK_OFFSET", &self.offset)]
     }
 
     /// Moves it: from now on it is so many seconds apart from the system's.
-    pub(super) fn set_offset(&self, seconds: i64) -> Result<()> {
+    pub fn set_offset(&self, seconds: i64) -> Result<()> {
         // In place: the process has the file mapped, and must not see it empty.
         let file = OpenOptions::new().write(true).open(&self.offset)?;
         Ok(file.write_all_at(&seconds.to_ne_bytes(), 0)?)

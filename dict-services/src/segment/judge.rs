@@ -1,0 +1,52 @@
+//! Who says what segment a user is in: the model, or the rule while there is none.
+//!
+//! In scope: choosing between the two.
+//! Out of scope: how either judges.
+
+use super::{
+    activity::Activity,
+    rule::{self, Verdict},
+    table::Segment,
+};
+use crate::model::artefact::Model;
+
+/// What judges the users of one refresh.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Judge {
+    /// Fixed thresholds. Its segments are named `rule_...`.
+    Rule,
+    /// A trained model.
+    Model(Box<Model>),
+}
+
+impl From<Option<Model>> for Judge {
+    fn from(model: Option<Model>) -> Self {
+        model.map_or(Self::Rule, |model| Self::Model(Box::new(model)))
+    }
+}
+
+impl Judge {
+    /// Judges one user's activity as of `now`, unix seconds.
+    pub fn judge(&self, activity: &Activity, now: u32) -> Verdict {
+        match self {
+            Self::Rule => rule::judge(activity, now),
+            Self::Model(model) => model.judge(activity, now),
+        }
+    }
+
+    /// All segments that a verdict can name.
+    pub fn segments(&self) -> Vec<Segment> {
+        match self {
+            Self::Rule => rule::segments(),
+            Self::Model(model) => model.segments(),
+        }
+    }
+
+    /// The model, `None` if the rule judges.
+    pub fn model(&self) -> Option<&Model> {
+        match self {
+            Self::Rule => None,
+            Self::Model(model) => Some(model),
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Whatever goes wrong between ClickHouse and a feed, the dictionary keeps the last good data, and the health view says so.
+
+use anyhow::{Context, Result, ensure};
+use xtask::stack::Stack;
+use xtask::stack::clickhouse::Endpoint;
+use xtask::stack::feed::Service;
+use xtask::stack::process::{self, Stop};
+
+use super::health::Health;
+use super::proxy::{Mode, Proxy};
+use super::statement::{COUNTRIES, Statement};
+use crate::lab::{self, Lab};
+
+/// A dictionary of countries over a proxy, loaded.
+struct Watched<'a> {
+    endpoint: &'a Endpoint,
+    name: &'a str,
+}
+
+impl<'a> Watched<'a> {
+    fn create(endpoint: &'a Endpoint, name: &'a str, port: u16) -> Result<Self> {
+        endpoint.query(Statement::read(COUNTRIES)?.named(name)?.over(port, "countries")?.sql())?;
+        let watched = Self { endpoint, name };
+        watched.reload()?;
+        Ok(watched)
+    }
+
+    fn reload(&self) -> Result<()> {
+        self.endpoint.query(&format!("SYSTEM RELOAD DICTIONARY ecommerce.{}", self.name)).map(drop)
+    }
+
+    /// What it answers for Germany, if it has every country.
+    fn germany(&self) -> Result<String> {
+        let name = self.name;
+        let sql = format!("SELECT dictGet('ecommerce.{name}', 'name', 'DE'), count() FROM ecommerce.{name}");
+        let answer = self.endpoint.query(&sql)?;
+        let germany =
+            answer.strip_suffix("\t249").with_context(|| format!("expected all countries, found {answer}"))?;
+        Ok(germany.to_owned())
+    }
+
+    /// A reload fails, the data stays, and a monitor sees it.
+    fn expect_failing(&self, fault: &str) -> Result<()> {
+        ensure!(self.reload().is_err(), "{fault}: expected the reload to fail");
+        ensure!(self.germany()? == "Germany", "{fault}: expected the last good data, found {}", self.germany()?);
+        let health = Health::expect(self.endpoint, self.name, "failing").with_context(|| fault.to_owned())?;
+        ensure!(health.errors >= 1 && health.rows == 249 && health.age_s.is_some(), "{fault}: {health:?}");
+        Ok(())
+    }
+
+    fn expect_good(&self) -> Result<()> {
+        self.reload()?;
+        ensure!(self.germany()? == "Germany", "expected good data, found {}", self.germany()?);
+        let health = Health::expect(self.endpoint, self.name, "ok")?;
+        ensure!(health.rows == 249 && health.errors == 0, "{health:?}");
+        Ok(())
+    }
+}
+
+impl Drop for Watched<'_> {
+    fn drop(&mut self) {
+        // The next test's dictionary has another name, so what is left does no harm.
+        self.endpoint.query(&format!("DROP DICTIONARY IF EXISTS ecommerce.{}", self.name)).ok();
+    }
+}
+
+pub(super) fn a_fault_on_the_way_keeps_the_last_good_data(lab: &mut Lab) -> Result<()> {
+    let stack = lab.stack()?;
+    let feed = stack.layout.ports.countries;
+    let proxy = Proxy::start(Mode::Pass(feed))?;
+    let dictionary = Watched::create(&stack.file.clickhouse[0], "countries_faulty", proxy.port())?;
+    dictionary.expect_good()?;
+    for fault in [
+        Mode::WrongToken(feed),
+        Mode::Reset,
+        Mode::Truncate(feed, 100),
+        Mode::Truncate(feed, 10_000),
+        Mode::Answer(500, "oh".to_owned()),
+        Mode::Answer(204, String::new()),
+    ] {
+        proxy.set(fault.clone());
+        dictionary.expect_failing(&format!("{fault:?}"))?;
+        proxy.set(Mode::Pass(feed));
+        dictionary.expect_good()?;
+    }
+    Ok(())
+}
+
+pub(super) fn a_killed_service_keeps_the_last_good_data(lab: &mut Lab) -> Result<()> {
+    let stack = lab.stack()?;
+    let pid = stack.file.pids.feed_mut(Service::Countries).take().context("expected the feed to run")?;
+    let port = stack.layout.ports.countries;
+    let dictionary = Watched::create(&stack.file.clickhouse[0], "countries_orphaned", port)?;
+    process::stop_how(pid, &stack.layout.dir, Stop::Kill);
+    dictionary.expect_failing("the feed was killed")?;
+    drop(dictionary);
+    let stack = lab.stack()?;
+    let dictionary = Watched::create(&stack.file.clickhouse[0], "countries_found", port)?;
+    dictionary.expect_good()
+}
+
+/// A service that has nothing yet says 503: what was never loaded stays so, and what was loaded stays too.
+pub(super) fn a_feed_without_a_snapshot_wipes_nothing(lab: &mut Lab) -> Result<()> {
+    let stack = lab.stack()?;
+    let service = Extra::user_segments_without_clickhouse(stack)?;
+    let status = lab::wait_for("the service to answer", 20, || {
+        let bearer = format!("Bearer {}", stack.file.countries.token);
+        let url = format!("http://127.0.0.1:{}/user-segments", service.port);
+        Ok(Some(lab::get_url(&url, &[("Authorization", &bearer)])?.status))
+    })?;
+    ensure!(status == 503, "expected 503, found {status}");
+    // The dictionary of countries is led to a service that has not loaded anything either: it answers 404 or 503, never an empty 200.
+    let proxy = Proxy::start(Mode::Pass(stack.layout.ports.countries))?;
+    let dictionary = Watched::create(&stack.file.clickhouse[0], "countries_unready", proxy.port())?;
+    proxy.set(Mode::Answer(503, "no snapshot is loaded yet\n".to_owned()));
+    dictionary.expect_failing("503 while loading")?;
+
+    let endpoint = &stack.file.clickhouse[0];
+    let never = Statement::read(super::statement::USER_SEGMENTS)?.named("user_segments_never")?;
+    endpoint.query(never.over(service.port, "user-segments")?.sql())?;
+    ensure!(endpoint.query("SYSTEM RELOAD DICTIONARY ecommerce.user_segments_never").is_err(), "expected no load");
+    Health::expect(endpoint, "user_segments_never", "failed")?;
+    endpoint.query("DROP DICTIONARY ecommerce.user_segments_never").map(drop)
+}
+
+/// An upstream that changes a country is believed; one that answers nonsense is not, and the service says so.
+pub(super) fn a_poisoned_upstream_reaches_no_dictionary(lab: &mut Lab) -> Result<()> {
+    let stack = lab.stack()?;
+    let vendored = std::fs::read_to_string(xtask::paths::root().join("dict-services/data/countries.jsonl"))?;
+    let renamed = vendored.replace(r#""name":"Germany""#, r#""name":"Deutschland""#);
+    let upstream = Proxy::start(Mode::Answer(200, renamed))?;
+    let service = Extra::countries_with_upstream(stack, upstream.port())?;
+    lab::wait_for("the upstream's countries", 20, || {
+        Ok((service.metric("refreshes_total", "changed")? >= 1).then_some(()))
+    })?;
+    let dictionary = Watched::create(&stack.file.clickhouse[0], "countries_upstream", service.port)?;
+    ensure!(dictionary.germany()? == "Deutschland", "{}", dictionary.germany()?);
+    let half = vendored.lines().take(100).collect::<Vec<_>>().join("\n");
+    for poison in
+        [r#"{"error":"quota exceeded"}"#, "", &half, &vendored.replace("\"population\":8", "\"population\":98")]
+    {
+        let before = service.metric("refreshes_total", "suspicious")?;
+        upstream.set(Mode::Answer(200, poison.to_owned()));
+        lab::wait_for("a refusal", 20, || {
+            Ok((service.metric("refreshes_total", "suspicious")? > before).then_some(()))
+        })?;
+        dictionary.reload()?;
+        ensure!(dictionary.germany()? == "Deutschland", "{}", dictionary.germany()?);
+        Health::expect(dictionary.endpoint, dictionary.name, "ok")?;
+    }
+    Ok(())
+}
+
+/// A service besides the stack's own, ended when it is dropped.
+struct Extra<'a> {
+    stack: &'a Stack,
+    pid: u32,
+    port: u16,
+}
+
+impl<'a> Extra<'a> {
+    fn user_segments_without_clickhouse(stack: &'a Stack) -> Result<Self> {
+        Self::start(stack, "user-segments", &["--clickhouse-url", "http://127.0.0.1:1"])
+    }
+
+    fn countries_with_upstream(stack: &'a Stack, upstream: u16) -> Result<Self> {
+        let url = format!("http://127.0.0.1:{upstream}/countries.jsonl");
+        Self::start(stack, "countries", &["--upstream-url", &url, "--upstream-interval-s", "1"])
+    }
+
+    /// It takes the token of the named collection `countries`, and that of `user_segments`.
+    fn start(stack: &'a Stack, service: &str, arguments: &[&str]) -> Result<Self> {
+        let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let mut command = std::process::Command::new(xtask::paths::program("dict-services"));
+        command
+            .args([service, "--listen", &format!("127.0.0.1:{port}"), "--data-dir"])
+            .arg(tempfile::Builder::new().prefix("extra-").tempdir_in(&stack.layout.dir)?.keep())
+            .args(arguments)
+            .env("FEED_TOKENS", format!("{},{}", stack.file.countries.token, stack.file.user_segments.token));
+        let pid = process::start(&stack.layout.dir, "extra-feed", &mut command)?;
+        Ok(Self { stack, pid, port })
+    }
+
+    /// The value of a metric with the label `result`; 0 if there is none yet.
+    fn metric(&self, name: &str, result: &str) -> Result<u64> {
+        let text = lab::get_url(&format!("http://127.0.0.1:{}/metrics", self.port), &[])?.text;
+        let label = format!("result=\"{result}\"");
+        let line = text.lines().find(|line| line.starts_with(name) && line.contains(&label));
+        Ok(line.and_then(|line| line.rsplit(' ').next()).map_or(Ok(0), str::parse)?)
+    }
+}
+
+impl Drop for Extra<'_> {
+    fn drop(&mut self) {
+        process::stop(self.pid, &self.stack.layout.dir);
+    }
+}
