@@ -266,8 +266,8 @@ pub(crate) fn history<S: Borrow<Shopper>>(crowd: impl IntoIterator<Item = S>, no
             window.samples.extend(activity.map(|activity| Sample::of(&activity, &units, window.cutoff)));
         }
     }
-    let [now, past @ ..] = windows;
-    History { now, past: past.to_vec(), units }
+    let [now, first, second, third] = windows;
+    History { now, past: vec![first, second, third], units }
 }
 
 /// Predicts for [`LIFELONG`] shoppers as well as anybody can: by Bayes' rule from the true distributions and the whole history.
