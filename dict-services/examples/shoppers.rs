@@ -11,7 +11,7 @@ mod shopper;
 use std::{
     fs,
     io::{self, BufWriter, Write},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use agreement::adjusted_rand_index;
@@ -56,15 +56,16 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
+/// The crowd is drawn again for each use and never held, so that the peak memory is that of the training.
 fn quality(users: usize) {
     println!("hidden kinds that stay (score)");
-    let crowd: Vec<Shopper> = Crowd::new(&LIFELONG, 1, f64::from(HORIZON_DAYS)).take(users).collect();
-    let model = trained(&crowd);
-    print_score(&crowd, &model);
+    let crowd = || Crowd::new(&LIFELONG, 1, f64::from(HORIZON_DAYS)).take(users);
+    let model = trained(crowd());
+    print_score(crowd(), &model);
     println!("hidden kinds in their phase of today (segments)");
-    let crowd: Vec<Shopper> = Crowd::new(&PHASES, 2, 0.0).take(users).collect();
-    let model = trained(&crowd);
-    print_segments(&crowd, &model);
+    let crowd = || Crowd::new(&PHASES, 2, 0.0).take(users);
+    let model = trained(crowd());
+    print_segments(crowd(), &model);
 }
 
 fn mixture(users: usize, components: usize) {
@@ -85,10 +86,11 @@ fn mixture(users: usize, components: usize) {
     );
 }
 
-fn trained(crowd: &[Shopper]) -> Model {
-    let started = Instant::now();
+fn trained(crowd: impl Iterator<Item = Shopper>) -> Model {
     let history = history(crowd, NOW, 0.0);
-    println!("  features of {} windows     {:>8.1} s", history.past.len() + 1, started.elapsed().as_secs_f64());
+    let samples: usize = history.past.iter().chain([&history.now]).map(|window| window.samples.len()).sum();
+    println!("  users in {} windows        {samples:>8}", history.past.len() + 1);
+    println!("  memory before training    {:>8} MB", peak_memory_mb());
     let started = Instant::now();
     let model = training::train(&history, None, 1).expect("enough shoppers");
     println!("  training                  {:>8.1} s", started.elapsed().as_secs_f64());
@@ -96,24 +98,29 @@ fn trained(crowd: &[Shopper]) -> Model {
     model
 }
 
-fn print_score(crowd: &[Shopper], model: &Model) {
+fn print_score(crowd: impl Iterator<Item = Shopper>, model: &Model) {
     let horizon = f64::from(HORIZON_DAYS);
-    let activities: Vec<_> =
-        crowd.iter().filter_map(|shopper| Some((shopper, shopper.activity(NOW, 0.0, horizon)?))).collect();
-    let started = Instant::now();
-    let verdicts: Vec<_> = activities.iter().map(|(_, activity)| model.judge(activity, NOW)).collect();
-    println!("  judging {:>9} users   {:>8.1} s, one thread", verdicts.len(), started.elapsed().as_secs_f64());
-    let score = |ppm: u32| f64::from(ppm) / 1e6;
-    let ours = activities
-        .iter()
-        .zip(&verdicts)
-        .map(|((_, activity), verdict)| (score(verdict.score_ppm), activity.next_orders > 0));
-    print_quality("model, all", &Quality::of(ours.clone().collect()));
-    print_quality("model, as many as below", &Quality::of(ours.take(MAX_ORACLE_SHOPPERS).collect()));
     let oracle = Oracle::new(3);
-    let best = activities.iter().take(MAX_ORACLE_SHOPPERS);
-    let best = best.map(|(shopper, activity)| (oracle.chance(shopper, horizon), activity.next_orders > 0));
-    print_quality("best possible", &Quality::of(best.collect()));
+    let (mut all, mut ours, mut best) = (Vec::new(), Vec::new(), Vec::new());
+    let mut judging = Duration::ZERO;
+    for shopper in crowd {
+        let Some(activity) = shopper.activity(NOW, 0.0, horizon) else {
+            continue;
+        };
+        let started = Instant::now();
+        let score = f64::from(model.judge(&activity, NOW).score_ppm) / 1e6;
+        judging += started.elapsed();
+        let bought = activity.next_orders > 0;
+        all.push((score, bought));
+        if ours.len() < MAX_ORACLE_SHOPPERS {
+            ours.push((score, bought));
+            best.push((oracle.chance(&shopper, horizon), bought));
+        }
+    }
+    println!("  judging {:>9} users   {:>8.1} s, one thread", all.len(), judging.as_secs_f64());
+    print_quality("model, all", &Quality::of(all));
+    print_quality("model, as many as below", &Quality::of(ours));
+    print_quality("best possible", &Quality::of(best));
 }
 
 fn print_quality(who: &str, quality: &Quality) {
@@ -121,7 +128,7 @@ fn print_quality(who: &str, quality: &Quality) {
     println!("  {who:<24} users {:>8}  AUC {auc:.4}  Brier {brier:.4}  calibration error {error:.4}", quality.users);
 }
 
-fn print_segments(crowd: &[Shopper], model: &Model) {
+fn print_segments(crowd: impl Iterator<Item = Shopper>, model: &Model) {
     let segments = model.segments();
     let mut pairs = Vec::new();
     let mut counts = std::collections::BTreeMap::new();

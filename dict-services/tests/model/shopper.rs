@@ -15,6 +15,8 @@
     reason = "counts, days and amounts of a simulation are small and not negative"
 )]
 
+use std::borrow::Borrow;
+
 use dict_services::{
     model::{
         dataset::{HORIZON_DAYS, History, Sample, Window},
@@ -251,17 +253,21 @@ impl Shopper {
     }
 }
 
-/// What a training on `day` reads of `crowd`; day 0 is `now`, unix seconds.
-pub(crate) fn history(crowd: &[Shopper], now: u32, day: f64) -> History {
+/// What a training on `day` reads of `crowd`; day 0 is `now`, unix seconds. Shoppers are looked at one by one.
+pub(crate) fn history<S: Borrow<Shopper>>(crowd: impl IntoIterator<Item = S>, now: u32, day: f64) -> History {
     let horizon = f64::from(HORIZON_DAYS);
     let units = Units::new([("EUR".to_owned(), TYPICAL_ORDER_E4 / 10_000.0)]);
-    let window = |day: f64, next_days: f64| {
-        let cutoff = unix_s(now, day);
-        let activities = crowd.iter().filter_map(|shopper| shopper.activity(now, day, next_days));
-        Window { cutoff, samples: activities.map(|activity| Sample::of(&activity, &units, cutoff)).collect() }
-    };
-    let past = (1..=3).map(|back| window(day - horizon * f64::from(back), horizon)).collect();
-    History { now: window(day, 0.0), past, units: units.clone() }
+    let window = |back: u8| Window { cutoff: unix_s(now, day - horizon * f64::from(back)), samples: Vec::new() };
+    let mut windows = [0, 1, 2, 3].map(window);
+    for shopper in crowd {
+        for (back, window) in (0_u8..).zip(&mut windows) {
+            let next_days = if back == 0 { 0.0 } else { horizon };
+            let activity = shopper.borrow().activity(now, day - horizon * f64::from(back), next_days);
+            window.samples.extend(activity.map(|activity| Sample::of(&activity, &units, window.cutoff)));
+        }
+    }
+    let [now, first, second, third] = windows;
+    History { now, past: vec![first, second, third], units }
 }
 
 /// Predicts for [`LIFELONG`] shoppers as well as anybody can: by Bayes' rule from the true distributions and the whole history.
