@@ -30,9 +30,9 @@ const METRICS: &[Metric] = &[
     Metric("landfall_backlog_bytes", "gauge", "Bytes of these rows."),
     Metric("landfall_backlog_age_seconds", "gauge", "How long the oldest of these rows has waited."),
     Metric("landfall_batches", "gauge", "Frozen batches that wait, by the class of their last failure."),
-    Metric("landfall_insert_attempts_total", "counter", "INSERTs by the class of the answer."),
-    Metric("landfall_insert_seconds", "histogram", "How long INSERTs took."),
-    Metric("landfall_insert_rows_total", "counter", "Rows of successful INSERTs."),
+    Metric("landfall_insert_attempts_total", "counter", "Inserts by the class of the answer."),
+    Metric("landfall_insert_seconds", "histogram", "How long inserts took."),
+    Metric("landfall_insert_rows_total", "counter", "Rows of successful inserts."),
 ];
 
 /// Where a sample comes from.
@@ -87,7 +87,7 @@ fn is_plain(value: &str) -> bool {
     value.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.:+".contains(&b))
 }
 
-/// INSERTs since the Batcher woke up. Prometheus understands counters that start over.
+/// Inserts since the Batcher woke up. Prometheus understands counters that start over.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inserts {
     attempts: Vec<(Delivery, u64)>,

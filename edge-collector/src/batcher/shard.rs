@@ -50,7 +50,7 @@ pub(super) struct Memory {
     pub(super) letters: Option<Open>,
     /// What was booked since the object exists, for metrics.
     pub(super) totals: Ledger,
-    /// INSERTs since the object woke up, for metrics.
+    /// Inserts since the object woke up, for metrics.
     pub(super) inserts: Inserts,
     /// Bytes that wait in frozen segments.
     pub(super) frozen_bytes: i64,
@@ -110,11 +110,16 @@ impl Shard {
             return Response::error("too much is waiting", 503);
         }
         let append = append::decode(frame).map_err(|error| Error::RustError(error.to_string()))?;
-        if self.memory.borrow().window.would_overflow(&append, BLOB_BYTES_MAX) {
+        let now_ms = clock::now_ms();
+        let must_close = {
+            let window = &self.memory.borrow().window;
+            window.would_overflow(&append, BLOB_BYTES_MAX) || window.is_stuck(now_ms)
+        };
+        if must_close {
             self.commit();
         }
         let (answers, is_first) = self.join_window(&append);
-        let durable = self.memory.borrow_mut().window.wait();
+        let durable = self.memory.borrow_mut().window.wait(now_ms);
         if is_first {
             let shard = Rc::clone(self);
             // Not a part of this request: the others must not wait in vain if its sender leaves.

@@ -18,9 +18,19 @@ pub(crate) struct Window {
     /// `JSONEachRow` lines, each with its line end.
     pub(crate) lines: Vec<u8>,
     waiting: Vec<oneshot::Sender<bool>>,
+    /// When the first of those who wait came.
+    opened_at_ms: i64,
 }
 
+/// A window that is this much older than it should be, or from the future, has lost its timer: the runtime's timers follow the wall clock.
+const STUCK_MS: i64 = 1_000;
+
 impl Window {
+    /// Whether somebody waits whom no timer will answer in time.
+    pub(crate) fn is_stuck(&self, now_ms: i64) -> bool {
+        !self.is_empty() && !(0..STUCK_MS).contains(&now_ms.saturating_sub(self.opened_at_ms))
+    }
+
     /// Whether nobody waits: the next one to arrive opens the window.
     pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
@@ -40,8 +50,11 @@ impl Window {
     }
 
     /// Resolves to whether the commit was durable.
-    pub(crate) fn wait(&mut self) -> oneshot::Receiver<bool> {
+    pub(crate) fn wait(&mut self, now_ms: i64) -> oneshot::Receiver<bool> {
         let (sender, receiver) = oneshot::channel();
+        if self.is_empty() {
+            self.opened_at_ms = now_ms;
+        }
         self.waiting.push(sender);
         receiver
     }
