@@ -11,6 +11,7 @@ mod client;
 mod clock;
 mod config;
 mod events;
+mod fault_point;
 mod health;
 mod http;
 mod query;

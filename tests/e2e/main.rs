@@ -13,6 +13,7 @@ mod command_line;
 mod delivery;
 mod deploy;
 mod dictionaries;
+mod fault_point;
 mod operator;
 mod page_view;
 mod privacy;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         ("round_trip", round_trip::TESTS),
         ("books", books::TESTS),
         ("delivery", delivery::TESTS),
+        ("fault_point", fault_point::TESTS),
         ("dictionaries", dictionaries::TESTS),
         ("segments", segments::TESTS),
         ("schema", schema::TESTS),

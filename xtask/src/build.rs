@@ -52,21 +52,38 @@ pub fn beacon() -> Result<()> {
 
 /// The Worker: `edge-collector/build/index.js` and `index_bg.wasm`, unless they are up to date. Says whether it built.
 pub fn worker() -> Result<bool> {
+    build_worker(&paths::worker_build(), &[])
+}
+
+/// The Worker that tells a test how far a flush has come (`edge-collector/src/fault_point.rs`); the folder where it is.
+pub fn worker_with_fault_points() -> Result<PathBuf> {
+    let folder = paths::root().join("target/fault-points");
+    build_worker(&folder, &["--features", "fault-points"])?;
+    Ok(folder)
+}
+
+/// Builds the Worker into a folder of the clone, with more options of `cargo build`.
+fn build_worker(folder: &Path, options: &[&str]) -> Result<bool> {
     tool::check_prerequisites()?;
     tool::ensure_node_modules()?;
     tool::ensure_wasm_target()?;
     beacon()?;
     let fingerprint = fingerprint()?;
-    let stamp = paths::worker_build().join("fingerprint");
-    let is_fresh = std::fs::read_to_string(&stamp).is_ok_and(|built| built == fingerprint)
-        && paths::worker_build().join("index_bg.wasm").is_file();
+    let stamp = folder.join("fingerprint");
+    let wasm = folder.join("index_bg.wasm");
+    let is_fresh = std::fs::read_to_string(&stamp).is_ok_and(|built| built == fingerprint) && wasm.is_file();
     if is_fresh {
         println!("▸ the Worker is up to date");
         return Ok(false);
     }
     let mut command = Command::new(tool::worker_build()?);
+    // worker-build wants the folder relative to the crate.
+    let relative = Path::new("..").join(folder.strip_prefix(paths::root())?);
     command
-        .arg("--release")
+        .args(["--release", "--out-dir"])
+        .arg(relative)
+        .args([".", "--"])
+        .args(options)
         .current_dir(paths::root().join("edge-collector"))
         .env("WASM_BINDGEN_BIN", tool::wasm_bindgen()?)
         .env("WASM_OPT_BIN", paths::node_module("binaryen/bin/wasm-opt"))
@@ -74,16 +91,15 @@ pub fn worker() -> Result<bool> {
         // A beacon whose sender has left is still taken: the handler runs on under waitUntil.
         .env("RUN_TO_COMPLETION", "1");
     step::run("building the Worker (Rust to Wasm)", &mut command, BUILD_MINUTES_MAX)?;
-    strip_names()?;
+    strip_names(&wasm)?;
     std::fs::write(stamp, fingerprint).context("expected to write the Worker's fingerprint")?;
     Ok(true)
 }
 
 /// Removes the functions' names, a tenth of the Worker: worker-build keeps them, and Cargo's own `strip` would take more than names.
-fn strip_names() -> Result<()> {
-    let wasm = paths::worker_build().join("index_bg.wasm");
+fn strip_names(wasm: &Path) -> Result<()> {
     let mut command = Command::new(paths::node_module("binaryen/bin/wasm-opt"));
-    command.args(WASM_FEATURES).args(["--strip-debug", "--strip-producers"]).arg(&wasm).arg("-o").arg(&wasm);
+    command.args(WASM_FEATURES).args(["--strip-debug", "--strip-producers"]).arg(wasm).arg("-o").arg(wasm);
     step::run("removing names from the Wasm", &mut command, BUILD_MINUTES_MAX)
 }
 

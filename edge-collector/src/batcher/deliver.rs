@@ -18,7 +18,7 @@ use worker::{Error, Result, console_error};
 use super::shard::Shard;
 use super::store::{Batch, Store};
 use crate::config::{Config, Endpoint};
-use crate::{clock, sink};
+use crate::{clock, fault_point, sink};
 
 impl Shard {
     /// Sends one batch to the first region that may have it and takes it. If none does now, the batch waits.
@@ -71,16 +71,19 @@ impl Shard {
             }
             return Ok(false);
         }
+        fault_point::reached(&self.env, "region-asked").await;
         let is_first_doubt = batch.doubt.is_none();
         if is_first_doubt && (!is_trusted || place != self.memory.borrow().region) {
             // Written before it is sent: if the object dies in between, nobody else knows where the batch went.
             doubt(store, batch, place)?;
         }
+        fault_point::reached(&self.env, "doubt-written").await;
         let started_ms = clock::now_ms();
         let answer = self.attempt(store, batch, endpoint).await.unwrap_or_else(|error| {
             console_error!("batcher: {error}");
             sink::Answer { delivery: Delivery::Hold, code: None, message: String::new() }
         });
+        fault_point::reached(&self.env, "answer-read").await;
         let took_ms = clock::now_ms().saturating_sub(started_ms).max(0).unsigned_abs();
         self.memory.borrow_mut().inserts.note(answer.delivery, took_ms, batch.rows.unsigned_abs());
         if answer.delivery != Delivery::Unknown
@@ -95,6 +98,7 @@ impl Shard {
             Delivery::Delivered => {
                 self.memory.borrow_mut().health.succeed(place, clock::now_ms());
                 self.finish(store, batch, place)?;
+                fault_point::reached(&self.env, "batch-finished").await;
                 Ok(true)
             }
             Delivery::Poison if batch.table == Table::Events => {

@@ -12,7 +12,7 @@ use worker::{Error, Result};
 
 use super::shard::{FLUSH_MS, OUTCOMES_FLUSH_MS, Shard, encode_counts};
 use super::store::{Commit, Open, Store};
-use crate::clock;
+use crate::{clock, fault_point};
 
 /// How long one alarm goes on sending; then it makes way and is set again. The platform allows 15 minutes.
 const ALARM_MS_MAX: i64 = 120_000;
@@ -23,10 +23,14 @@ impl Shard {
         let store = self.open("")?;
         self.memory.borrow_mut().alarm_at_ms = None;
         let started_ms = clock::now_ms();
+        fault_point::reached(&self.env, "flush-begun").await;
         self.freeze_due(started_ms)?;
+        fault_point::reached(&self.env, "batch-frozen").await;
         store.atomically(move |store| store.drop_delivered(started_ms - WINDOW_MS))?;
         self.send_batches(&store, started_ms).await?;
+        fault_point::reached(&self.env, "batches-sent").await;
         self.arm().await;
+        fault_point::reached(&self.env, "alarm-set").await;
         Ok(())
     }
 

@@ -16,7 +16,7 @@ use worker::{Delay, Env, Error, Response, Result, State, console_error};
 
 use super::store::{BLOB_BYTES_MAX, Commit, Open, Store};
 use super::window::Window;
-use crate::clock;
+use crate::{clock, fault_point};
 
 /// How long a window stays open for others to join.
 const WINDOW: Duration = Duration::from_millis(20);
@@ -130,7 +130,10 @@ impl Shard {
             });
         }
         match durable.await {
-            Ok(true) => Response::from_bytes(append::encode_answer(&answers)),
+            Ok(true) => {
+                fault_point::reached(&self.env, "rows-written").await;
+                Response::from_bytes(append::encode_answer(&answers))
+            }
             _ => Response::error("the write failed", 503),
         }
     }

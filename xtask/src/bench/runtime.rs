@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::interrupt;
 use crate::stack::port;
 use crate::stack::workerd::{self, Settings};
+use crate::{interrupt, paths};
 
 const READY_MAX: Duration = Duration::from_secs(30);
 /// What `/proc` counts CPU time in: `USER_HZ`, the same on every Linux that the embedded stack runs on.
@@ -40,7 +40,7 @@ impl Runtime {
     /// Serves the built Worker from a folder, with no ClickHouse behind it.
     pub(super) fn start_collector(folder: &Path) -> Result<Self> {
         let port = port::free_block()?;
-        workerd::write(folder, &Settings::for_measurement(port))?;
+        workerd::write(folder, &paths::worker_build(), &Settings::for_measurement(port))?;
         Self::start(folder, port)
     }
 

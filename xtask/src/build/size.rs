@@ -73,7 +73,7 @@ pub fn start() -> Result<Start> {
     let ours = folder.path().join("ours");
     let no_op = folder.path().join("no-op");
     let port = port::free_block()?;
-    workerd::write(&ours, &Settings::for_measurement(port))?;
+    workerd::write(&ours, &paths::worker_build(), &Settings::for_measurement(port))?;
     write_no_op(&no_op, port)?;
     let (mut our_times, mut no_op_times) = (Vec::new(), Vec::new());
     for _ in 0..STARTS {

@@ -80,7 +80,7 @@ impl Scene {
         let proxies: Vec<Proxy> = ports.map(Proxy::start).collect::<Result<_>>()?;
         stack.layout.surroundings = Surroundings {
             clickhouse_ports: proxies.iter().map(|proxy| proxy.port).collect(),
-            workerd_variables: Vec::new(),
+            ..Surroundings::default()
         };
         stack.stop_workerd(Stop::Clean)?;
         stack.start_workerd()?;

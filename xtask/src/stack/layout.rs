@@ -44,6 +44,10 @@ pub struct Surroundings {
     pub clickhouse_ports: Vec<u16>,
     /// Environment variables of the collector's process: name and value.
     pub workerd_variables: Vec<(String, String)>,
+    /// The folder of another build of the Worker.
+    pub worker: Option<PathBuf>,
+    /// Further variables of the Worker: name and value.
+    pub worker_variables: Vec<(String, String)>,
 }
 
 /// Random per folder; nothing in the clone holds one.

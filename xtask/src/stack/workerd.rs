@@ -25,6 +25,8 @@ pub struct Settings {
     pub sites: serde_json::Value,
     /// Secret bindings: name and value.
     pub secrets: Vec<(String, String)>,
+    /// Further bindings of text: name and value.
+    pub variables: Vec<(String, String)>,
 }
 
 impl Settings {
@@ -41,7 +43,9 @@ impl Settings {
             ));
             regions.push(region(name, &format!("http://127.0.0.1:{port}")));
         }
-        Self { port: layout.ports.collector, regions: regions.into(), sites: demo_sites(&layout.regions), secrets }
+        let sites = demo_sites(&layout.regions);
+        let variables = layout.surroundings.worker_variables.clone();
+        Self { port: layout.ports.collector, regions: regions.into(), sites, secrets, variables }
     }
 
     /// The Worker alone, with no ClickHouse behind it.
@@ -52,6 +56,7 @@ impl Settings {
             regions: json!([region("eu", "http://127.0.0.1:9")]),
             sites: demo_sites(&regions),
             secrets: Vec::new(),
+            variables: Vec::new(),
         }
     }
 }
@@ -79,18 +84,19 @@ pub fn program() -> PathBuf {
 /// Starts the Worker of a stack.
 pub fn start(layout: &Layout) -> Result<u32> {
     let folder = layout.dir.join("workerd");
-    write(&folder, &Settings::of(layout))?;
+    let built = layout.surroundings.worker.clone().unwrap_or_else(paths::worker_build);
+    write(&folder, &built, &Settings::of(layout))?;
     let mut command = Command::new(program());
     command.arg("serve").arg(folder.join("config.capnp")).envs(layout.surroundings.workerd_variables.iter().cloned());
     process::start(&layout.dir, "workerd", &mut command)
 }
 
 /// Writes the configuration and a copy of the built Worker into a folder, so that a later build does not change a running stack.
-pub fn write(folder: &Path, settings: &Settings) -> Result<()> {
+pub fn write(folder: &Path, built: &Path, settings: &Settings) -> Result<()> {
     std::fs::create_dir_all(folder.join("objects"))?;
     for name in ["index.js", "index_bg.wasm"] {
-        std::fs::copy(paths::worker_build().join(name), folder.join(name))
-            .with_context(|| format!("expected edge-collector/build/{name}; build it: cargo xtask build-worker"))?;
+        std::fs::copy(built.join(name), folder.join(name))
+            .with_context(|| format!("expected {}/{name}; build it: cargo xtask build-worker", built.display()))?;
     }
     let path = folder.join("config.capnp");
     std::fs::write(&path, config(settings, &folder.join("objects")))?;
@@ -115,7 +121,7 @@ const config :Workerd.Config = (
 fn config(settings: &Settings, objects: &Path) -> String {
     let mut bindings = String::new();
     let vars = [("REGIONS".to_owned(), settings.regions.to_string()), ("SITES".to_owned(), settings.sites.to_string())];
-    for (name, value) in vars.iter().chain(&settings.secrets) {
+    for (name, value) in vars.iter().chain(&settings.secrets).chain(&settings.variables) {
         // Writing to a String cannot fail.
         let _ = write!(bindings, "\n    (name = {}, text = {}),", quoted(name), quoted(value));
     }

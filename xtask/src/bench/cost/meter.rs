@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::bench::lab::Lab;
 use crate::bench::runtime::Runtime;
+use crate::paths;
 use crate::stack::port;
 use crate::stack::workerd::{self, Settings};
 
@@ -47,7 +48,7 @@ impl Meter {
     pub(super) fn start(lab: &Lab) -> Result<Self> {
         let folder = lab.folder().join("metered");
         let port = port::free_block()?;
-        workerd::write(&folder, &Settings { port, ..Settings::of(&lab.stack.layout) })?;
+        workerd::write(&folder, &paths::worker_build(), &Settings { port, ..Settings::of(&lab.stack.layout) })?;
         insert_meter(&folder)?;
         Ok(Self { runtime: Runtime::start(&folder, port)? })
     }

@@ -1,0 +1,23 @@
+//! Points between the steps of a flush at which a test kills the process. In scope: telling the test that a point is reached.
+//!
+//! Only in test builds (feature `fault-points`): the production Worker has nothing of it.
+
+use worker::Env;
+
+/// Tells the test, and waits for its answer; a test that wants the process to end here never gives one.
+#[cfg(feature = "fault-points")]
+pub(crate) async fn reached(env: &Env, name: &str) {
+    let Ok(base) = env.var("FAULT_POINTS_URL") else { return };
+    let Ok(request) = worker::Request::new(&format!("{base}/{name}"), worker::Method::Get) else {
+        return;
+    };
+    if let Ok(mut response) = worker::Fetch::Request(request).send().await {
+        // An unread body would hold the connection.
+        let _ = response.bytes().await;
+    }
+}
+
+/// Nothing.
+#[cfg(not(feature = "fault-points"))]
+#[expect(clippy::unused_async, reason = "the test build waits here")]
+pub(crate) async fn reached(_env: &Env, _name: &str) {}

@@ -1,0 +1,133 @@
+//! "An acknowledged event arrives exactly once, wherever the collector dies": it is killed between every two steps of a flush.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use serde_json::json;
+use xtask::build;
+use xtask::stack::Stack;
+use xtask::stack::process::Stop;
+
+use crate::Test;
+use crate::lab::{self, Lab};
+
+pub(crate) const TESTS: &[(&str, Test)] = &[(
+    "killed_between_any_two_steps_nothing_is_lost_or_doubled",
+    killed_between_any_two_steps_nothing_is_lost_or_doubled,
+)];
+
+/// In the order of a flush; the first is the step before it, of which the sender never hears.
+const POINTS: [&str; 9] = [
+    "rows-written",
+    "flush-begun",
+    "batch-frozen",
+    "region-asked",
+    "doubt-written",
+    "answer-read",
+    "batch-finished",
+    "batches-sent",
+    "alarm-set",
+];
+const EVENTS: u64 = 20;
+/// The longest delay between two attempts, and the start of the collector.
+const RECOVERY_S: u64 = 60;
+
+fn killed_between_any_two_steps_nothing_is_lost_or_doubled(lab: &mut Lab) -> Result<()> {
+    let worker = build::worker_with_fault_points()?;
+    let stack = lab.stack()?;
+    let gate = Gate::open()?;
+    stack.layout.surroundings.worker = Some(worker);
+    stack.layout.surroundings.worker_variables = vec![("FAULT_POINTS_URL".to_owned(), gate.url.clone())];
+    restart(stack)?;
+    let result = POINTS.iter().try_for_each(|point| {
+        kill_at(stack, &gate, point).map_err(|error| error.context(format!("killed at {point}")))
+    });
+    gate.arm(None);
+    stack.layout.surroundings.worker = None;
+    stack.layout.surroundings.worker_variables = Vec::new();
+    restart(stack)?;
+    result
+}
+
+fn restart(stack: &mut Stack) -> Result<()> {
+    stack.stop_workerd(Stop::Kill)?;
+    stack.start_workerd()
+}
+
+fn kill_at(stack: &mut Stack, gate: &Gate, point: &str) -> Result<()> {
+    let run = lab::event_id();
+    let events: Vec<_> =
+        (0..EVENTS).map(|_| json!({"event_id": lab::event_id(), "event_type": "login", "session_id": run})).collect();
+    let beacon = json!({"site": "demo", "events": events});
+    gate.arm(Some(point));
+    // Killed before the answer, the collector never acknowledges: the sender does what the script does, and sends again.
+    let is_acknowledged = lab::send(stack, &beacon).is_ok_and(|answer| answer.status == 202);
+    ensure!(is_acknowledged != (point == "rows-written"), "the answer at {point}: {is_acknowledged}");
+    lab::wait_for(&format!("the flush to reach {point}"), 30, || Ok(gate.is_reached().then_some(())))?;
+    stack.stop_workerd(Stop::Kill)?;
+    gate.arm(None);
+    stack.start_workerd()?;
+    if !is_acknowledged {
+        let again = lab::send(stack, &beacon)?;
+        ensure!(again.outcomes()?.iter().all(|outcome| outcome == "duplicate"), "expected duplicates, found {again:?}");
+    }
+    lab::expect_events(stack, &format!("session_id = '{run}'"), EVENTS, RECOVERY_S)
+}
+
+/// What the collector asks at every point: it is let through, unless the point is the armed one.
+struct Gate {
+    url: String,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    armed: Option<String>,
+    /// Requests that never get an answer.
+    held: Vec<TcpStream>,
+}
+
+impl Gate {
+    fn open() -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let gate = Self { url: format!("http://{}", listener.local_addr()?), state: Arc::default() };
+        let state = Arc::clone(&gate.state);
+        // Ends with the tests' process.
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                // A caller that was killed meanwhile is no concern of the gate.
+                let _ = pass(stream, &state);
+            }
+        });
+        Ok(gate)
+    }
+
+    fn arm(&self, point: Option<&str>) {
+        let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *state = State { armed: point.map(str::to_owned), held: Vec::new() };
+    }
+
+    fn is_reached(&self) -> bool {
+        !self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner).held.is_empty()
+    }
+}
+
+fn pass(mut stream: TcpStream, state: &Mutex<State>) -> Result<()> {
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    let mut request = Vec::new();
+    let mut byte = [0_u8; 1];
+    while !request.ends_with(b"\r\n\r\n") && stream.read(&mut byte)? == 1 {
+        request.push(byte[0]);
+    }
+    let request = String::from_utf8_lossy(&request).into_owned();
+    let mut state = state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let is_armed = state.armed.as_ref().is_some_and(|point| request.starts_with(&format!("GET /{point} ")));
+    if is_armed {
+        state.held.push(stream);
+        return Ok(());
+    }
+    Ok(stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")?)
+}
