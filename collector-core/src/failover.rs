@@ -97,6 +97,18 @@ pub fn choose<'r>(permitted: &'r [String], doubt: Option<&Doubt>, health: &Healt
     }
 }
 
+/// When a batch that waits is to be looked at again: when a region opens for it.
+pub fn next_look_ms(permitted: &[String], doubt: Option<&Doubt>, health: &Health, now_ms: i64) -> i64 {
+    let first_of_all_ms = permitted.iter().map(|region| health.opens_at_ms(region)).min().unwrap_or(now_ms);
+    match doubt {
+        Some(doubt) => {
+            let free_at_ms = doubt.since_ms.saturating_add(FAILOVER_AFTER_MS);
+            health.opens_at_ms(&doubt.region).min(first_of_all_ms.max(free_at_ms))
+        }
+        None => first_of_all_ms,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -134,6 +146,23 @@ mod tests {
         assert_eq!(choose(&permitted, Some(&doubt), &health, later_ms), Some("us"));
         health.succeed("eu", later_ms);
         assert_eq!(choose(&permitted, Some(&doubt), &health, later_ms), Some("eu"), "there it cannot be doubled");
+    }
+
+    #[test]
+    fn a_batch_that_waits_is_looked_at_when_a_region_opens_for_it() {
+        let permitted = names(&["eu", "us"]);
+        let mut health = Health::default();
+        health.fail("eu", NOW_MS, 30_000);
+        let doubt = Doubt { region: "eu".into(), since_ms: NOW_MS };
+        assert_eq!(
+            next_look_ms(&permitted, Some(&doubt), &health, NOW_MS),
+            NOW_MS + 30_000,
+            "not before, though us is open"
+        );
+        let old = Doubt { since_ms: NOW_MS - FAILOVER_AFTER_MS + 1_000, ..doubt };
+        assert_eq!(next_look_ms(&permitted, Some(&old), &health, NOW_MS), NOW_MS + 1_000);
+        health.fail("us", NOW_MS, 500);
+        assert_eq!(next_look_ms(&permitted, None, &health, NOW_MS), NOW_MS + 500);
     }
 
     #[test]

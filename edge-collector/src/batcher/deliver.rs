@@ -48,7 +48,7 @@ impl Shard {
                     }
                 }
                 None => {
-                    self.wait_for(&places, now_ms);
+                    self.wait_for(&places, &batch, now_ms);
                     return Ok(());
                 }
             }

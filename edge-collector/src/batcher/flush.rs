@@ -11,7 +11,7 @@ use uuid::Builder;
 use worker::{Error, Result};
 
 use super::shard::{FLUSH_MS, OUTCOMES_FLUSH_MS, Shard, encode_counts};
-use super::store::{Commit, Open, Store};
+use super::store::{Batch, Commit, Open, Store};
 use crate::{clock, fault_point};
 
 /// How long one alarm goes on sending; then it makes way and is set again. The platform allows 15 minutes.
@@ -112,9 +112,9 @@ impl Shard {
     }
 
     /// A batch waits for one of these regions: until the first of them may be tried, it need not be looked at.
-    pub(super) fn wait_for(&self, places: &[String], now_ms: i64) {
+    pub(super) fn wait_for(&self, places: &[String], batch: &Batch, now_ms: i64) {
         let memory = &mut *self.memory.borrow_mut();
-        let opens_at_ms = places.iter().map(|place| memory.health.opens_at_ms(place)).min().unwrap_or(now_ms);
+        let opens_at_ms = failover::next_look_ms(places, batch.doubt.as_ref(), &memory.health, now_ms);
         let is_first = memory.not_before_ms == 0;
         memory.not_before_ms = if is_first { opens_at_ms } else { memory.not_before_ms.min(opens_at_ms) };
     }

@@ -29,6 +29,10 @@ fn exchange(client: &TcpStream, shared: &Shared) -> io::Result<()> {
     client.set_write_timeout(Some(IO_MAX))?;
     let mut reader = BufReader::new(client);
     let Some(head) = read_head(&mut reader)? else { return Ok(()) };
+    if head.first().is_some_and(|line| line.starts_with("GET ")) {
+        // The Batcher asks whether anybody is there: somebody is. Faults are for what it then risks.
+        return carry_out(Reaction::Pass, client, shared, &head, &[]);
+    }
     let reaction = shared.next_reaction();
     if reaction == Reaction::ResetBeforeBody {
         reset(client);
