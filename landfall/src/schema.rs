@@ -34,6 +34,7 @@ pub const FILES: &[File] = files! {
     "0006_hourly_events.sql"
     "0007_product_stats.sql"
     "0008_collector_balance.sql"
+    "0009_repeated_events.sql"
     "0010_user_segments_cache_dict.sql"
     "0011_user_segments_direct_dict.sql"
     "0012_dictionary_health.sql"

@@ -13,6 +13,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("a_wrong_password_is_named", a_wrong_password_is_named),
     ("the_collector_may_only_insert", the_collector_may_only_insert),
     ("the_reader_may_only_read", the_reader_may_only_read),
+    ("an_id_that_is_there_twice_is_shown", an_id_that_is_there_twice_is_shown),
 ];
 
 fn landfall(endpoint: &Endpoint, password: &str) -> Result<std::process::Output> {
@@ -72,5 +73,24 @@ fn the_reader_may_only_read(lab: &mut Lab) -> Result<()> {
         "expected the reader not to write"
     );
     ensure!(reader.query("DROP TABLE ecommerce.events").is_err(), "expected the reader not to drop");
+    Ok(())
+}
+
+fn an_id_that_is_there_twice_is_shown(lab: &mut Lab) -> Result<()> {
+    let endpoint = lab.stack()?.file.clickhouse[0].clone();
+    let site = format!("twice-{}", crate::lab::event_id());
+    let insert = |id: &str| {
+        endpoint.query(&format!(
+            "INSERT INTO ecommerce.events (site_id, event_id, timestamp, received_at) VALUES ('{site}', '{id}', now64(3), now64(3))"
+        ))
+    };
+    let (twice, once) = (crate::lab::event_id(), crate::lab::event_id());
+    for id in [&twice, &once, &twice] {
+        insert(id)?;
+    }
+    let found = endpoint.query(&format!(
+        "SELECT event_id, copies FROM ecommerce.repeated_events WHERE site_id = '{site}' AND date = today() FORMAT CSV"
+    ))?;
+    ensure!(found == format!("\"{twice}\",2"), "expected {twice} twice and nothing else, found {found}");
     Ok(())
 }
