@@ -15,6 +15,7 @@ use serde_json::json;
 use uuid::Uuid;
 use worker::{Error, Result, console_error};
 
+use super::flush::random;
 use super::shard::Shard;
 use super::store::{Batch, Store};
 use crate::config::{Config, Endpoint};
@@ -73,8 +74,10 @@ impl Shard {
         }
         fault_point::reached(&self.env, "region-asked").await;
         let is_first_doubt = batch.doubt.is_none();
-        if is_first_doubt && (!is_trusted || place != self.memory.borrow().region) {
-            // Written before it is sent: if the object dies in between, nobody else knows where the batch went.
+        // What never failed and was sent home is put in doubt after a restart; all else is written down before it is sent, because if the
+        // object dies in between, nobody else knows where the batch went.
+        let is_usual = is_trusted && batch.attempts == 0 && place == self.memory.borrow().region;
+        if is_first_doubt && !is_usual {
             doubt(store, batch, place)?;
         }
         fault_point::reached(&self.env, "doubt-written").await;
@@ -122,7 +125,7 @@ impl Shard {
 
     /// Leaves a region alone for a while.
     fn close(&self, place: &str, class: Delivery) -> Result<()> {
-        let random = random()?;
+        let random = u64::from_le_bytes(random()?);
         let health = &mut self.memory.borrow_mut().health;
         let wait_ms = Backoff { failures: health.failures(place) }.next_wait_ms(class, random);
         health.fail(place, clock::now_ms(), wait_ms);
@@ -173,7 +176,7 @@ fn doubt(store: &Store, batch: &mut Batch, place: &str) -> Result<()> {
 
 /// Keeps a batch that only an operator can help. True: there is nothing more to do with it now.
 fn postpone(store: &Store, batch: &Batch, class: Delivery, code: Option<i32>) -> Result<bool> {
-    let wait_ms = Backoff { failures: batch.attempts }.next_wait_ms(class, random()?);
+    let wait_ms = Backoff { failures: batch.attempts }.next_wait_ms(class, u64::from_le_bytes(random()?));
     let next_at_ms = clock::now_ms().saturating_add(i64::try_from(wait_ms).unwrap_or(i64::MAX));
     store.postpone(batch, next_at_ms, &waits_for(class, code))?;
     alert(batch, class, code);
@@ -201,10 +204,4 @@ fn alert(batch: &Batch, class: Delivery, code: Option<i32>) {
         "attempts": batch.attempts.saturating_add(1), "code": code,
     });
     console_error!("{line}");
-}
-
-fn random() -> Result<u64> {
-    let mut bytes = [0_u8; 8];
-    getrandom::fill(&mut bytes).map_err(|error| Error::RustError(format!("expected random bytes, found {error}")))?;
-    Ok(u64::from_le_bytes(bytes))
 }

@@ -153,7 +153,12 @@ pub(super) fn count_lines(lines: &[u8]) -> i64 {
 
 /// A deduplication token: unique, and in the order of time for whoever reads logs.
 pub(super) fn mint_token() -> Result<String> {
-    let mut bytes = [0_u8; 10];
-    getrandom::fill(&mut bytes).map_err(|error| Error::RustError(format!("expected random bytes, found {error}")))?;
+    let bytes = random()?;
     Ok(Builder::from_unix_timestamp_millis(clock::now_ms().unsigned_abs(), &bytes).into_uuid().hyphenated().to_string())
+}
+
+pub(super) fn random<const BYTES: usize>() -> Result<[u8; BYTES]> {
+    let mut bytes = [0_u8; BYTES];
+    getrandom::fill(&mut bytes).map_err(|error| Error::RustError(format!("expected random bytes, found {error}")))?;
+    Ok(bytes)
 }
