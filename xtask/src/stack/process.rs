@@ -14,6 +14,9 @@ use nix::unistd::Pid;
 /// How long a process may take to end by itself before it is made to.
 const STOP_MAX: Duration = Duration::from_secs(15);
 const TAIL_LINES: usize = 25;
+/// More of a command line than it takes to find the folder, in bytes.
+#[cfg(target_os = "linux")]
+const COMMAND_LINE_MAX: usize = 64 * 1024;
 
 /// How to stop a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,8 +130,11 @@ fn reap(pid: u32) {
 
 #[cfg(target_os = "linux")]
 fn command_line(pid: u32) -> Option<String> {
-    let bytes = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-    Some(String::from_utf8_lossy(&bytes).replace('\0', " "))
+    use std::io::Read as _;
+    // In one read: between two, the process may give up its memory, and half a line would look like somebody else's.
+    let mut bytes = vec![0; COMMAND_LINE_MAX];
+    let length = std::fs::File::open(format!("/proc/{pid}/cmdline")).and_then(|mut file| file.read(&mut bytes)).ok()?;
+    Some(String::from_utf8_lossy(&bytes[..length]).replace('\0', " "))
 }
 
 #[cfg(target_os = "linux")]
