@@ -26,7 +26,8 @@ pub struct Url<'a> {
 impl<'a> Url<'a> {
     /// Splits an absolute URL with a host; `None` for anything else.
     pub fn parse(text: &'a str) -> Option<Self> {
-        let (scheme, rest) = text.split_once("://")?;
+        let (scheme, rest) = text.split_once(':')?;
+        let rest = rest.strip_prefix("//")?;
         let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
             && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
         if !is_scheme {
@@ -69,7 +70,7 @@ impl<'a> Url<'a> {
 
 /// Decodes one name or value of a query; invalid UTF-8 becomes U+FFFD.
 pub fn decode_param(text: &str) -> Cow<'_, str> {
-    if !text.contains(['%', '+']) {
+    if !text.bytes().any(|byte| byte == b'%' || byte == b'+') {
         return Cow::Borrowed(text);
     }
     let spaced = text.replace('+', " ");

@@ -45,30 +45,32 @@ const PROBES: [&str; 30] = [
 
 /// Adds the signal of the page's address, as it was sent.
 pub fn check(event: &Event<'_>, signals: &mut Vec<Signal>) {
-    let url = decode_param(&event.page_url);
-    if PROBES.iter().any(|probe| contains_ignoring_case(&url, probe)) {
+    if is_probe(decode_param(&event.page_url).as_bytes()) {
         signals.push(Cow::Borrowed("probe:path"));
     }
 }
 
-fn contains_ignoring_case(text: &str, part: &str) -> bool {
-    let Some(first) = part.bytes().next() else { return true };
-    let mut rest = text.as_bytes();
-    // Every part begins with a character that has no case.
-    while let Some(at) = rest.iter().position(|byte| *byte == first) {
-        rest = rest.get(at..).unwrap_or_default();
-        if rest.get(..part.len()).is_some_and(|found| found.eq_ignore_ascii_case(part.as_bytes())) {
-            return true;
-        }
-        rest = rest.get(1..).unwrap_or_default();
-    }
-    false
+fn is_probe(url: &[u8]) -> bool {
+    // Every probe begins with a character that has no case, and few characters of an address are among those.
+    let starts = url.iter().enumerate().filter(|(_, byte)| matches!(byte, b'/' | b'\\' | b'<' | b'$' | b' ' | b'\''));
+    starts.filter_map(|(at, _)| url.get(at..)).any(|rest| PROBES.iter().any(|probe| begins_with(rest, probe.as_bytes())))
+}
+
+fn begins_with(text: &[u8], lower_case: &[u8]) -> bool {
+    text.get(..lower_case.len()).is_some_and(|start| start.eq_ignore_ascii_case(lower_case))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::filter::fixture::signals_of;
+
+    #[test]
+    fn every_probe_is_found() {
+        for probe in PROBES {
+            assert!(is_probe(format!("https://shop.example{}", probe.to_uppercase()).as_bytes()), "{probe}");
+        }
+    }
 
     #[test]
     fn what_scanners_ask_for_is_a_signal() {
