@@ -28,6 +28,7 @@ pub mod first_party;
 pub mod ingest;
 pub mod origin;
 pub mod region;
+pub mod sampling;
 pub mod site;
 
 pub mod event;

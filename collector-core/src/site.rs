@@ -12,6 +12,7 @@ use thiserror::Error;
 use crate::enrich::channel::own::OwnChannels;
 use crate::origin::is_domain;
 use crate::rule::{RuleError, Rules};
+use crate::sampling::SamplingRate;
 
 /// The longest site id, in bytes.
 pub const MAX_SITE_ID_BYTES: usize = 64;
@@ -180,7 +181,7 @@ pub struct Site {
     pub regions: Vec<String>,
     /// Share of visitors whose events are stored, above 0 and at most 1.
     #[serde(default = "whole")]
-    pub sampling_rate: f64,
+    pub sampling_rate: SamplingRate,
     /// The rate limits.
     #[serde(default)]
     pub limits: Limits,
@@ -201,8 +202,8 @@ pub struct Site {
     pub retention_days: Option<u32>,
 }
 
-const fn whole() -> f64 {
-    1.0
+const fn whole() -> SamplingRate {
+    SamplingRate::ALL
 }
 
 impl Site {
@@ -250,8 +251,8 @@ impl Site {
         let invalid = self.channels.find_invalid();
         let expected = "at most 100 sources, lower-case, each with a channel of 1 to 64 bytes";
         check_that(invalid.is_none(), "channels", expected, &invalid.unwrap_or_default())?;
-        let is_rate = self.sampling_rate > 0.0 && self.sampling_rate <= 1.0;
-        check_that(is_rate, "sampling_rate", "a number above 0 and at most 1", &self.sampling_rate_text())?;
+        let (rate, expected) = (self.sampling_rate, "a number above 0 and at most 1");
+        check_that(rate.is_share(), "sampling_rate", expected, &rate)?;
         for digest in &self.ingest_key_sha256 {
             let is_digest = digest.len() == 64 && digest.bytes().all(|b| b.is_ascii_hexdigit());
             // Whoever puts the key itself here shall not read it in an error.
@@ -262,11 +263,6 @@ impl Site {
             check_that(hex_key(key).is_some(), "user_id_key", "32 hexadecimal digits", &"another text")?;
         }
         Ok(())
-    }
-
-    /// The sampling rate as text. By way of JSON, because the standard library's float formatting is 15 KB of Wasm.
-    pub(crate) fn sampling_rate_text(&self) -> String {
-        serde_json::Value::from(self.sampling_rate).to_string()
     }
 
     /// The key of the site's permanent hashes.

@@ -1,5 +1,6 @@
 //! What a page loads: the beacon script and the pixel. In scope: the bytes and their caching.
 
+use serde::Deserialize;
 use worker::{Headers, Request, Response, Result};
 
 /// The script, built by `beacon/build.mjs`.
@@ -20,12 +21,12 @@ pub(crate) fn is_script(path: &str) -> bool {
 
 fn is_versioned(path: &str) -> bool {
     let version = path.strip_prefix("/l.").and_then(|rest| rest.strip_suffix(".js"));
-    version.is_some_and(|version| manifest("version").as_deref() == Some(version))
+    version.is_some_and(|version| manifest().version == version)
 }
 
 /// The script; its tag is its digest, so that a page that has it pays nothing.
 pub(crate) fn script(request: &Request, path: &str) -> Result<Response> {
-    let etag = format!("\"{}\"", manifest("sri").unwrap_or_default());
+    let etag = format!("\"{}\"", manifest().sri);
     let headers = Headers::new();
     headers.set("Content-Type", "text/javascript; charset=utf-8")?;
     headers.set("Cache-Control", if is_versioned(path) { IMMUTABLE_CACHE } else { SHORT_CACHE })?;
@@ -48,7 +49,14 @@ pub(crate) fn pixel() -> Result<Response> {
     Ok(Response::from_bytes(PIXEL.to_vec())?.with_headers(headers))
 }
 
-fn manifest(field: &str) -> Option<String> {
-    let manifest: serde_json::Value = serde_json::from_str(MANIFEST).ok()?;
-    manifest.get(field)?.as_str().map(str::to_owned)
+/// What the Worker reads of the manifest.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Manifest<'a> {
+    version: &'a str,
+    sri: &'a str,
+}
+
+fn manifest() -> Manifest<'static> {
+    serde_json::from_str(MANIFEST).unwrap_or_default()
 }

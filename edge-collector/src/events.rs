@@ -2,6 +2,7 @@
 //! Out of scope: every rule about events (`collector_core`).
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 use collector_core::beacon::{Beacon, BeaconError};
 use collector_core::body;
@@ -95,9 +96,8 @@ pub(crate) async fn take_pixel(request: Request, env: &Env, config: &Config) -> 
         let error = BeaconError::BodyTooLarge { limit_bytes: PIXEL_QUERY_BYTES_MAX };
         append::count(env, config, refused(&error)).await;
     } else {
-        let event: serde_json::Map<_, _> =
-            query::pairs(query).map(|(name, value)| (name.into_owned(), value.into_owned().into())).collect();
-        let body = serde_json::Value::from(event).to_string();
+        let event: BTreeMap<_, _> = query::pairs(query).collect();
+        let body = serde_json::to_string(&event)?;
         match collect(body.as_bytes(), &sender, env, config).await? {
             (Found::Events(mut collected), _) => append::append(env, config, &mut collected).await,
             (Found::Refused(error), _) => append::count(env, config, refused(&error)).await,

@@ -1,28 +1,45 @@
 //! How the collector is: `GET /readyz`, `GET /metrics`, the sweep. In scope: asking the Batchers. Out of scope: what they answer (`batcher::report`).
 
+use std::collections::BTreeMap;
+
 use collector_core::filter;
 use collector_core::metric::{self, Origin, Samples};
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
 use worker::{Env, Error, Headers, Method, Request, Response, Result, console_error, console_log};
 
 use crate::append;
 use crate::config::{Config, Endpoint};
 
-/// 200 with the state of each region's first Batcher; 503 if one cannot be reached or has too much waiting.
-pub(crate) async fn readyz(env: &Env, config: &Config) -> Result<Response> {
-    let mut regions = serde_json::Map::new();
-    let mut is_ready = true;
-    for endpoint in config.endpoints() {
-        let state = batcher_state(env, endpoint).await.unwrap_or_else(|error| json!({"error": error.to_string()}));
-        is_ready &= state.get("is_accepting") == Some(&Value::Bool(true));
-        regions.insert(endpoint.name.clone(), state);
-    }
-    let status = if is_ready { 200 } else { 503 };
-    Ok(Response::from_json(&json!({"is_ready": is_ready, "regions": regions}))?.with_status(status))
+/// The answer of `/readyz`.
+#[derive(Serialize)]
+struct Readiness<'a> {
+    is_ready: bool,
+    regions: BTreeMap<&'a str, Box<RawValue>>,
 }
 
-async fn batcher_state(env: &Env, endpoint: &Endpoint) -> Result<Value> {
-    shard_state(env, endpoint, 0).await
+/// What `/readyz` reads of a Batcher's state.
+#[derive(Deserialize)]
+struct Accepting {
+    is_accepting: bool,
+}
+
+/// In place of the state of a Batcher that does not answer.
+#[derive(Serialize)]
+struct Silent {
+    error: String,
+}
+
+/// 200 with the state of each region's first Batcher; 503 if one cannot be reached or has too much waiting.
+pub(crate) async fn readyz(env: &Env, config: &Config) -> Result<Response> {
+    let mut readiness = Readiness { is_ready: true, regions: BTreeMap::new() };
+    for endpoint in config.endpoints() {
+        let state = shard_state(env, endpoint, 0).await?;
+        readiness.is_ready &= serde_json::from_str(state.get()).is_ok_and(|Accepting { is_accepting }| is_accepting);
+        readiness.regions.insert(&endpoint.name, state);
+    }
+    let status = if readiness.is_ready { 200 } else { 503 };
+    Ok(Response::from_json(&readiness)?.with_status(status))
 }
 
 /// Asks every Batcher how it is.
@@ -31,16 +48,17 @@ pub(crate) async fn sweep(env: &Env) -> Result<()> {
     for endpoint in config.endpoints() {
         for shard in 0..endpoint.shards {
             // One that cannot be reached must not keep the others from being asked.
-            let state =
-                shard_state(env, endpoint, shard).await.unwrap_or_else(|error| json!({"error": error.to_string()}));
-            console_log!("{}", json!({"what": "batcher_state", "shard": shard, "state": state}));
+            let state = shard_state(env, endpoint, shard).await?;
+            console_log!(r#"{{"what":"batcher_state","shard":{shard},"state":{state}}}"#);
         }
     }
     Ok(())
 }
 
-async fn shard_state(env: &Env, endpoint: &Endpoint, shard: u32) -> Result<Value> {
-    ask(env, endpoint, shard, "state").await?.json().await
+/// What a Batcher says of itself, or why it says nothing.
+async fn shard_state(env: &Env, endpoint: &Endpoint, shard: u32) -> Result<Box<RawValue>> {
+    let state = async { ask(env, endpoint, shard, "state").await?.json().await }.await;
+    state.or_else(|error: Error| Ok(to_raw_value(&Silent { error: error.to_string() })?))
 }
 
 /// `GET /metrics`: the samples of every Batcher; one that does not answer is `landfall_up 0`.

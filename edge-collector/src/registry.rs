@@ -4,7 +4,10 @@
 //! Salts are random, one per UTC day. Today's and yesterday's exist (a session may cross midnight); an older one is deleted when a newer
 //! day is first asked for, and from then on nobody can compute that day's visitor ids again.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use worker::{
     DurableObject, Env, Method, Request, Response, Result, SqlStorage, SqlStorageValue as Value, State, durable_object,
 };
@@ -74,17 +77,15 @@ impl Registry {
         let settings = match stored(&sql, id)? {
             Stored::Settings(settings) => Some(settings),
             Stored::Deleted => None,
-            Stored::Never => self.bootstrap_site(id).map(|site| site.to_string()),
+            Stored::Never => {
+                self.bootstrap_sites().into_iter().find(|site| site_id(site) == id).map(|site| site.get().to_owned())
+            }
         };
         Response::from_json(&Entry { settings, salts: salts(&sql, clock::now_ms())? })
     }
 
-    /// A site of the `SITES` variable, unless it was changed or deleted since.
-    fn bootstrap_site(&self, id: &str) -> Option<serde_json::Value> {
-        self.bootstrap_sites().into_iter().find(|site| site.get("id").and_then(|value| value.as_str()) == Some(id))
-    }
-
-    fn bootstrap_sites(&self) -> Vec<serde_json::Value> {
+    /// The sites of the `SITES` variable, each as it stands there.
+    fn bootstrap_sites(&self) -> Vec<Box<RawValue>> {
         let sites = self.env.var("SITES").ok().and_then(|text| serde_json::from_str(&text.to_string()).ok());
         sites.unwrap_or_default()
     }
@@ -112,16 +113,23 @@ impl Registry {
                 known.push(id);
             }
             if let Some(Value::String(settings)) = row.next() {
-                sites.extend(serde_json::from_str::<serde_json::Value>(&settings).ok());
+                sites.extend(RawValue::from_string(settings).ok());
             }
         }
-        let is_new = |site: &serde_json::Value| {
-            let id = site.get("id").and_then(|value| value.as_str());
-            id.is_some_and(|id| !known.iter().any(|name| name == id))
-        };
-        sites.extend(self.bootstrap_sites().into_iter().filter(is_new));
+        let is_new = |site: &RawValue| !known.iter().any(|known| *known == site_id(site));
+        sites.extend(self.bootstrap_sites().into_iter().filter(|site| is_new(site)));
         Response::from_json(&sites)
     }
+}
+
+/// The id in the settings of a site; empty if they have none.
+fn site_id(settings: &RawValue) -> Cow<'_, str> {
+    #[derive(Deserialize)]
+    struct Named<'a> {
+        #[serde(borrow)]
+        id: Cow<'a, str>,
+    }
+    serde_json::from_str(settings.get()).map_or(Cow::Borrowed(""), |Named { id }| id)
 }
 
 /// What the storage knows of a site.

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use collector_core::site::Site;
+use serde_json::value::RawValue;
 use worker::{Env, Error, Method, Request, RequestInit, Response, Result};
 
 use crate::clock;
@@ -75,8 +76,8 @@ pub(crate) async fn is_some_sites_origin(env: &Env, origin: &str) -> Result<bool
     let now_ms = clock::now_ms();
     let is_fresh = ALL.with_borrow(|all| (0..FRESH_MS).contains(&now_ms.saturating_sub(all.read_at_ms)));
     if !is_fresh {
-        let stored: Vec<serde_json::Value> = ask(env, Method::Get, "/", None).await?.json().await?;
-        let sites = stored.iter().filter_map(|settings| Site::parse(&settings.to_string()).ok()).collect();
+        let stored: Vec<Box<RawValue>> = ask(env, Method::Get, "/", None).await?.json().await?;
+        let sites = stored.iter().filter_map(|settings| Site::parse(settings.get()).ok()).collect();
         ALL.set(All { sites, read_at_ms: now_ms });
     }
     Ok(ALL.with_borrow(|all| all.sites.iter().any(|site| site.allows_origin(Some(origin)))))

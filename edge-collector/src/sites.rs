@@ -1,7 +1,7 @@
 //! `PUT|GET|DELETE /v1/sites/<id>` and `GET /v1/sites`: the operator's interface to the Registry.
 
 use collector_core::site::{Site, is_id};
-use serde_json::json;
+use serde::Serialize;
 use worker::{Env, Method, Request, Response, Result};
 
 use crate::registry::Entry;
@@ -56,5 +56,9 @@ async fn get(env: &Env, id: &str) -> Result<Response> {
 }
 
 fn refuse(status: u16, error: &str) -> Result<Response> {
-    Ok(Response::from_json(&json!({ "error": error }))?.with_status(status))
+    #[derive(Serialize)]
+    struct Refusal<'a> {
+        error: &'a str,
+    }
+    Ok(Response::from_json(&Refusal { error })?.with_status(status))
 }

@@ -24,6 +24,7 @@ use crate::outcome::{FilterReason, FlagReason};
 use crate::property::Properties;
 use crate::row::{Row, Time};
 use crate::rule::Subject;
+use crate::sampling::SamplingRate;
 use crate::session::Session;
 use crate::site::{IpMode, Site};
 use crate::url::Url;
@@ -238,8 +239,8 @@ fn mark_properties(event: &mut Event<'_>, facts: &Facts<'_>, clamped: Option<&'s
     if let Some(clamped) = clamped {
         event.properties.mark("clamped", Cow::Borrowed(clamped));
     }
-    if facts.site.sampling_rate < 1.0 {
-        event.properties.mark("sampling_rate", Cow::Owned(facts.site.sampling_rate_text()));
+    if facts.site.sampling_rate != SamplingRate::ALL {
+        event.properties.mark("sampling_rate", Cow::Owned(facts.site.sampling_rate.to_string()));
     }
     let may_keep_key = facts.site.keep_user_key && !facts.is_anonymous;
     if let Some(key) = event.user.key().filter(|_| may_keep_key) {

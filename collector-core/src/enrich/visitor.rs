@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::client::Client;
 use crate::event::User;
+use crate::sampling::SamplingRate;
 use crate::site::{IpMode, Site};
 
 /// The random salts of the UTC days that are still remembered. Once a day's salt is gone, nobody can compute that day's visitor ids again.
@@ -72,14 +73,12 @@ pub fn address_key(site: &Site, client: &Client<'_>) -> u64 {
 
 /// The share of the hash space at which a visitor is in the site's sample: the same visitor always gets the same answer.
 pub fn is_sampled(site: &Site, visitor_id: u64) -> bool {
-    /// 2^32, so that the comparison is exact in a float.
-    const STEPS: f64 = 4_294_967_296.0;
-    if site.sampling_rate >= 1.0 {
+    if site.sampling_rate == SamplingRate::ALL {
         return true;
     }
     // Hashed again, because sampling by the visitor id itself would take one shard whole and leave another empty.
     let position = hash(&site.hash_key(), &[b"sample", &visitor_id.to_le_bytes()]) >> 32;
-    f64::from(u32::try_from(position).unwrap_or(u32::MAX)) < site.sampling_rate * STEPS
+    site.sampling_rate.includes(u32::try_from(position).unwrap_or(u32::MAX))
 }
 
 /// The address as the column stores it.
@@ -167,7 +166,7 @@ mod tests {
     #[test]
     fn sampling_is_stable_and_near_its_rate() {
         let mut site = Site::new("demo", &["shop.example"]).unwrap();
-        site.sampling_rate = 0.25;
+        site.sampling_rate = SamplingRate::from(0.25);
         let sampled = (0..10_000_u64).filter(|visitor| is_sampled(&site, *visitor)).count();
         assert!((2_300..2_700).contains(&sampled), "{sampled} of 10000 at a rate of 0.25");
     }

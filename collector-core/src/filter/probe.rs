@@ -53,7 +53,9 @@ pub fn check(event: &Event<'_>, signals: &mut Vec<Signal>) {
 fn is_probe(url: &[u8]) -> bool {
     // Every probe begins with a character that has no case, and few characters of an address are among those.
     let starts = url.iter().enumerate().filter(|(_, byte)| matches!(byte, b'/' | b'\\' | b'<' | b'$' | b' ' | b'\''));
-    starts.filter_map(|(at, _)| url.get(at..)).any(|rest| PROBES.iter().any(|probe| begins_with(rest, probe.as_bytes())))
+    starts
+        .filter_map(|(at, _)| url.get(at..))
+        .any(|rest| PROBES.iter().any(|probe| begins_with(rest, probe.as_bytes())))
 }
 
 fn begins_with(text: &[u8], lower_case: &[u8]) -> bool {

@@ -11,7 +11,6 @@ use collector_core::insert::{self, Insert, Table};
 use collector_core::ledger::Ledger;
 use collector_core::outcome::{DeadLetterReason, ElsewhereReason, Fate};
 use collector_core::retry::Backoff;
-use serde_json::json;
 use uuid::Uuid;
 use worker::{Error, Result, console_error};
 
@@ -199,9 +198,12 @@ fn waits_for(class: Delivery, code: Option<i32>) -> String {
 }
 
 fn alert(batch: &Batch, class: Delivery, code: Option<i32>) {
-    let line = json!({
-        "level": "alert", "what": "insert_failed", "class": class.tag(), "table": batch.table.name(), "rows": batch.rows,
-        "attempts": batch.attempts.saturating_add(1), "code": code,
-    });
-    console_error!("{line}");
+    let code = code.map_or_else(|| "null".to_owned(), |code| code.to_string());
+    console_error!(
+        r#"{{"level":"alert","what":"insert_failed","class":"{}","table":"{}","rows":{},"attempts":{},"code":{code}}}"#,
+        class.tag(),
+        batch.table.name(),
+        batch.rows,
+        batch.attempts.saturating_add(1),
+    );
 }

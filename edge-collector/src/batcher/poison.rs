@@ -1,11 +1,12 @@
 //! Batches that ClickHouse refuses as they are. In scope: halving a batch until the refused rows are alone, and setting those aside.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use collector_core::insert::Table;
 use collector_core::outcome::DeadLetterReason;
 use collector_core::stored;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 use worker::{Result, console_error};
 
 use super::flush::{append_to, count_lines, mint_token};
@@ -50,11 +51,12 @@ impl Shard {
             let memory = self.memory.borrow();
             (memory.letters, memory.region.clone())
         };
-        console_error!("{}", json!({"level": "alert", "what": "dead_letter", "code": answer.code}));
+        let code = answer.code.map_or_else(|| "null".to_owned(), |code| code.to_string());
+        console_error!(r#"{{"level":"alert","what":"dead_letter","code":{code}}}"#);
         let commit = Commit {
             rows: 1,
             counts: encode_counts(&stored::tally(line))?,
-            lines: dead_letter(line, &region, batch, answer),
+            lines: dead_letter(line, &region, batch, answer)?,
             ..Commit::default()
         };
         let (batch, now_ms) = (batch.clone(), clock::now_ms());
@@ -69,22 +71,44 @@ impl Shard {
 }
 
 /// A row of `ecommerce.dead_letters`: text only, so that nothing in it can be refused again.
-fn dead_letter(line: &[u8], region: &str, batch: &Batch, answer: &sink::Answer) -> Vec<u8> {
+#[derive(Serialize)]
+struct DeadLetter<'a> {
+    #[serde(flatten)]
+    row: RefusedRow<'a>,
+    collector_region: &'a str,
+    batch_token: &'a str,
+    reason: &'a str,
+    code: String,
+    message: &'a str,
+    line: &'a str,
+}
+
+/// What a dead letter repeats of the refused row; empty where the row has no such column.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct RefusedRow<'a> {
+    #[serde(borrow)]
+    event_id: Cow<'a, str>,
+    #[serde(borrow)]
+    site_id: Cow<'a, str>,
+    #[serde(borrow)]
+    received_at: Cow<'a, str>,
+}
+
+fn dead_letter(line: &[u8], region: &str, batch: &Batch, answer: &sink::Answer) -> Result<Vec<u8>> {
     let text = String::from_utf8_lossy(line);
-    let row: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-    let field = |name: &str| row.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
-    let letter = json!({
-        "event_id": field("event_id"),
-        "site_id": field("site_id"),
-        "collector_region": region,
-        "received_at": field("received_at"),
-        "batch_token": batch.token,
-        "reason": DeadLetterReason::RefusedByClickhouse.tag(),
-        "code": answer.code.map(|code| code.to_string()).unwrap_or_default(),
-        "message": answer.message,
-        "line": text.trim_end(),
-    });
-    format!("{letter}\n").into_bytes()
+    let letter = DeadLetter {
+        row: serde_json::from_str(&text).unwrap_or_default(),
+        collector_region: region,
+        batch_token: &batch.token,
+        reason: DeadLetterReason::RefusedByClickhouse.tag(),
+        code: answer.code.map(|code| code.to_string()).unwrap_or_default(),
+        message: &answer.message,
+        line: text.trim_end(),
+    };
+    let mut json = serde_json::to_vec(&letter)?;
+    json.push(b'\n');
+    Ok(json)
 }
 
 /// Splits behind the first `rows` lines.
