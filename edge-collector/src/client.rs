@@ -6,6 +6,7 @@
 use std::net::IpAddr;
 
 use collector_core::client::Client;
+use collector_core::url::Url;
 use js_sys::{Number, Reflect};
 use wasm_bindgen::JsValue;
 use worker::{Headers, Request};
@@ -65,6 +66,15 @@ impl Sender {
     /// The operator's token is no ingest key.
     pub(crate) fn is_operator(&mut self) {
         self.headers.ingest_key = None;
+    }
+
+    /// An image's request names no origin, but mostly the page that it stands on.
+    pub(crate) fn believe_referer(&mut self, headers: &Headers) {
+        if self.headers.origin.is_none()
+            && let Ok(Some(referer)) = headers.get("Referer")
+        {
+            self.headers.origin = Url::parse(&referer).map(|url| format!("{}://{}", url.scheme, url.authority));
+        }
     }
 
     /// Whether the request came over TLS.

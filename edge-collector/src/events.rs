@@ -15,6 +15,7 @@ use collector_core::pipeline::{self, Memory, Moment, Surroundings};
 use collector_core::receipt::Reply;
 use collector_core::site::{Sites, is_id};
 use futures_util::StreamExt;
+use uuid::Uuid;
 use worker::{Env, Request, Response, Result};
 
 use crate::client::Sender;
@@ -27,6 +28,14 @@ const PIXEL_QUERY_BYTES_MAX: usize = 8 * 1024;
 thread_local! {
     /// Parsed user agents and rate limits: bounded, and nothing is lost with them.
     static MEMORY: RefCell<Memory> = RefCell::new(Memory::default());
+}
+
+/// What a beacon is read for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Store,
+    /// To say what would be stored.
+    Show,
 }
 
 /// What is in a body.
@@ -47,7 +56,7 @@ pub(crate) async fn take(mut request: Request, env: &Env, config: &Config) -> Re
     if is_operator {
         sender.is_operator();
     }
-    let (found, origin) = read(&mut request, &sender, env, config).await?;
+    let (found, origin) = read(&mut request, &sender, Purpose::Store, env, config).await?;
     let mut cookie = None;
     let reply = match found {
         Found::Unavailable => Reply::unavailable(),
@@ -65,17 +74,17 @@ pub(crate) async fn take(mut request: Request, env: &Env, config: &Config) -> Re
         }
     };
     let mut response = http::reply(reply, origin.as_deref())?;
-    if let Some(id) = cookie {
-        let cookie = first_party::set_cookie(id, &config.path_prefix, sender.is_https());
-        response.headers_mut().append("Set-Cookie", &cookie)?;
-    }
+    set_cookie(&mut response, cookie, config, &sender)?;
     Ok(response)
 }
 
 /// `POST /v1/validate`: the same answer with the rows that would be written; writes nothing.
 pub(crate) async fn validate(mut request: Request, env: &Env, config: &Config) -> Result<Response> {
-    let sender = Sender::of(&request);
-    let (found, origin) = read(&mut request, &sender, env, config).await?;
+    let mut sender = Sender::of(&request);
+    if http::is_operator(&request, env) {
+        sender.is_operator();
+    }
+    let (found, origin) = read(&mut request, &sender, Purpose::Show, env, config).await?;
     let reply = match found {
         Found::Unavailable => Reply::unavailable(),
         Found::Refused(error) => Reply::from_error(&error),
@@ -89,7 +98,9 @@ pub(crate) async fn validate(mut request: Request, env: &Env, config: &Config) -
 
 /// `GET /v1/pixel.gif`: one event in the query, for pages without scripts; the answer is the pixel whatever becomes of it.
 pub(crate) async fn take_pixel(request: Request, env: &Env, config: &Config) -> Result<Response> {
-    let sender = Sender::of(&request);
+    let mut sender = Sender::of(&request);
+    sender.believe_referer(request.headers());
+    let mut cookie = None;
     let url = request.inner().url();
     let query = query::of(&url);
     if query.len() > PIXEL_QUERY_BYTES_MAX {
@@ -98,13 +109,25 @@ pub(crate) async fn take_pixel(request: Request, env: &Env, config: &Config) -> 
     } else {
         let event: BTreeMap<_, _> = query::pairs(query).collect();
         let body = serde_json::to_string(&event)?;
-        match collect(body.as_bytes(), &sender, env, config).await? {
-            (Found::Events(mut collected), _) => append::append(env, config, &mut collected).await,
+        match collect(body.as_bytes(), &sender, Purpose::Store, env, config).await? {
+            (Found::Events(mut collected), _) => {
+                append::append(env, config, &mut collected).await;
+                cookie = collected.new_first_party_id;
+            }
             (Found::Refused(error), _) => append::count(env, config, refused(&error)).await,
             (Found::Unavailable, _) => {}
         }
     }
-    asset::pixel()
+    let mut response = asset::pixel()?;
+    set_cookie(&mut response, cookie, config, &sender)?;
+    Ok(response)
+}
+
+/// Gives the browser its new first-party id.
+fn set_cookie(response: &mut Response, id: Option<Uuid>, config: &Config, sender: &Sender) -> Result<()> {
+    let Some(id) = id else { return Ok(()) };
+    let cookie = first_party::set_cookie(id, &config.path_prefix, sender.is_https());
+    response.headers_mut().append("Set-Cookie", &cookie)
 }
 
 /// A body that is no beacon, as the books have it: one event of no site.
@@ -115,11 +138,25 @@ fn refused(error: &BeaconError) -> Ledger {
 }
 
 /// What a request brings, and which origin may read the answer.
-async fn read(request: &mut Request, sender: &Sender, env: &Env, config: &Config) -> Result<(Found, Option<String>)> {
-    match read_body(request).await? {
-        Ok(body) => collect(&body, sender, env, config).await,
-        Err(error) => Ok((Found::Refused(error), None)),
-    }
+async fn read(
+    request: &mut Request,
+    sender: &Sender,
+    purpose: Purpose,
+    env: &Env,
+    config: &Config,
+) -> Result<(Found, Option<String>)> {
+    let (found, origin) = match read_body(request).await? {
+        Ok(body) => collect(&body, sender, purpose, env, config).await?,
+        Err(error) => (Found::Refused(error), None),
+    };
+    // Without a beacon nobody knows the site, but any site's page may read why it was refused; an answer that it cannot read is no answer.
+    let origin = match (&found, sender.origin()) {
+        (Found::Refused(_), Some(sent)) if site_cache::is_some_sites_origin(env, sent).await.unwrap_or(false) => {
+            Some(sent.to_owned())
+        }
+        _ => origin,
+    };
+    Ok((found, origin))
 }
 
 /// The body as received, or too large: by what it declares, or else cut off as soon as it is.
@@ -155,7 +192,13 @@ async fn read_stream(request: &mut Request) -> Result<Option<Vec<u8>>> {
 }
 
 /// Parses and collects; also says which origin may read the answer.
-async fn collect(body: &[u8], sender: &Sender, env: &Env, config: &Config) -> Result<(Found, Option<String>)> {
+async fn collect(
+    body: &[u8],
+    sender: &Sender,
+    purpose: Purpose,
+    env: &Env,
+    config: &Config,
+) -> Result<(Found, Option<String>)> {
     let beacon = match Beacon::parse(body) {
         Ok(beacon) => beacon,
         Err(error) => return Ok((Found::Refused(error), None)),
@@ -182,10 +225,22 @@ async fn collect(body: &[u8], sender: &Sender, env: &Env, config: &Config) -> Re
         return Ok((Found::Unavailable, origin));
     }
     let client = sender.client();
-    let limited = rate_limit::limited(env, &sites, &client).await;
+    let limited = match purpose {
+        Purpose::Store => rate_limit::limited(env, &sites, &client).await,
+        Purpose::Show => Vec::new(),
+    };
     let moment = Moment { received_at_ms: clock::now_ms(), entropy, salts: Salts::new(salts) };
     let around =
         Surroundings { sites: &sites, regions: &config.regions, client: &client, moment: &moment, limited: &limited };
-    let collected = MEMORY.with_borrow_mut(|memory| pipeline::collect(&beacon, around, memory));
+    let collected = MEMORY.with_borrow_mut(|memory| match purpose {
+        Purpose::Store => pipeline::collect(&beacon, around, memory),
+        // What is only shown takes nothing from the limits of what is stored.
+        Purpose::Show => {
+            let counted = std::mem::take(&mut memory.limiter);
+            let collected = pipeline::collect(&beacon, around, memory);
+            memory.limiter = counted;
+            collected
+        }
+    });
     Ok((Found::Events(Box::new(collected)), origin))
 }

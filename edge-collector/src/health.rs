@@ -8,14 +8,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 use worker::{Env, Error, Headers, Method, Request, Response, Result, console_error, console_log};
 
-use crate::append;
 use crate::config::{Config, Endpoint};
+use crate::{append, site_cache};
 
 /// The answer of `/readyz`.
 #[derive(Serialize)]
 struct Readiness<'a> {
     is_ready: bool,
     regions: BTreeMap<&'a str, Box<RawValue>>,
+    /// Why the sites cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sites: Option<Silent>,
 }
 
 /// What `/readyz` reads of a Batcher's state.
@@ -24,27 +27,34 @@ struct Accepting {
     is_accepting: bool,
 }
 
-/// In place of the state of a Batcher that does not answer.
+/// In place of what an object would say that does not answer.
 #[derive(Serialize)]
 struct Silent {
     error: String,
 }
 
-/// 200 with the state of each region's first Batcher; 503 if one cannot be reached or has too much waiting.
+/// 200 with the state of each region's first Batcher; 503 if one cannot be reached or has too much waiting, or if the sites cannot be read.
 pub(crate) async fn readyz(env: &Env, config: &Config) -> Result<Response> {
-    let mut readiness = Readiness { is_ready: true, regions: BTreeMap::new() };
+    let mut readiness = Readiness { is_ready: true, regions: BTreeMap::new(), sites: None };
     for endpoint in config.endpoints() {
         let state = shard_state(env, endpoint, 0).await?;
         readiness.is_ready &= serde_json::from_str(state.get()).is_ok_and(|Accepting { is_accepting }| is_accepting);
         readiness.regions.insert(&endpoint.name, state);
     }
+    if let Err(error) = site_cache::ask(env, Method::Get, "/", None).await {
+        readiness.is_ready = false;
+        readiness.sites = Some(Silent { error: error.to_string() });
+    }
     let status = if readiness.is_ready { 200 } else { 503 };
     Ok(Response::from_json(&readiness)?.with_status(status))
 }
 
-/// Asks every Batcher how it is.
+/// Asks every Batcher how it is, and the Registry to delete what is over.
 pub(crate) async fn sweep(env: &Env) -> Result<()> {
     let config = Config::of(env)?;
+    if let Err(error) = site_cache::ask(env, Method::Post, "/salts", None).await {
+        console_error!("sweep of the salts: {error}");
+    }
     for endpoint in config.endpoints() {
         for shard in 0..endpoint.shards {
             // One that cannot be reached must not keep the others from being asked.

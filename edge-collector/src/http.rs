@@ -27,14 +27,18 @@ pub(crate) async fn answer(request: Request, env: &Env) -> Result<Response> {
         (Method::Get | Method::Head, "/healthz") => Response::ok("alive\n"),
         (Method::Get | Method::Head, "/readyz") => health::readyz(env, &config).await,
         (Method::Get, "/metrics") if is_operator(&request, env) => health::metrics(env, &config).await,
-        (Method::Get, "/metrics") => text("expected Authorization: Bearer <admin token>\n", 401),
+        (Method::Get, "/metrics") => unauthorized("expected Authorization: Bearer <admin token>\n"),
         (method @ (Method::Get | Method::Put | Method::Delete), _)
             if path == "/v1/sites" || path.starts_with("/v1/sites/") =>
         {
             sites::answer(request, method, env, path).await
         }
         (Method::Get | Method::Head, _) if asset::is_script(path) => asset::script(&request, path),
-        (_, "/v1/events" | "/v1/validate") => text("expected POST\n", 405),
+        (_, "/v1/events" | "/v1/validate") => not_allowed("POST, OPTIONS"),
+        (_, "/v1/pixel.gif" | "/metrics") => not_allowed("GET"),
+        (_, "/healthz" | "/readyz") => not_allowed("GET, HEAD"),
+        _ if path == "/v1/sites" => not_allowed("GET"),
+        _ if path.starts_with("/v1/sites/") => not_allowed("GET, PUT, DELETE"),
         _ => not_found(),
     }
 }
@@ -76,6 +80,20 @@ pub(crate) fn reply(reply: Reply, origin: Option<&str>) -> Result<Response> {
 /// A plain text answer.
 pub(crate) fn text(text: &str, status: u16) -> Result<Response> {
     Ok(Response::ok(text)?.with_status(status))
+}
+
+/// The answer to a method that the path does not know.
+fn not_allowed(methods: &str) -> Result<Response> {
+    let mut response = text(&format!("expected {methods}\n"), 405)?;
+    response.headers_mut().set("Allow", methods)?;
+    Ok(response)
+}
+
+/// The answer to a request without the operator's token.
+fn unauthorized(expected: &str) -> Result<Response> {
+    let mut response = text(expected, 401)?;
+    response.headers_mut().set("WWW-Authenticate", "Bearer")?;
+    Ok(response)
 }
 
 fn not_found() -> Result<Response> {

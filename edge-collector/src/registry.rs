@@ -5,11 +5,14 @@
 //! day is first asked for, and from then on nobody can compute that day's visitor ids again.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 
+use collector_core::site::{Site, Sites};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use worker::{
-    DurableObject, Env, Method, Request, Response, Result, SqlStorage, SqlStorageValue as Value, State, durable_object,
+    DurableObject, Env, Error, Method, Request, Response, Result, SqlStorage, SqlStorageValue as Value, State,
+    console_error, durable_object,
 };
 
 use crate::clock;
@@ -39,18 +42,34 @@ pub(crate) struct Salt {
 pub struct Registry {
     state: State,
     env: Env,
+    /// Whose pages may send, for preflights; empty until the first one.
+    origins: RefCell<Option<Vec<Site>>>,
 }
 
 impl DurableObject for Registry {
     fn new(state: State, env: Env) -> Self {
-        Self { state, env }
+        Self { state, env, origins: RefCell::default() }
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
+        // An error would be the caller's exception; a status says what is wrong.
+        self.answer(&mut request).await.or_else(|error| {
+            console_error!("registry: {error}");
+            Response::error(error.to_string(), 503)
+        })
+    }
+}
+
+impl Registry {
+    async fn answer(&self, request: &mut Request) -> Result<Response> {
         let method = request.method();
         let path = request.path();
         let Some(id) = path.strip_prefix("/sites/") else {
-            return self.list();
+            return match path.as_str() {
+                "/origin" => self.allows_origin(&request.text().await?),
+                "/salts" => self.clean(),
+                _ => self.list(),
+            };
         };
         match method {
             Method::Put => {
@@ -61,9 +80,7 @@ impl DurableObject for Registry {
             _ => self.entry(id),
         }
     }
-}
 
-impl Registry {
     /// SQLite with the two tables of this object.
     fn sql(&self) -> Result<SqlStorage> {
         let sql = self.state.storage().sql();
@@ -77,22 +94,30 @@ impl Registry {
         let settings = match stored(&sql, id)? {
             Stored::Settings(settings) => Some(settings),
             Stored::Deleted => None,
-            Stored::Never => {
-                self.bootstrap_sites().into_iter().find(|site| site_id(site) == id).map(|site| site.get().to_owned())
-            }
+            Stored::Never => self
+                .bootstrap_sites()?
+                .into_iter()
+                .find(|site| Named::of(site).id == id)
+                .map(|site| site.get().to_owned()),
         };
         Response::from_json(&Entry { settings, salts: salts(&sql, clock::now_ms())? })
     }
 
     /// The sites of the `SITES` variable, each as it stands there.
-    fn bootstrap_sites(&self) -> Vec<Box<RawValue>> {
-        let sites = self.env.var("SITES").ok().and_then(|text| serde_json::from_str(&text.to_string()).ok());
-        sites.unwrap_or_default()
+    fn bootstrap_sites(&self) -> Result<Vec<Box<RawValue>>> {
+        let text = self.env.var("SITES").map_or_else(|_| String::new(), |text| text.to_string());
+        if text.is_empty() {
+            return Ok(Vec::new());
+        }
+        // With a mistake in the list nobody can tell which sites there are, and "no such site" would be final.
+        Sites::parse(&text).map_err(|error| Error::RustError(format!("variable SITES: {error}")))?;
+        Ok(serde_json::from_str(&text)?)
     }
 
     fn put(&self, id: &str, settings: &str) -> Result<Response> {
         let values = vec![Value::String(id.to_owned()), Value::String(settings.to_owned())];
         self.sql()?.exec("INSERT OR REPLACE INTO sites (id, settings) VALUES (?, ?)", values)?;
+        self.origins.take();
         Response::empty()
     }
 
@@ -100,10 +125,32 @@ impl Registry {
     fn delete(&self, id: &str) -> Result<Response> {
         let values = vec![Value::String(id.to_owned()), Value::Null];
         self.sql()?.exec("INSERT OR REPLACE INTO sites (id, settings) VALUES (?, ?)", values)?;
+        self.origins.take();
         Response::empty()
     }
 
     fn list(&self) -> Result<Response> {
+        Response::from_json(&self.sites()?)
+    }
+
+    /// Whether a page of this origin may send for some site: `true` or `false`.
+    fn allows_origin(&self, origin: &str) -> Result<Response> {
+        let mut known = self.origins.borrow_mut();
+        let sites = match &mut *known {
+            Some(sites) => sites,
+            none => none.insert(self.sites()?.iter().filter_map(|site| Named::of(site).into_site()).collect()),
+        };
+        Response::from_json(&sites.iter().any(|site| site.allows_origin(Some(origin))))
+    }
+
+    /// Deletes the salts of days that are over, also when nobody sends.
+    fn clean(&self) -> Result<Response> {
+        salts(&self.sql()?, clock::now_ms())?;
+        Response::empty()
+    }
+
+    /// Every site's settings.
+    fn sites(&self) -> Result<Vec<Box<RawValue>>> {
         let cursor = self.sql()?.exec("SELECT id, settings FROM sites ORDER BY id", None)?;
         let mut sites = Vec::new();
         let mut known = Vec::new();
@@ -116,20 +163,32 @@ impl Registry {
                 sites.extend(RawValue::from_string(settings).ok());
             }
         }
-        let is_new = |site: &RawValue| !known.iter().any(|known| *known == site_id(site));
-        sites.extend(self.bootstrap_sites().into_iter().filter(|site| is_new(site)));
-        Response::from_json(&sites)
+        let is_new = |site: &RawValue| !known.iter().any(|known| *known == Named::of(site).id);
+        sites.extend(self.bootstrap_sites()?.into_iter().filter(|site| is_new(site)));
+        Ok(sites)
     }
 }
 
-/// The id in the settings of a site; empty if they have none.
-fn site_id(settings: &RawValue) -> Cow<'_, str> {
-    #[derive(Deserialize)]
-    struct Named<'a> {
-        #[serde(borrow)]
-        id: Cow<'a, str>,
+/// What of a site's settings does not need all of them to be read.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Named<'a> {
+    #[serde(borrow)]
+    id: Cow<'a, str>,
+    domains: Vec<String>,
+    allow_null_origin: bool,
+}
+
+impl<'a> Named<'a> {
+    fn of(settings: &'a RawValue) -> Self {
+        serde_json::from_str(settings.get()).unwrap_or_default()
     }
-    serde_json::from_str(settings.get()).map_or(Cow::Borrowed(""), |Named { id }| id)
+
+    /// The site, as far as origins go.
+    fn into_site(self) -> Option<Site> {
+        let domains: Vec<&str> = self.domains.iter().map(String::as_str).collect();
+        Some(Site { allow_null_origin: self.allow_null_origin, ..Site::new(&self.id, &domains).ok()? })
+    }
 }
 
 /// What the storage knows of a site.

@@ -6,7 +6,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use collector_core::site::Site;
-use serde_json::value::RawValue;
 use worker::{Env, Error, Method, Request, RequestInit, Response, Result};
 
 use crate::clock;
@@ -22,13 +21,13 @@ const SITES_MAX: usize = 2_000;
 
 thread_local! {
     static KNOWN: RefCell<HashMap<String, Known>> = RefCell::new(HashMap::new());
-    static ALL: RefCell<All> = RefCell::default();
+    static ORIGINS: RefCell<HashMap<String, Answer>> = RefCell::new(HashMap::new());
 }
 
-/// Every site, for preflights.
-#[derive(Default)]
-struct All {
-    sites: Vec<Site>,
+/// Whether an origin is some site's, for preflights.
+#[derive(Clone, Copy)]
+struct Answer {
+    is_allowed: bool,
     read_at_ms: i64,
 }
 
@@ -74,13 +73,21 @@ pub(crate) async fn get(env: &Env, id: &str) -> Result<Known> {
 /// Whether an origin belongs to any site: what a preflight asks, which names no site.
 pub(crate) async fn is_some_sites_origin(env: &Env, origin: &str) -> Result<bool> {
     let now_ms = clock::now_ms();
-    let is_fresh = ALL.with_borrow(|all| (0..FRESH_MS).contains(&now_ms.saturating_sub(all.read_at_ms)));
-    if !is_fresh {
-        let stored: Vec<Box<RawValue>> = ask(env, Method::Get, "/", None).await?.json().await?;
-        let sites = stored.iter().filter_map(|settings| Site::parse(settings.get()).ok()).collect();
-        ALL.set(All { sites, read_at_ms: now_ms });
+    let is_fresh = |answer: &Answer| {
+        let limit_ms = if answer.is_allowed { FRESH_MS } else { ABSENT_FRESH_MS };
+        (0..limit_ms).contains(&now_ms.saturating_sub(answer.read_at_ms))
+    };
+    if let Some(answer) = ORIGINS.with_borrow(|all| all.get(origin).copied()).filter(is_fresh) {
+        return Ok(answer.is_allowed);
     }
-    Ok(ALL.with_borrow(|all| all.sites.iter().any(|site| site.allows_origin(Some(origin)))))
+    let is_allowed = ask(env, Method::Post, "/origin", Some(origin)).await?.json().await?;
+    ORIGINS.with_borrow_mut(|all| {
+        if all.len() >= SITES_MAX {
+            all.clear();
+        }
+        all.insert(origin.to_owned(), Answer { is_allowed, read_at_ms: now_ms });
+    });
+    Ok(is_allowed)
 }
 
 /// Forgets a site, so that this isolate sees a change at once.
@@ -96,11 +103,15 @@ async fn read(env: &Env, id: &str, now_ms: i64) -> Result<Known> {
     Ok(Known { site: site.map(Arc::new), salts: entry.salts.into(), read_at_ms: now_ms })
 }
 
-/// Calls the Registry.
+/// Calls the Registry; an answer that is not 200 is an error with what it says.
 pub(crate) async fn ask(env: &Env, method: Method, path: &str, body: Option<&str>) -> Result<Response> {
     let mut init = RequestInit::new();
     init.with_method(method).with_body(body.map(Into::into));
     let request = Request::new_with_init(&format!("https://registry{path}"), &init)?;
     let stub = env.durable_object("REGISTRY")?.get_by_name(registry::NAME)?;
-    stub.fetch_with_request(request).await
+    let mut response = stub.fetch_with_request(request).await?;
+    match response.status_code() {
+        200 => Ok(response),
+        _ => Err(Error::RustError(response.text().await?)),
+    }
 }

@@ -15,6 +15,10 @@ pub(crate) async fn answer(request: Request, method: Method, env: &Env, path: &s
     if !http::is_operator(&request, env) {
         return refuse(401, "expected Authorization: Bearer <admin token>");
     }
+    route(request, method, env, path).await.or_else(|error| refuse(503, &error.to_string()))
+}
+
+async fn route(request: Request, method: Method, env: &Env, path: &str) -> Result<Response> {
     let id = path.strip_prefix("/v1/sites").unwrap_or("").trim_start_matches('/');
     match (method, id) {
         (Method::Get, "") => site_cache::ask(env, Method::Get, "/", None).await,

@@ -14,6 +14,7 @@ mod delivery;
 mod deploy;
 mod dictionaries;
 mod fault_point;
+mod misuse;
 mod operator;
 mod page_view;
 mod privacy;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         ("collect", collect::TESTS),
         ("readme", readme::TESTS),
         ("sender", sender::TESTS),
+        ("misuse", misuse::TESTS),
         ("privacy", privacy::TESTS),
         ("rules", rules::TESTS),
         ("round_trip", round_trip::TESTS),

@@ -46,7 +46,7 @@ pub struct Surroundings {
     pub workerd_variables: Vec<(String, String)>,
     /// The folder of another build of the Worker.
     pub worker: Option<PathBuf>,
-    /// Further variables of the Worker: name and value.
+    /// Variables of the Worker, further ones or in place of its own: name and value.
     pub worker_variables: Vec<(String, String)>,
 }
 

@@ -121,7 +121,9 @@ const config :Workerd.Config = (
 fn config(settings: &Settings, objects: &Path) -> String {
     let mut bindings = String::new();
     let vars = [("REGIONS".to_owned(), settings.regions.to_string()), ("SITES".to_owned(), settings.sites.to_string())];
-    for (name, value) in vars.iter().chain(&settings.secrets).chain(&settings.variables) {
+    let is_replaced = |name: &str| settings.variables.iter().any(|(own, _)| own == name);
+    let own = vars.iter().chain(&settings.secrets).filter(|(name, _)| !is_replaced(name));
+    for (name, value) in own.chain(&settings.variables) {
         // Writing to a String cannot fail.
         let _ = write!(bindings, "\n    (name = {}, text = {}),", quoted(name), quoted(value));
     }
