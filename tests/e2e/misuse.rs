@@ -115,13 +115,20 @@ fn a_mistake_in_the_sites_variable_refuses_nothing_for_good(lab: &mut Lab) -> Re
     let stack = lab.stack()?;
     // The comma at the end.
     let mistake = r#"[{"id":"demo","domains":["shop.example"]},]"#;
-    restart(stack, vec![("SITES".to_owned(), mistake.to_owned())])?;
-    let result = look_at_the_mistake(stack);
-    restart(stack, Vec::new())?;
+    stack.stop_workerd(Stop::Clean)?;
+    stack.layout.surroundings.worker_variables = vec![("SITES".to_owned(), mistake.to_owned())];
+    let result = stack.launch_workerd().and_then(|_| look_at_the_mistake(stack));
+    stack.stop_workerd(Stop::Clean)?;
+    stack.layout.surroundings.worker_variables = Vec::new();
+    stack.start_workerd()?;
     result
 }
 
 fn look_at_the_mistake(stack: &Stack) -> Result<()> {
+    lab::wait_for("the collector to be alive", 30, || {
+        let alive = lab::get(stack, "/healthz", &[]);
+        Ok(alive.is_ok_and(|answer| answer.status == 200).then_some(()))
+    })?;
     let event = json!({"event_type": "page_view", "page_url": "https://shop.example/"});
     let beacon = lab::send(stack, &json!({"site": "demo", "events": [event]}))?;
     ensure!(
@@ -134,10 +141,4 @@ fn look_at_the_mistake(stack: &Stack) -> Result<()> {
         "expected the mistake's name, found {ready:?}"
     );
     Ok(())
-}
-
-fn restart(stack: &mut Stack, variables: Vec<(String, String)>) -> Result<()> {
-    stack.stop_workerd(Stop::Clean)?;
-    stack.layout.surroundings.worker_variables = variables;
-    stack.start_workerd()
 }

@@ -148,13 +148,19 @@ impl Stack {
             return Ok(());
         }
         step::step("starting the collector in workerd", || {
-            wait_free(&[self.layout.ports.collector])?;
-            let pid = workerd::start(&self.layout)?;
-            self.file.pids.workerd = Some(pid);
-            self.file.write(&self.layout.dir)?;
+            let pid = self.launch_workerd()?;
             let url = format!("{}/readyz", self.file.collector);
             self.wait_ready(pid, "workerd", || is_ok(&url))
         })
+    }
+
+    /// Starts the collector and does not wait: a wrong setting may keep it from ever being ready.
+    pub fn launch_workerd(&mut self) -> Result<u32> {
+        wait_free(&[self.layout.ports.collector])?;
+        let pid = workerd::start(&self.layout)?;
+        self.file.pids.workerd = Some(pid);
+        self.file.write(&self.layout.dir)?;
+        Ok(pid)
     }
 
     fn start_shop(&mut self) -> Result<()> {
