@@ -29,6 +29,7 @@ pub mod ingest;
 pub mod origin;
 pub mod region;
 pub mod site;
+pub mod web_bot_auth;
 
 pub mod event;
 pub mod item;

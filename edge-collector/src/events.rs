@@ -5,6 +5,7 @@ use std::cell::RefCell;
 
 use collector_core::beacon::{Beacon, BeaconError};
 use collector_core::body;
+use collector_core::client::Client;
 use collector_core::collected::Collected;
 use collector_core::enrich::visitor::Salts;
 use collector_core::first_party;
@@ -18,7 +19,7 @@ use worker::{Env, Request, Response, Result};
 
 use crate::client::Sender;
 use crate::config::Config;
-use crate::{append, asset, clock, http, query, rate_limit, site_cache};
+use crate::{append, asset, clock, http, query, rate_limit, signed, site_cache};
 
 /// The longest query of the pixel, in bytes.
 const PIXEL_QUERY_BYTES_MAX: usize = 8 * 1024;
@@ -181,7 +182,8 @@ async fn collect(body: &[u8], sender: &Sender, env: &Env, config: &Config) -> Re
     if getrandom::fill(&mut entropy).is_err() {
         return Ok((Found::Unavailable, origin));
     }
-    let client = sender.client();
+    let signed = signed::check(sender.signed(), &config.agents).await;
+    let client = Client { signed, ..sender.client() };
     let limited = rate_limit::limited(env, &sites, &client).await;
     let moment = Moment { received_at_ms: clock::now_ms(), entropy, salts: Salts::new(salts) };
     let around =

@@ -6,6 +6,7 @@
 
 mod lab;
 
+mod agents;
 mod books;
 mod chaos;
 mod collect;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         ("sender", sender::TESTS),
         ("privacy", privacy::TESTS),
         ("rules", rules::TESTS),
+        ("agents", agents::TESTS),
         ("round_trip", round_trip::TESTS),
         ("books", books::TESTS),
         ("delivery", delivery::TESTS),

@@ -8,6 +8,7 @@ use collector_core::body;
 use collector_core::client::Client;
 use collector_core::outcome::{Fate, Outcome};
 use collector_core::receipt::Reply;
+use collector_core::web_bot_auth::{Fault, Finding};
 
 use crate::fixture::{CHROME, GOOGLEBOT, Read, client, collect_beacon, receipts, reply_to, site};
 
@@ -126,6 +127,7 @@ fn purchases(count: usize, items: usize) -> String {
 fn policies() -> Vec<Case> {
     let with = |settings, client, outcome, reason| Case { settings, client, ..case(LOGIN, 202, (outcome, reason, "")) };
     let crawler = Client { user_agent: Some(GOOGLEBOT), ..client() };
+    let agent = Client { signed: Some(Finding::Verified("chatgpt")), ..client() };
     let driven =
         Client { ch_brands: None, sec_fetch_mode: None, sec_fetch_site: None, user_agent: Some(CHROME), ..client() };
     let gpc = Client { sec_gpc: Some("1"), ..client() };
@@ -139,6 +141,10 @@ fn policies() -> Vec<Case> {
         with(r#""privacy":{"gpc":"off"}"#, gpc, "accepted", ""),
         with(r#""privacy":{"gpc":"drop"}"#, gpc, "filtered", "gpc"),
         with(r#""privacy":{"dnt":"drop"}"#, dnt, "filtered", "dnt"),
+        with("", agent, "flagged", "verified_agent"),
+        with(r#""bots":"drop""#, agent, "filtered", "verified_agent"),
+        with(r#""bots":"off""#, agent, "accepted", ""),
+        with("", Client { signed: Some(Finding::Bad(Fault::Expired)), ..client() }, "accepted", ""),
         with("", crawler, "flagged", "crawler"),
         with(r#""bots":"drop""#, crawler, "filtered", "crawler"),
         with(r#""bots":"off""#, crawler, "accepted", ""),
