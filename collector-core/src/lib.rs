@@ -42,6 +42,7 @@ pub mod url;
 pub mod filter;
 pub mod known;
 pub mod limit;
+pub mod rate;
 pub mod rule;
 pub mod sender;
 pub mod session;

@@ -25,7 +25,7 @@ use crate::{append, asset, clock, http, query, rate_limit, signed, site_cache};
 const PIXEL_QUERY_BYTES_MAX: usize = 8 * 1024;
 
 thread_local! {
-    /// Parsed user agents and rate limits: bounded, and nothing is lost with them.
+    /// Parsed user agents, rate limits, fast visitors: bounded, and nothing is lost with them.
     static MEMORY: RefCell<Memory> = RefCell::new(Memory::default());
 }
 
@@ -56,7 +56,7 @@ pub(crate) async fn take(mut request: Request, env: &Env, config: &Config) -> Re
             Reply::from_error(&error)
         }
         Found::Events(mut collected) => {
-            append::append(env, config, &mut collected).await;
+            store(env, config, &mut collected).await;
             if is_debug {
                 collected.show_rows();
             }
@@ -100,12 +100,25 @@ pub(crate) async fn take_pixel(request: Request, env: &Env, config: &Config) -> 
             query::pairs(query).map(|(name, value)| (name.into_owned(), value.into_owned().into())).collect();
         let body = serde_json::Value::from(event).to_string();
         match collect(body.as_bytes(), &sender, env, config).await? {
-            (Found::Events(mut collected), _) => append::append(env, config, &mut collected).await,
+            (Found::Events(mut collected), _) => store(env, config, &mut collected).await,
             (Found::Refused(error), _) => append::count(env, config, refused(&error)).await,
             (Found::Unavailable, _) => {}
         }
     }
     asset::pixel()
+}
+
+/// Makes the rows durable, and remembers what the Batchers said of their visitors.
+async fn store(env: &Env, config: &Config, collected: &mut Collected) {
+    append::append(env, config, collected).await;
+    if !collected.fast_visitors.is_empty() {
+        let now_ms = clock::now_ms();
+        MEMORY.with_borrow_mut(|memory| {
+            for visitor_id in &collected.fast_visitors {
+                memory.fast_visitors.insert(*visitor_id, now_ms);
+            }
+        });
+    }
 }
 
 /// A body that is no beacon, as the books have it: one event of no site.

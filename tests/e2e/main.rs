@@ -18,6 +18,7 @@ mod fault_point;
 mod operator;
 mod page_view;
 mod privacy;
+mod rates;
 mod readme;
 mod round_trip;
 mod rules;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         ("privacy", privacy::TESTS),
         ("rules", rules::TESTS),
         ("agents", agents::TESTS),
+        ("rates", rates::TESTS),
         ("round_trip", round_trip::TESTS),
         ("books", books::TESTS),
         ("delivery", delivery::TESTS),

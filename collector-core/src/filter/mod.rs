@@ -1,7 +1,7 @@
 //! Is this a person? Signals, a verdict, and what the site makes of it.
 //!
 //! In scope: one file per signal source, the rule that turns signals into a verdict, the site's policy.
-//! Out of scope: parsing user agents (crate `user-agent`), rates over time (the Batcher).
+//! Out of scope: parsing user agents (crate `user-agent`), counting over time (`rate`).
 //!
 //! Signals are named `category:signal`. A crawler's own word is a verdict, and so are an agent's signature and Cloudflare's check of a crawler; otherwise
 //! it takes signals of two independent categories, because each single one also happens to people (privacy extensions, corporate proxies, old
@@ -16,6 +16,7 @@ pub mod header;
 pub mod network;
 pub mod prefetch;
 pub mod probe;
+pub mod rate;
 pub mod referrer;
 pub mod screen;
 pub mod verified;
@@ -72,7 +73,7 @@ pub fn judge_client(client: &Client<'_>, parser: &mut user_agent::Parser) -> Vec
     signals
 }
 
-/// Judges one event of a sender.
+/// Judges one event of a sender. `client_signals` is what is known of the sender before the event: `judge_client`, and `rate::add`.
 pub fn judge_event(event: &Event<'_>, client: &Client<'_>, client_signals: &[Signal]) -> Verdict {
     let mut signals = client_signals.to_vec();
     agent::check(client, &mut signals);
@@ -117,6 +118,8 @@ mod tests {
             (&["header:no_sec_fetch", "header:no_accept_language"], None),
             (&["header:no_sec_fetch", "browser:automation"], Some(FlagReason::Automation)),
             (&["asn:hosting", "asn:hosting"], None),
+            (&["rate:visitor"], None),
+            (&["header:no_sec_fetch", "rate:visitor"], Some(FlagReason::Automation)),
             (&["asn:hosting", "header:no_sec_fetch"], Some(FlagReason::Automation)),
             (&["ua:crawler:search"], Some(FlagReason::Crawler)),
             (&["cloudflare:verified_bot"], Some(FlagReason::Crawler)),
