@@ -72,6 +72,7 @@ fn pipeline(bencher: Bencher<'_, '_>, events: usize) {
             event_id: row.event_id,
             site_id: row.site.id.as_str().into(),
             outcome: row.outcome,
+            visitor_id: row.counted_visitor_id,
             json: row.line.as_slice().into(),
         });
         let append =

@@ -2,7 +2,7 @@
 //!
 //! In scope: the bytes of both, with limits. Out of scope: sending them (the shell), what the Batcher does with them.
 //!
-//! Frame: magic, version; ledger entries; lines. All numbers are little-endian; texts and lines carry their length. The lines themselves are
+//! Frame: magic, version; ledger entries; lines; the visitors of the lines, if any is counted. All numbers are little-endian; texts and lines carry their length. The lines themselves are
 //! `JSONEachRow` lines, so that what is stored first is already what ClickHouse will read.
 
 use std::borrow::Cow;
@@ -61,6 +61,8 @@ pub struct Line<'a> {
     pub site_id: Cow<'a, str>,
     /// Accepted or flagged, for the ledger.
     pub outcome: Outcome,
+    /// The visitor whose events are counted with this row; 0 for none.
+    pub visitor_id: u64,
     /// The `JSONEachRow` line, without a line end.
     pub json: Cow<'a, [u8]>,
 }
@@ -81,14 +83,19 @@ pub struct Append<'a> {
 pub enum Taken {
     /// It is durable.
     Accepted,
+    /// It is durable, and its visitor has sent more than a person does.
+    AcceptedFast,
     /// Its id was durable already.
     Duplicate,
 }
 
 impl Taken {
+    const ALL: [Self; 3] = [Self::Accepted, Self::AcceptedFast, Self::Duplicate];
+
     const fn byte(self) -> u8 {
         match self {
             Self::Accepted => b'a',
+            Self::AcceptedFast => b'f',
             Self::Duplicate => b'd',
         }
     }
@@ -117,6 +124,9 @@ pub fn encode(append: &Append<'_>) -> Result<Vec<u8>, FrameError> {
         push_u32(&mut frame, line.json.len())?;
         frame.extend_from_slice(&line.json);
     }
+    if append.lines.iter().any(|line| line.visitor_id != 0) {
+        frame.extend(append.lines.iter().flat_map(|line| line.visitor_id.to_le_bytes()));
+    }
     limit(frame.len(), MAX_FRAME_BYTES, "bytes of a frame")?;
     Ok(frame)
 }
@@ -142,7 +152,13 @@ pub fn decode(frame: &[u8]) -> Result<Append<'_>, FrameError> {
         let site_id = Cow::Borrowed(rest.text()?);
         let Account::Ended(outcome) = rest.account()? else { return Err(FrameError::Value { what: "outcome" }) };
         let length = rest.count(MAX_LINE_BYTES, "bytes of a line")?;
-        lines.push(Line { event_id, site_id, outcome, json: Cow::Borrowed(rest.take(length)?) });
+        lines.push(Line { event_id, site_id, outcome, visitor_id: 0, json: Cow::Borrowed(rest.take(length)?) });
+    }
+    // A Worker of the version before sends none.
+    if !rest.0.is_empty() {
+        for line in &mut lines {
+            line.visitor_id = rest.array().map(u64::from_le_bytes)?;
+        }
     }
     if rest.0.is_empty() { Ok(Append { minute_s, counts, lines }) } else { Err(FrameError::Length) }
 }
@@ -158,7 +174,7 @@ pub fn decode_answer(answer: &[u8], lines: usize) -> Result<Vec<Taken>, FrameErr
     if bytes.len() != lines {
         return Err(FrameError::Length);
     }
-    let taken = |byte: &u8| [Taken::Accepted, Taken::Duplicate].into_iter().find(|taken| taken.byte() == *byte);
+    let taken = |byte: &u8| Taken::ALL.into_iter().find(|taken| taken.byte() == *byte);
     bytes.iter().map(|byte| taken(byte).ok_or(FrameError::Value { what: "answer" })).collect()
 }
 
@@ -233,6 +249,7 @@ mod tests {
             event_id: Uuid::from_u128(id),
             site_id: "demo".into(),
             outcome,
+            visitor_id: 0,
             json: b"{\"a\":1}"[..].into(),
         };
         Append {
@@ -246,9 +263,12 @@ mod tests {
     fn a_frame_is_read_as_it_was_written() {
         let frame = encode(&append()).unwrap();
         assert_eq!(decode(&frame), Ok(append()));
-        let answers = [Taken::Accepted, Taken::Duplicate];
-        assert_eq!(decode_answer(&encode_answer(&answers), 2), Ok(answers.to_vec()));
-        assert_eq!(decode_answer(&encode_answer(&answers), 3), Err(FrameError::Length));
+        let mut counted = append();
+        counted.lines[1].visitor_id = u64::MAX - 1;
+        assert_eq!(decode(&encode(&counted).unwrap()), Ok(counted));
+        let answers = Taken::ALL;
+        assert_eq!(decode_answer(&encode_answer(&answers), 3), Ok(answers.to_vec()));
+        assert_eq!(decode_answer(&encode_answer(&answers), 2), Err(FrameError::Length));
         assert_eq!(decode_answer(b"LFA\x01x", 1), Err(FrameError::Value { what: "answer" }));
     }
 
@@ -267,8 +287,11 @@ mod tests {
     proptest! {
         #[test]
         fn a_cut_frame_is_refused(cut in 0_usize..300) {
-            let frame = encode(&append()).unwrap();
-            prop_assume!(cut < frame.len());
+            let mut counted = append();
+            counted.lines[0].visitor_id = 7;
+            let frame = encode(&counted).unwrap();
+            // Without its last part it is a frame of the version before.
+            prop_assume!(cut < frame.len() && cut != frame.len() - 16);
             prop_assert!(decode(&frame[..cut]).is_err());
         }
 

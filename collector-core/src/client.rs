@@ -4,6 +4,8 @@
 
 use std::net::IpAddr;
 
+use crate::web_bot_auth::Finding;
+
 /// The sender of one beacon. Every field may be absent: outside Cloudflare there are no network facts.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Client<'a> {
@@ -30,6 +32,8 @@ pub struct Client<'a> {
     pub bot_score: Option<u8>,
     /// True if Cloudflare knows the sender as a crawler and has verified it (`cf.botManagement.verifiedBot`).
     pub is_verified_bot: bool,
+    /// What is known of the agent that says it has signed the request; none for requests that say nothing of the kind.
+    pub signed: Option<Finding<'a>>,
     /// Data centre of the edge that took the request.
     pub colo: Option<&'a str>,
     /// True if the request came over TLS; client hints are only sent then.

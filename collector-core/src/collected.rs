@@ -25,6 +25,8 @@ pub struct CollectedRow {
     pub site: Arc<Site>,
     /// Decides the shard. Anonymous events have it too, for an even spread; their row holds 0.
     pub visitor_id: u64,
+    /// The visitor whose events the Batcher counts with this row; 0 for none. It is not stored.
+    pub counted_visitor_id: u64,
     /// Permitted regions, nearest first; never empty.
     pub regions: RegionOrder,
     /// Accepted or flagged.
@@ -46,14 +48,18 @@ pub struct Collected {
     pub counts: Ledger,
     /// The first-party id that the sender's browser is asked to keep, if it has none yet.
     pub new_first_party_id: Option<Uuid>,
+    /// The visitors of whom a Batcher said that they are too fast.
+    pub fast_visitors: Vec<u64>,
 }
 
 impl Collected {
     /// Notes what a Batcher said about some rows (positions in `rows`, and its answers in the same order).
     pub fn settle(&mut self, rows: &[usize], answers: &[Taken]) {
         for (row, taken) in rows.iter().zip(answers) {
-            if *taken == Taken::Duplicate {
-                self.set_outcome(*row, Outcome::Duplicate);
+            match taken {
+                Taken::Accepted => {}
+                Taken::AcceptedFast => self.fast_visitors.extend(self.rows.get(*row).map(|row| row.counted_visitor_id)),
+                Taken::Duplicate => self.set_outcome(*row, Outcome::Duplicate),
             }
         }
     }
@@ -86,6 +92,7 @@ impl Collected {
                 event_id: row.event_id,
                 site_id: row.site.id.as_str().into(),
                 outcome: row.outcome,
+                visitor_id: row.counted_visitor_id,
                 json: row.line.as_slice().into(),
             });
         }

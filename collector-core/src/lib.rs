@@ -30,6 +30,7 @@ pub mod origin;
 pub mod region;
 pub mod sampling;
 pub mod site;
+pub mod web_bot_auth;
 
 pub mod event;
 pub mod item;
@@ -42,6 +43,7 @@ pub mod url;
 pub mod filter;
 pub mod known;
 pub mod limit;
+pub mod rate;
 pub mod rule;
 pub mod sender;
 pub mod session;

@@ -87,6 +87,8 @@ reasons! {
     FilterReason {
         /// The user agent says that it is a crawler, and the site drops crawlers.
         Crawler => "crawler",
+        /// An agent has signed the request, and the site drops agents and crawlers.
+        VerifiedAgent => "verified_agent",
         /// Signals of two independent categories say that this is a bot, and the site drops bots.
         Automation => "automation",
         /// One of the site's own rules drops it.
@@ -121,6 +123,8 @@ reasons! {
     FlagReason {
         /// Stored with `is_bot = 1`: the user agent says that it is a crawler.
         Crawler => "crawler",
+        /// Stored with `is_bot = 1`: an agent has signed the request, and its signature was checked.
+        VerifiedAgent => "verified_agent",
         /// Stored with `is_bot = 1`: signals of two independent categories say that this is a bot.
         Automation => "automation",
         /// Stored with `is_bot = 1`: one of the site's own rules says so.

@@ -13,18 +13,19 @@ use crate::collected::{Collected, CollectedRow};
 use crate::enrich::{Facts, enrich, time, visitor};
 use crate::event::Event;
 use crate::field::Field;
-use crate::filter::{self, Verdict, prefetch};
+use crate::filter::{self, Verdict, prefetch, rate};
 use crate::first_party;
 use crate::ingest;
 use crate::ledger::minute_s;
 use crate::limit::Limiter;
 use crate::outcome::{AnonymisedReason, FilterReason, InvalidReason, LimitReason, Outcome};
+use crate::rate::FastVisitors;
 use crate::reader::Invalid;
 use crate::receipt::Receipt;
 use crate::region::{RegionOrder, Regions};
 use crate::sender::{Sender, Senders};
 use crate::session::{Session, Sessions};
-use crate::site::{SignalMode, Site, Sites, Status, VisitorMode};
+use crate::site::{BotPolicy, SignalMode, Site, Sites, Status, VisitorMode};
 use crate::wire;
 
 /// The most rows of one beacon: purchases of many small items would otherwise become 30 times the bytes that were sent.
@@ -53,6 +54,8 @@ pub struct Memory {
     pub limiter: Limiter,
     /// Sessions of visitors.
     pub sessions: Sessions,
+    /// Visitors of whom a Batcher said that they are too fast.
+    pub fast_visitors: FastVisitors,
     /// Key of the table of senders: the entropy of the isolate's first beacon.
     sender_key: Option<[u8; 16]>,
 }
@@ -129,7 +132,10 @@ fn collect_event(
     let visit = Visit::find(&mut found.visit, site, client, first_party_id, around, &mut memory.sessions);
     check_sample(site, visit.session.visitor_id)?;
     let sender = found.sender.get_or_insert_with(|| memory.find_sender(client, moment));
-    let verdict = check_policy(site, filter::judge_event(&event, client, &sender.signals))?;
+    let visitor_id = visit.session.visitor_id;
+    let is_fast = !is_told && memory.fast_visitors.contains(visitor_id, moment.received_at_ms);
+    let signals = rate::add(&sender.signals, is_fast);
+    let verdict = check_policy(site, filter::judge_event(&event, client, &signals))?;
     let home = check_home(&visit.regions, around.regions)?;
     let facts = Facts {
         event_id: event.event_id.unwrap_or_else(|| mint_id(moment, index)),
@@ -145,12 +151,15 @@ fn collect_event(
     let event_id = Some(facts.event_id);
     let enriched = enrich(event, &facts)?;
     let outcome = enriched.flag.map_or(Outcome::Accepted(anonymised), Outcome::Flagged);
-    for line in enriched.lines {
+    let is_counted = !is_told && site.bots != BotPolicy::Off;
+    for (position, line) in enriched.lines.into_iter().enumerate() {
         rows.push(CollectedRow {
             receipt: index,
             event_id: line.event_id,
             site: Arc::clone(site),
-            visitor_id: visit.session.visitor_id,
+            visitor_id,
+            // The items of a purchase are one event.
+            counted_visitor_id: if is_counted && position == 0 { visitor_id } else { 0 },
             regions: visit.regions.clone(),
             outcome,
             line: line.json,

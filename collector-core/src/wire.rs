@@ -34,6 +34,11 @@ impl<'a> Fields<'a> {
         self.unknown.iter().any(|(own, _)| own == name)
     }
 
+    /// The text of a member that no beacon has.
+    pub(crate) fn unknown_text(&self, name: &str) -> Option<Cow<'a, str>> {
+        self.unknown.iter().find(|(own, _)| own == name).and_then(|(_, value)| string(value))
+    }
+
     /// Stores a field; the last one of a name wins, and `null` is absence.
     fn insert(&mut self, name: Cow<'a, str>, value: &'a str) {
         let value = if value == "null" { None } else { Some(value) };

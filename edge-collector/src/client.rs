@@ -12,12 +12,14 @@ use wasm_bindgen::JsValue;
 use worker::{Headers, Request};
 
 use crate::http;
+use crate::signed::{self, Signed};
 
 /// What the request says of its sender, owned, because the core only borrows.
 pub(crate) struct Sender {
     network: Network,
     headers: HeaderValues,
     is_https: bool,
+    signed: Signed,
 }
 
 /// `request.cf`.
@@ -60,7 +62,12 @@ struct HeaderValues {
 impl Sender {
     pub(crate) fn of(request: &Request) -> Self {
         let is_https = request.inner().url().starts_with("https:");
-        Self { network: network(request), headers: HeaderValues::of(request.headers()), is_https }
+        Self {
+            network: network(request),
+            headers: HeaderValues::of(request.headers()),
+            is_https,
+            signed: signed::read(request),
+        }
     }
 
     /// The operator's token is no ingest key.
@@ -82,6 +89,11 @@ impl Sender {
         self.is_https
     }
 
+    /// What the request claims about an agent that has signed it.
+    pub(crate) fn signed(&self) -> &Signed {
+        &self.signed
+    }
+
     /// The origin that a browser names.
     pub(crate) fn origin(&self) -> Option<&str> {
         self.headers.origin.as_deref()
@@ -101,6 +113,7 @@ impl Sender {
             asn: network.asn,
             bot_score: network.bot_score,
             is_verified_bot: network.is_verified_bot,
+            signed: None,
             colo: network.colo.as_deref(),
             is_https: self.is_https,
             user_agent: headers.user_agent.as_deref(),

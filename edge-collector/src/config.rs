@@ -5,6 +5,7 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 
 use collector_core::region::{Region, Regions};
+use collector_core::web_bot_auth::Agents;
 use serde::Deserialize;
 use worker::{Env, Error, Result};
 
@@ -18,6 +19,8 @@ pub(crate) struct Config {
     endpoints: Vec<Endpoint>,
     /// What stands before every path, such as `/_l`; empty for none.
     pub(crate) path_prefix: String,
+    /// The agents whose signatures are checked.
+    pub(crate) agents: Agents,
 }
 
 /// One entry of the `REGIONS` variable.
@@ -81,16 +84,22 @@ impl Config {
             if let Some(config) = cell.get() {
                 return Ok(config.clone());
             }
-            let config = Rc::new(Self::parse(&variable(env, "REGIONS"), &variable(env, "PATH_PREFIX"))?);
+            let config = Rc::new(Self::parse(
+                &variable(env, "REGIONS"),
+                &variable(env, "PATH_PREFIX"),
+                &variable(env, "WEB_BOT_AUTH_AGENTS"),
+            )?);
             Ok(cell.get_or_init(|| config).clone())
         })
     }
 
-    fn parse(regions: &str, path_prefix: &str) -> Result<Self> {
+    fn parse(regions: &str, path_prefix: &str, agents: &str) -> Result<Self> {
         let wrong = |found: String| Error::RustError(format!("variable REGIONS: {found}"));
         let endpoints: Vec<Endpoint> = serde_json::from_str(regions).map_err(|error| wrong(error.to_string()))?;
         let regions = Regions::new(endpoints.iter().map(Endpoint::region).collect()).map_err(wrong)?;
-        Ok(Self { regions, endpoints, path_prefix: path_prefix.trim_end_matches('/').to_owned() })
+        let wrong = |found: String| Error::RustError(format!("variable WEB_BOT_AUTH_AGENTS: {found}"));
+        let agents = Agents::parse(agents).map_err(wrong)?;
+        Ok(Self { regions, endpoints, path_prefix: path_prefix.trim_end_matches('/').to_owned(), agents })
     }
 
     /// The ClickHouse of a region.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use collector_core::beacon::{Beacon, BeaconError};
 use collector_core::body;
+use collector_core::client::Client;
 use collector_core::collected::Collected;
 use collector_core::enrich::visitor::Salts;
 use collector_core::first_party;
@@ -20,13 +21,13 @@ use worker::{Env, Request, Response, Result};
 
 use crate::client::Sender;
 use crate::config::Config;
-use crate::{append, asset, clock, http, query, rate_limit, site_cache};
+use crate::{append, asset, clock, http, query, rate_limit, signed, site_cache};
 
 /// The longest query of the pixel, in bytes.
 const PIXEL_QUERY_BYTES_MAX: usize = 8 * 1024;
 
 thread_local! {
-    /// Parsed user agents and rate limits: bounded, and nothing is lost with them.
+    /// Parsed user agents, rate limits, fast visitors: bounded, and nothing is lost with them.
     static MEMORY: RefCell<Memory> = RefCell::new(Memory::default());
 }
 
@@ -65,7 +66,7 @@ pub(crate) async fn take(mut request: Request, env: &Env, config: &Config) -> Re
             Reply::from_error(&error)
         }
         Found::Events(mut collected) => {
-            append::append(env, config, &mut collected).await;
+            store(env, config, &mut collected).await;
             if is_debug {
                 collected.show_rows();
             }
@@ -111,7 +112,7 @@ pub(crate) async fn take_pixel(request: Request, env: &Env, config: &Config) -> 
         let body = serde_json::to_string(&event)?;
         match collect(body.as_bytes(), &sender, Purpose::Store, env, config).await? {
             (Found::Events(mut collected), _) => {
-                append::append(env, config, &mut collected).await;
+                store(env, config, &mut collected).await;
                 cookie = collected.new_first_party_id;
             }
             (Found::Refused(error), _) => append::count(env, config, refused(&error)).await,
@@ -128,6 +129,19 @@ fn set_cookie(response: &mut Response, id: Option<Uuid>, config: &Config, sender
     let Some(id) = id else { return Ok(()) };
     let cookie = first_party::set_cookie(id, &config.path_prefix, sender.is_https());
     response.headers_mut().append("Set-Cookie", &cookie)
+}
+
+/// Makes the rows durable, and remembers what the Batchers said of their visitors.
+async fn store(env: &Env, config: &Config, collected: &mut Collected) {
+    append::append(env, config, collected).await;
+    if !collected.fast_visitors.is_empty() {
+        let now_ms = clock::now_ms();
+        MEMORY.with_borrow_mut(|memory| {
+            for visitor_id in &collected.fast_visitors {
+                memory.fast_visitors.insert(*visitor_id, now_ms);
+            }
+        });
+    }
 }
 
 /// A body that is no beacon, as the books have it: one event of no site.
@@ -224,7 +238,8 @@ async fn collect(
     if getrandom::fill(&mut entropy).is_err() {
         return Ok((Found::Unavailable, origin));
     }
-    let client = sender.client();
+    let signed = signed::check(sender.signed(), &config.agents).await;
+    let client = Client { signed, ..sender.client() };
     let limited = match purpose {
         Purpose::Store => rate_limit::limited(env, &sites, &client).await,
         Purpose::Show => Vec::new(),

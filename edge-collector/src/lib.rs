@@ -17,6 +17,7 @@ mod http;
 mod query;
 mod rate_limit;
 mod registry;
+mod signed;
 mod sink;
 mod site_cache;
 mod sites;

@@ -6,6 +6,7 @@
 
 mod lab;
 
+mod agents;
 mod books;
 mod chaos;
 mod collect;
@@ -18,6 +19,7 @@ mod misuse;
 mod operator;
 mod page_view;
 mod privacy;
+mod rates;
 mod readme;
 mod round_trip;
 mod rules;
@@ -48,6 +50,8 @@ fn main() -> ExitCode {
         ("misuse", misuse::TESTS),
         ("privacy", privacy::TESTS),
         ("rules", rules::TESTS),
+        ("agents", agents::TESTS),
+        ("rates", rates::TESTS),
         ("round_trip", round_trip::TESTS),
         ("books", books::TESTS),
         ("delivery", delivery::TESTS),

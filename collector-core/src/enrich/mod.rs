@@ -284,8 +284,8 @@ fn language<'a>(client: &Client<'a>) -> &'a str {
 }
 
 fn device_type(facts: &Facts<'_>) -> &'static str {
-    let is_crawler = facts.verdict.flag == Some(FlagReason::Crawler);
-    if is_crawler { user_agent::DeviceType::Bot.as_str() } else { facts.agent.device_type.as_str() }
+    let is_bot = matches!(facts.verdict.flag, Some(FlagReason::Crawler | FlagReason::VerifiedAgent));
+    if is_bot { user_agent::DeviceType::Bot.as_str() } else { facts.agent.device_type.as_str() }
 }
 
 fn first_of<'a>(text: &'a str, otherwise: &'a str) -> &'a str {

@@ -1,11 +1,13 @@
 //! Is this a person? Signals, a verdict, and what the site makes of it.
 //!
 //! In scope: one file per signal source, the rule that turns signals into a verdict, the site's policy.
-//! Out of scope: parsing user agents (crate `user-agent`), rates over time (the Batcher).
+//! Out of scope: parsing user agents (crate `user-agent`), counting over time (`rate`).
 //!
-//! Signals are named `category:signal`. A crawler's own word is a verdict, and so is Cloudflare's check of it; otherwise it takes signals of two independent categories, because each
-//! single one also happens to people (privacy extensions, corporate proxies, old browsers). Several signals of one category count once.
+//! Signals are named `category:signal`. A crawler's own word is a verdict, and so are an agent's signature and Cloudflare's check of a crawler; otherwise
+//! it takes signals of two independent categories, because each single one also happens to people (privacy extensions, corporate proxies, old
+//! browsers). Several signals of one category count once.
 
+pub mod agent;
 pub mod automation;
 pub mod crawler;
 #[cfg(test)]
@@ -14,6 +16,7 @@ pub mod header;
 pub mod network;
 pub mod prefetch;
 pub mod probe;
+pub mod rate;
 pub mod referrer;
 pub mod screen;
 pub mod verified;
@@ -29,7 +32,7 @@ use crate::site::BotPolicy;
 pub const RULES_VERSION: &str = "2026-11-21";
 
 /// The most signals kept of one event.
-pub const MAX_SIGNALS: usize = 16;
+pub const MAX_SIGNALS: usize = 24;
 
 /// A named piece of evidence, `category:signal`.
 pub type Signal = Cow<'static, str>;
@@ -48,6 +51,7 @@ impl Verdict {
     pub fn apply(self, policy: BotPolicy) -> Result<Self, FilterReason> {
         match (policy, self.flag) {
             (BotPolicy::Off, _) => Ok(Self::default()),
+            (BotPolicy::Drop, Some(FlagReason::VerifiedAgent)) => Err(FilterReason::VerifiedAgent),
             (BotPolicy::Drop, Some(FlagReason::Crawler)) => Err(FilterReason::Crawler),
             (BotPolicy::Drop, Some(FlagReason::Automation)) => Err(FilterReason::Automation),
             (BotPolicy::Drop, Some(FlagReason::Rule)) => Err(FilterReason::Rule),
@@ -69,9 +73,10 @@ pub fn judge_client(client: &Client<'_>, parser: &mut user_agent::Parser) -> Vec
     signals
 }
 
-/// Judges one event of a sender.
+/// Judges one event of a sender. `client_signals` is what is known of the sender before the event: `judge_client`, and `rate::add`.
 pub fn judge_event(event: &Event<'_>, client: &Client<'_>, client_signals: &[Signal]) -> Verdict {
     let mut signals = client_signals.to_vec();
+    agent::check(client, &mut signals);
     network::check(client, &mut signals);
     verified::check(client, &mut signals);
     automation::check(event, &mut signals);
@@ -83,6 +88,9 @@ pub fn judge_event(event: &Event<'_>, client: &Client<'_>, client_signals: &[Sig
 }
 
 fn flag(signals: &[Signal]) -> Option<FlagReason> {
+    if signals.iter().any(|signal| signal == agent::VERIFIED) {
+        return Some(FlagReason::VerifiedAgent);
+    }
     if signals.iter().any(|signal| signal.starts_with(crawler::PREFIX) || signal == verified::VERIFIED) {
         return Some(FlagReason::Crawler);
     }
@@ -110,9 +118,14 @@ mod tests {
             (&["header:no_sec_fetch", "header:no_accept_language"], None),
             (&["header:no_sec_fetch", "browser:automation"], Some(FlagReason::Automation)),
             (&["asn:hosting", "asn:hosting"], None),
+            (&["rate:visitor"], None),
+            (&["header:no_sec_fetch", "rate:visitor"], Some(FlagReason::Automation)),
             (&["asn:hosting", "header:no_sec_fetch"], Some(FlagReason::Automation)),
             (&["ua:crawler:search"], Some(FlagReason::Crawler)),
             (&["cloudflare:verified_bot"], Some(FlagReason::Crawler)),
+            (&["ua:crawler:search", "agent:verified_agent"], Some(FlagReason::VerifiedAgent)),
+            (&["agent:bad_signature", "agent:bad_signature:expired"], None),
+            (&["agent:unknown", "asn:hosting"], Some(FlagReason::Automation)),
             (&["cloudflare:automated"], None),
             (&["ua:empty"], None),
             (&["ua:empty", "header:no_sec_fetch"], Some(FlagReason::Automation)),
@@ -127,6 +140,8 @@ mod tests {
         let driven = Verdict { flag: Some(FlagReason::Automation), ..crawler.clone() };
         assert_eq!(crawler.clone().apply(BotPolicy::Flag), Ok(crawler.clone()));
         assert_eq!(crawler.clone().apply(BotPolicy::Drop), Err(FilterReason::Crawler));
+        let agent = Verdict { flag: Some(FlagReason::VerifiedAgent), ..crawler.clone() };
+        assert_eq!(agent.apply(BotPolicy::Drop), Err(FilterReason::VerifiedAgent));
         assert_eq!(driven.apply(BotPolicy::Drop), Err(FilterReason::Automation));
         assert_eq!(crawler.apply(BotPolicy::Off), Ok(Verdict::default()));
         assert_eq!(Verdict::default().apply(BotPolicy::Drop), Ok(Verdict::default()));

@@ -68,9 +68,14 @@ pub(crate) fn regions() -> Regions {
 
 /// Collects a beacon with fresh memory.
 pub(crate) fn collect_beacon(beacon: &Beacon<'_>, sites: &Sites, client: &Client<'_>) -> Collected {
+    collect_with(beacon, sites, client, &mut Memory::default())
+}
+
+/// Collects a beacon with what is remembered of others.
+pub(crate) fn collect_with(beacon: &Beacon<'_>, sites: &Sites, client: &Client<'_>, memory: &mut Memory) -> Collected {
     let (regions, moment) = (regions(), moment());
     let around = Surroundings { sites, regions: &regions, client, moment: &moment, limited: &[] };
-    collect(beacon, around, &mut Memory::default())
+    collect(beacon, around, memory)
 }
 
 /// The reply to any body, as the shell gives it when every Batcher is away from trouble.

@@ -6,10 +6,13 @@ use collector_core::append::Taken;
 use collector_core::beacon::{Beacon, MAX_EVENTS, MAX_SITES};
 use collector_core::body;
 use collector_core::client::Client;
+use collector_core::ledger::Ledger;
 use collector_core::outcome::{Fate, Outcome};
+use collector_core::pipeline::Memory;
 use collector_core::receipt::Reply;
+use collector_core::web_bot_auth::{Fault, Finding};
 
-use crate::fixture::{CHROME, GOOGLEBOT, Read, client, collect_beacon, receipts, reply_to, site};
+use crate::fixture::{CHROME, GOOGLEBOT, NOW_MS, Read, client, collect_beacon, collect_with, receipts, reply_to, site};
 
 /// A beacon, its circumstances, and the answer: status, then outcome, reason and field of the first receipt.
 struct Case {
@@ -126,6 +129,7 @@ fn purchases(count: usize, items: usize) -> String {
 fn policies() -> Vec<Case> {
     let with = |settings, client, outcome, reason| Case { settings, client, ..case(LOGIN, 202, (outcome, reason, "")) };
     let crawler = Client { user_agent: Some(GOOGLEBOT), ..client() };
+    let agent = Client { signed: Some(Finding::Verified("chatgpt")), ..client() };
     let driven =
         Client { ch_brands: None, sec_fetch_mode: None, sec_fetch_site: None, user_agent: Some(CHROME), ..client() };
     let gpc = Client { sec_gpc: Some("1"), ..client() };
@@ -139,6 +143,10 @@ fn policies() -> Vec<Case> {
         with(r#""privacy":{"gpc":"off"}"#, gpc, "accepted", ""),
         with(r#""privacy":{"gpc":"drop"}"#, gpc, "filtered", "gpc"),
         with(r#""privacy":{"dnt":"drop"}"#, dnt, "filtered", "dnt"),
+        with("", agent, "flagged", "verified_agent"),
+        with(r#""bots":"drop""#, agent, "filtered", "verified_agent"),
+        with(r#""bots":"off""#, agent, "accepted", ""),
+        with("", Client { signed: Some(Finding::Bad(Fault::Expired)), ..client() }, "accepted", ""),
         with("", crawler, "flagged", "crawler"),
         with(r#""bots":"drop""#, crawler, "filtered", "crawler"),
         with(r#""bots":"off""#, crawler, "accepted", ""),
@@ -228,6 +236,54 @@ fn the_batchers_word_is_final() {
     collected.refuse(&[1]);
     let reply = collected.reply();
     assert_eq!((reply.status, receipts(&reply)[1].reason.as_str()), (503, "unavailable"));
+}
+
+/// The Batcher counts events, not rows, and none of visitors of whom a server tells or whom the site does not judge.
+#[test]
+fn a_visitor_is_counted_once_for_each_event() {
+    let sent = purchase(r#"{"product_id":1,"unit_price":1},{"product_id":2,"unit_price":1}"#);
+    let beacon = Beacon::parse(sent.as_bytes()).unwrap();
+    let counted = |settings, client: &Client<'_>| -> Vec<bool> {
+        let collected = collect_beacon(&beacon, &site(settings), client);
+        let frame = collected.frame(&[0, 1, 2], Ledger::default());
+        frame.lines.iter().map(|line| line.visitor_id != 0).collect()
+    };
+    assert_eq!(counted("", &client()), [true, false, false]);
+    assert_eq!(counted(r#""bots":"off""#, &client()), [false; 3]);
+}
+
+#[test]
+fn a_visitor_of_whom_the_batcher_said_so_is_judged_as_fast() {
+    let beacon = Beacon::parse(LOGIN.as_bytes()).unwrap();
+    let bare = Client { accept_language: None, ..client() };
+    for (settings, client, expected) in [
+        ("", client(), ("accepted", "")),
+        ("", bare, ("flagged", "automation")),
+        (r#""bots":"drop""#, bare, ("filtered", "automation")),
+        (r#""bots":"off""#, bare, ("accepted", "")),
+        (
+            r#""rules":[{"name":"r","when":"bot_signals has \"rate:visitor\"","then":"drop"}]"#,
+            client(),
+            ("filtered", "rule"),
+        ),
+    ] {
+        let site = site(settings);
+        let mut memory = Memory::default();
+        let mut first = collect_with(&beacon, &site, &client, &mut memory);
+        assert!(first.rows.iter().all(|row| !String::from_utf8_lossy(&row.line).contains("rate:visitor")));
+        let visitor_id = first.rows[0].visitor_id;
+        first.settle(&[0], &[Taken::AcceptedFast]);
+        assert_eq!(first.fast_visitors, [first.rows[0].counted_visitor_id]);
+        memory.fast_visitors.insert(visitor_id, NOW_MS);
+        let second = receipts(&collect_with(&beacon, &site, &client, &mut memory).reply()).pop().unwrap();
+        assert_eq!((second.outcome.as_str(), second.reason.as_str()), expected, "{settings}");
+        let other = Client {
+            user_agent: Some("Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"),
+            ..client
+        };
+        let third = receipts(&collect_with(&beacon, &site, &other, &mut memory).reply()).pop().unwrap();
+        assert_eq!(third.outcome, "accepted", "another visitor, {settings}");
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ use collector_core::insert::{MAX_BATCH_BYTES, Table};
 use collector_core::ledger::Ledger;
 use collector_core::metric::Inserts;
 use collector_core::outcome::Outcome;
+use collector_core::rate::VisitorCounts;
 use collector_core::recent::{MAX_IDS, RecentIds};
 use uuid::Uuid;
 use worker::{Delay, Env, Error, Response, Result, State, console_error};
@@ -56,6 +57,7 @@ pub(super) struct Memory {
     pub(super) frozen_bytes: i64,
     window: Window,
     recent: RecentIds,
+    visitors: VisitorCounts,
     /// When the alarm will fire.
     pub(super) alarm_at_ms: Option<i64>,
     /// How the regions are doing.
@@ -147,8 +149,13 @@ impl Shard {
         let mut answers = Vec::with_capacity(append.lines.len());
         for line in &append.lines {
             let is_new = memory.recent.insert(line.event_id, now_ms);
-            let (taken, outcome) =
-                if is_new { (Taken::Accepted, line.outcome) } else { (Taken::Duplicate, Outcome::Duplicate) };
+            let (taken, outcome) = if !is_new {
+                (Taken::Duplicate, Outcome::Duplicate)
+            } else if memory.visitors.add(line.visitor_id, now_ms) {
+                (Taken::AcceptedFast, line.outcome)
+            } else {
+                (Taken::Accepted, line.outcome)
+            };
             memory.window.counts.add(append.minute_s, &line.site_id, outcome, 1);
             if is_new {
                 memory.window.push(line.event_id, &line.json);

@@ -1,19 +1,26 @@
 //! The Batcher's durable state. In scope: segments in SQLite and what is known of each; every change is synchronous, so that the
-//! output gate covers it. Out of scope: when to append, freeze or send.
+//! output gate covers it. Out of scope: segments (`segment`) and batches (`batch`) one by one, when to append, freeze or send.
 //!
 //! A segment is one table of blob rows. It is open until it is frozen; then it is a batch: its membership, bytes and token never change again.
 //! A delivered one stays as long as its event ids are to be known, for the case that the object restarts; then the whole table is dropped,
 //! because dropped rows are not billed and deleted ones are.
 
+mod batch;
+mod segment;
+mod value;
+
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use collector_core::failover::Doubt;
 use collector_core::insert::Table;
 use js_sys::{Function, Reflect};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use worker::{Error, Result, SqlStorage, SqlStorageValue as Value, Storage};
+
+pub(crate) use batch::{Batch, Part};
+pub(crate) use segment::{Backlog, Commit, Open};
+use value::{blob, string, text};
 
 /// The largest blob row: SQLite in a Durable Object takes 2 MB for row and columns together.
 pub(crate) const BLOB_BYTES_MAX: usize = 1_500_000;
@@ -33,52 +40,6 @@ const fn table_of(number: i64) -> Table {
         2 => Table::Outcomes,
         _ => Table::Events,
     }
-}
-
-/// A frozen segment.
-#[derive(Clone, Debug)]
-pub(crate) struct Batch {
-    pub(crate) segment: i64,
-    pub(crate) table: Table,
-    /// The deduplication token, the same for every attempt.
-    pub(crate) token: String,
-    pub(crate) rows: i64,
-    pub(crate) bytes: i64,
-    pub(crate) attempts: u32,
-    pub(crate) next_attempt_at_ms: i64,
-    /// Why the last attempt failed.
-    pub(crate) waits_for: Option<String>,
-    /// The region that may have stored it.
-    pub(crate) doubt: Option<Doubt>,
-}
-
-/// Everything that waits.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Backlog {
-    pub(crate) rows: i64,
-    pub(crate) bytes: i64,
-    pub(crate) oldest_at_ms: Option<i64>,
-}
-
-/// An open segment.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Open {
-    pub(crate) segment: i64,
-    pub(crate) rows: i64,
-    pub(crate) bytes: i64,
-    pub(crate) since_ms: i64,
-}
-
-/// What one blob row holds.
-#[derive(Default)]
-pub(crate) struct Commit {
-    pub(crate) rows: i64,
-    /// Event ids, 16 bytes each.
-    pub(crate) ids: Vec<u8>,
-    /// The outcomes counted, as a frame of the core.
-    pub(crate) counts: Vec<u8>,
-    /// `JSONEachRow` lines, each with its line end.
-    pub(crate) lines: Vec<u8>,
 }
 
 /// The Batcher's SQLite.
@@ -150,295 +111,4 @@ impl Store {
         self.sql.exec("INSERT OR REPLACE INTO totals (id, frame) VALUES (0, ?)", vec![Value::Blob(frame)])?;
         Ok(())
     }
-
-    /// The open segment of a table with what it holds, if there is one.
-    pub(crate) fn open_segment(&self, table: Table) -> Result<Option<Open>> {
-        let query = "SELECT id, created_at_ms FROM segments WHERE token IS NULL AND target = ?";
-        let cursor = self.sql.exec(query, vec![number(number_of(table))?])?;
-        let Some(row) = cursor.raw().next().transpose()? else { return Ok(None) };
-        let (segment, since_ms) = (integer(row.first())?, integer(row.get(1))?);
-        let sums = format!("SELECT coalesce(sum(rows), 0), coalesce(sum(length(lines)), 0) FROM segment_{segment}");
-        let cursor = self.sql.exec(&sums, None)?;
-        let Some(row) = cursor.raw().next().transpose()? else { return Ok(None) };
-        Ok(Some(Open { segment, rows: integer(row.first())?, bytes: integer(row.get(1))?, since_ms }))
-    }
-
-    /// A new open segment.
-    pub(crate) fn create_segment(&self, table: Table, now_ms: i64) -> Result<Open> {
-        let segment = self.insert_segment(table, None, 0, 0, now_ms)?;
-        Ok(Open { segment, rows: 0, bytes: 0, since_ms: now_ms })
-    }
-
-    fn insert_segment(&self, table: Table, token: Option<&str>, rows: i64, bytes: i64, now_ms: i64) -> Result<i64> {
-        let newest =
-            "SELECT max(coalesce((SELECT max(id) FROM segments), 0), coalesce((SELECT max(id) FROM delivered), 0)) + 1";
-        let cursor = self.sql.exec(newest, None)?;
-        let segment = cursor.raw().next().transpose()?.map_or(Ok(1), |row| integer(row.first()))?;
-        self.sql.exec(
-            &format!("CREATE TABLE segment_{segment} (id INTEGER PRIMARY KEY, rows INTEGER NOT NULL, ids BLOB NOT NULL, counts BLOB NOT NULL, lines BLOB NOT NULL)"),
-            None,
-        )?;
-        let token = token.map_or(Value::Null, text);
-        self.sql.exec(
-            "INSERT INTO segments (id, target, token, rows, bytes, created_at_ms) VALUES (?, ?, ?, ?, ?, ?)",
-            vec![number(segment)?, number(number_of(table))?, token, number(rows)?, number(bytes)?, number(now_ms)?],
-        )?;
-        Ok(segment)
-    }
-
-    /// One group commit: one blob row.
-    pub(crate) fn append(&self, segment: i64, commit: Commit) -> Result<()> {
-        self.sql.exec(
-            &format!("INSERT INTO segment_{segment} (rows, ids, counts, lines) VALUES (?, ?, ?, ?)"),
-            vec![number(commit.rows)?, Value::Blob(commit.ids), Value::Blob(commit.counts), Value::Blob(commit.lines)],
-        )?;
-        Ok(())
-    }
-
-    /// Makes the open segment a batch.
-    pub(crate) fn freeze(&self, open: Open, token: &str) -> Result<()> {
-        self.sql.exec(
-            "UPDATE segments SET token = ?, rows = ?, bytes = ? WHERE id = ?",
-            vec![text(token), number(open.rows)?, number(open.bytes)?, number(open.segment)?],
-        )?;
-        Ok(())
-    }
-
-    /// All batches: those not tried yet first, so that one that always fails holds up no other.
-    pub(crate) fn batches(&self) -> Result<Vec<Batch>> {
-        let cursor = self.sql.exec(
-            "SELECT id, target, token, rows, bytes, attempts, next_attempt_at_ms, waits_for, doubt_region, doubt_since_ms \
-             FROM segments WHERE token IS NOT NULL ORDER BY next_attempt_at_ms, id",
-            None,
-        )?;
-        cursor
-            .raw()
-            .map(|row| {
-                let row = row?;
-                Ok(Batch {
-                    segment: integer(row.first())?,
-                    table: table_of(integer(row.get(1))?),
-                    token: string(row.get(2))?,
-                    rows: integer(row.get(3))?,
-                    bytes: integer(row.get(4))?,
-                    attempts: u32::try_from(integer(row.get(5))?).unwrap_or(u32::MAX),
-                    next_attempt_at_ms: integer(row.get(6))?,
-                    waits_for: string(row.get(7)).ok(),
-                    doubt: match (string(row.get(8)), integer(row.get(9))) {
-                        (Ok(region), Ok(since_ms)) => Some(Doubt { region, since_ms }),
-                        _ => None,
-                    },
-                })
-            })
-            .collect()
-    }
-
-    /// The batch's JSONEachRow lines: the same bytes on every call.
-    pub(crate) fn lines(&self, batch: &Batch) -> Result<Vec<u8>> {
-        let mut lines = Vec::with_capacity(usize::try_from(batch.bytes).unwrap_or(0));
-        for row in self.blobs(batch.segment, "lines")? {
-            lines.extend_from_slice(&row);
-        }
-        Ok(lines)
-    }
-
-    /// The outcomes counted in a segment, one frame per commit.
-    pub(crate) fn counts(&self, segment: i64) -> Result<Vec<Vec<u8>>> {
-        self.blobs(segment, "counts")
-    }
-
-    /// Event ids that are to be known after a restart, newest first, at most about `limit` of them.
-    pub(crate) fn known_ids(&self, limit: usize) -> Result<Vec<Vec<u8>>> {
-        let query = "SELECT id FROM segments WHERE target = 0 UNION ALL SELECT id FROM delivered ORDER BY id DESC";
-        let segments: Vec<i64> =
-            self.sql.exec(query, None)?.raw().map(|row| integer(row?.first())).collect::<Result<_>>()?;
-        let (mut ids, mut count) = (Vec::new(), 0);
-        for segment in segments {
-            if count >= limit {
-                break;
-            }
-            for blob in self.blobs(segment, "ids")?.into_iter().rev() {
-                count += blob.len() / 16;
-                ids.push(blob);
-            }
-        }
-        Ok(ids)
-    }
-
-    /// The event ids of one batch, in the order of its lines.
-    pub(crate) fn ids(&self, batch: &Batch) -> Result<Vec<u8>> {
-        Ok(self.blobs(batch.segment, "ids")?.concat())
-    }
-
-    fn blobs(&self, segment: i64, column: &str) -> Result<Vec<Vec<u8>>> {
-        let cursor = self.sql.exec(&format!("SELECT {column} FROM segment_{segment} ORDER BY id"), None)?;
-        cursor.raw().map(|row| blob(row?.into_iter().next())).collect()
-    }
-
-    /// The batch stays and is tried again later; `waits_for` says why, for the operator.
-    pub(crate) fn postpone(&self, batch: &Batch, next_attempt_at_ms: i64, waits_for: &str) -> Result<()> {
-        self.sql.exec(
-            "UPDATE segments SET attempts = attempts + 1, next_attempt_at_ms = ?, waits_for = ? WHERE id = ?",
-            vec![number(next_attempt_at_ms)?, text(waits_for), number(batch.segment)?],
-        )?;
-        Ok(())
-    }
-
-    /// From now on a region may have the batch; what was in doubt before stays so.
-    pub(crate) fn doubt(&self, batch: &Batch, doubt: &Doubt) -> Result<()> {
-        self.sql.exec(
-            "UPDATE segments SET doubt_region = ?, doubt_since_ms = ? WHERE id = ? AND doubt_region IS NULL",
-            vec![text(&doubt.region), number(doubt.since_ms)?, number(batch.segment)?],
-        )?;
-        Ok(())
-    }
-
-    /// The only region that was asked to take the batch said no.
-    pub(crate) fn trust(&self, batch: &Batch) -> Result<()> {
-        self.sql.exec(
-            "UPDATE segments SET doubt_region = NULL, doubt_since_ms = NULL WHERE id = ?",
-            vec![number(batch.segment)?],
-        )?;
-        Ok(())
-    }
-
-    /// After a restart nobody knows which of the batches that never failed were on their way.
-    pub(crate) fn doubt_untried(&self, doubt: &Doubt) -> Result<()> {
-        self.sql.exec(
-            "UPDATE segments SET doubt_region = ?, doubt_since_ms = ? \
-             WHERE token IS NOT NULL AND attempts = 0 AND doubt_region IS NULL",
-            vec![text(&doubt.region), number(doubt.since_ms)?],
-        )?;
-        Ok(())
-    }
-
-    /// When the first batch may be tried.
-    pub(crate) fn next_attempt_at_ms(&self) -> Result<Option<i64>> {
-        let cursor = self.sql.exec("SELECT min(next_attempt_at_ms) FROM segments WHERE token IS NOT NULL", None)?;
-        Ok(cursor.raw().next().transpose()?.and_then(|row| integer(row.first()).ok()))
-    }
-
-    /// The batch is in ClickHouse, or in what took its place. Its ids stay known for a while.
-    pub(crate) fn finish(&self, batch: &Batch, now_ms: i64) -> Result<()> {
-        if batch.table != Table::Events {
-            return self.drop_segment(batch.segment);
-        }
-        self.sql.exec("DELETE FROM segments WHERE id = ?", vec![number(batch.segment)?])?;
-        self.sql
-            .exec("INSERT INTO delivered (id, at_ms) VALUES (?, ?)", vec![number(batch.segment)?, number(now_ms)?])?;
-        Ok(())
-    }
-
-    /// Drops delivered segments whose ids need not be known any more, a few at a time.
-    pub(crate) fn drop_delivered(&self, before_ms: i64) -> Result<()> {
-        let query = "SELECT id FROM (SELECT id, at_ms FROM delivered ORDER BY id LIMIT 20) WHERE at_ms < ?";
-        let cursor = self.sql.exec(query, vec![number(before_ms)?])?;
-        let segments: Vec<i64> = cursor.raw().map(|row| integer(row?.first())).collect::<Result<_>>()?;
-        for segment in segments {
-            self.sql.exec("DELETE FROM delivered WHERE id = ?", vec![number(segment)?])?;
-            self.sql.exec(&format!("DROP TABLE IF EXISTS segment_{segment}"), None)?;
-        }
-        Ok(())
-    }
-
-    /// Forgets a segment with all its rows.
-    pub(crate) fn drop_segment(&self, segment: i64) -> Result<()> {
-        self.sql.exec("DELETE FROM segments WHERE id = ?", vec![number(segment)?])?;
-        self.sql.exec(&format!("DROP TABLE IF EXISTS segment_{segment}"), None)?;
-        Ok(())
-    }
-
-    /// A batch of its own, frozen from the start.
-    pub(crate) fn insert_part(&self, part: Part, now_ms: i64) -> Result<()> {
-        let bytes = i64::try_from(part.lines.len()).unwrap_or(i64::MAX);
-        let segment = self.insert_segment(Table::Events, Some(&part.token), part.rows, bytes, now_ms)?;
-        let (mut ids, mut counts) = (part.ids, part.counts);
-        for chunk in chunks_at_lines(&part.lines) {
-            let (ids, counts) = (std::mem::take(&mut ids), std::mem::take(&mut counts));
-            self.append(segment, Commit { rows: 0, ids, counts, lines: chunk.to_vec() })?;
-        }
-        Ok(())
-    }
-
-    /// Everything that waits; `open` are the open segments, whose sizes only memory knows.
-    pub(crate) fn backlog(&self, open: &[Open]) -> Result<Backlog> {
-        let cursor = self.sql.exec(
-            "SELECT coalesce(sum(rows), 0), coalesce(sum(bytes), 0), min(created_at_ms) FROM segments WHERE target = 0",
-            None,
-        )?;
-        let Some(row) = cursor.raw().next().transpose()? else { return Ok(Backlog::default()) };
-        let (open_rows, open_bytes) =
-            open.iter().fold((0, 0), |(rows, bytes), open| (rows + open.rows, bytes + open.bytes));
-        Ok(Backlog {
-            rows: integer(row.first())? + open_rows,
-            bytes: integer(row.get(1))? + open_bytes,
-            oldest_at_ms: integer(row.get(2)).ok(),
-        })
-    }
-}
-
-/// A part of a batch that was taken apart.
-pub(crate) struct Part {
-    pub(crate) token: String,
-    pub(crate) rows: i64,
-    pub(crate) ids: Vec<u8>,
-    pub(crate) counts: Vec<u8>,
-    pub(crate) lines: Vec<u8>,
-}
-
-/// Cuts lines into blobs of at most `BLOB_BYTES_MAX`, at line ends.
-fn chunks_at_lines(lines: &[u8]) -> Vec<&[u8]> {
-    let mut chunks = Vec::new();
-    let mut rest = lines;
-    while rest.len() > BLOB_BYTES_MAX {
-        let (head, _) = rest.split_at(BLOB_BYTES_MAX);
-        // A line is far shorter than a blob, so there is a line end; if not, the cut is where it is.
-        let end = head.iter().rposition(|byte| *byte == b'\n').map_or(BLOB_BYTES_MAX, |position| position + 1);
-        let (chunk, tail) = rest.split_at(end);
-        chunks.push(chunk);
-        rest = tail;
-    }
-    chunks.push(rest);
-    chunks
-}
-
-fn text(value: &str) -> Value {
-    Value::String(value.to_owned())
-}
-
-fn number(value: i64) -> Result<Value> {
-    Value::try_from_i64(value)
-}
-
-fn integer(value: Option<&Value>) -> Result<i64> {
-    match value {
-        Some(Value::Integer(number)) => Ok(*number),
-        // SQLite numbers arrive as JavaScript numbers.
-        #[expect(clippy::cast_possible_truncation, reason = "an integer column read as a double")]
-        Some(Value::Float(number)) => Ok(*number as i64),
-        other => Err(unexpected("an integer", other)),
-    }
-}
-
-fn string(value: Option<&Value>) -> Result<String> {
-    match value {
-        Some(Value::String(text)) => Ok(text.clone()),
-        other => Err(unexpected("a text", other)),
-    }
-}
-
-fn blob(value: Option<Value>) -> Result<Vec<u8>> {
-    match value {
-        Some(Value::Blob(bytes)) => Ok(bytes),
-        other => Err(unexpected("a blob", other.as_ref())),
-    }
-}
-
-fn unexpected(expected: &str, found: Option<&Value>) -> Error {
-    let found = match found {
-        None => "nothing",
-        Some(Value::Null) => "null",
-        Some(_) => "another type",
-    };
-    Error::RustError(format!("expected {expected} in the batcher's storage, found {found}"))
 }

@@ -1,0 +1,172 @@
+//! Batches: frozen segments. In scope: freezing, what is known of each attempt, reading, ending; parts of a batch.
+//! Out of scope: segments that are still open (`segment`), what an attempt brought (`deliver`).
+
+use collector_core::failover::Doubt;
+use collector_core::insert::Table;
+use worker::Result;
+
+use super::segment::{Commit, Open};
+use super::value::{integer, number, string, text};
+use super::{BLOB_BYTES_MAX, Store, table_of};
+
+/// A frozen segment.
+#[derive(Clone, Debug)]
+pub(crate) struct Batch {
+    pub(crate) segment: i64,
+    pub(crate) table: Table,
+    /// The deduplication token, the same for every attempt.
+    pub(crate) token: String,
+    pub(crate) rows: i64,
+    pub(crate) bytes: i64,
+    pub(crate) attempts: u32,
+    pub(crate) next_attempt_at_ms: i64,
+    /// Why the last attempt failed.
+    pub(crate) waits_for: Option<String>,
+    /// The region that may have stored it.
+    pub(crate) doubt: Option<Doubt>,
+}
+
+/// A part of a batch that was taken apart.
+pub(crate) struct Part {
+    pub(crate) token: String,
+    pub(crate) rows: i64,
+    pub(crate) ids: Vec<u8>,
+    pub(crate) counts: Vec<u8>,
+    pub(crate) lines: Vec<u8>,
+}
+
+impl Store {
+    /// Makes the open segment a batch.
+    pub(crate) fn freeze(&self, open: Open, token: &str) -> Result<()> {
+        self.sql.exec(
+            "UPDATE segments SET token = ?, rows = ?, bytes = ? WHERE id = ?",
+            vec![text(token), number(open.rows)?, number(open.bytes)?, number(open.segment)?],
+        )?;
+        Ok(())
+    }
+
+    /// All batches: those not tried yet first, so that one that always fails holds up no other.
+    pub(crate) fn batches(&self) -> Result<Vec<Batch>> {
+        let cursor = self.sql.exec(
+            "SELECT id, target, token, rows, bytes, attempts, next_attempt_at_ms, waits_for, doubt_region, doubt_since_ms \
+             FROM segments WHERE token IS NOT NULL ORDER BY next_attempt_at_ms, id",
+            None,
+        )?;
+        cursor
+            .raw()
+            .map(|row| {
+                let row = row?;
+                Ok(Batch {
+                    segment: integer(row.first())?,
+                    table: table_of(integer(row.get(1))?),
+                    token: string(row.get(2))?,
+                    rows: integer(row.get(3))?,
+                    bytes: integer(row.get(4))?,
+                    attempts: u32::try_from(integer(row.get(5))?).unwrap_or(u32::MAX),
+                    next_attempt_at_ms: integer(row.get(6))?,
+                    waits_for: string(row.get(7)).ok(),
+                    doubt: match (string(row.get(8)), integer(row.get(9))) {
+                        (Ok(region), Ok(since_ms)) => Some(Doubt { region, since_ms }),
+                        _ => None,
+                    },
+                })
+            })
+            .collect()
+    }
+
+    /// The batch's JSONEachRow lines: the same bytes on every call.
+    pub(crate) fn lines(&self, batch: &Batch) -> Result<Vec<u8>> {
+        let mut lines = Vec::with_capacity(usize::try_from(batch.bytes).unwrap_or(0));
+        for row in self.blobs(batch.segment, "lines")? {
+            lines.extend_from_slice(&row);
+        }
+        Ok(lines)
+    }
+
+    /// The event ids of one batch, in the order of its lines.
+    pub(crate) fn ids(&self, batch: &Batch) -> Result<Vec<u8>> {
+        Ok(self.blobs(batch.segment, "ids")?.concat())
+    }
+
+    /// The batch stays and is tried again later; `waits_for` says why, for the operator.
+    pub(crate) fn postpone(&self, batch: &Batch, next_attempt_at_ms: i64, waits_for: &str) -> Result<()> {
+        self.sql.exec(
+            "UPDATE segments SET attempts = attempts + 1, next_attempt_at_ms = ?, waits_for = ? WHERE id = ?",
+            vec![number(next_attempt_at_ms)?, text(waits_for), number(batch.segment)?],
+        )?;
+        Ok(())
+    }
+
+    /// From now on a region may have the batch; what was in doubt before stays so.
+    pub(crate) fn doubt(&self, batch: &Batch, doubt: &Doubt) -> Result<()> {
+        self.sql.exec(
+            "UPDATE segments SET doubt_region = ?, doubt_since_ms = ? WHERE id = ? AND doubt_region IS NULL",
+            vec![text(&doubt.region), number(doubt.since_ms)?, number(batch.segment)?],
+        )?;
+        Ok(())
+    }
+
+    /// The only region that was asked to take the batch said no.
+    pub(crate) fn trust(&self, batch: &Batch) -> Result<()> {
+        self.sql.exec(
+            "UPDATE segments SET doubt_region = NULL, doubt_since_ms = NULL WHERE id = ?",
+            vec![number(batch.segment)?],
+        )?;
+        Ok(())
+    }
+
+    /// After a restart nobody knows which of the batches that never failed were on their way.
+    pub(crate) fn doubt_untried(&self, doubt: &Doubt) -> Result<()> {
+        self.sql.exec(
+            "UPDATE segments SET doubt_region = ?, doubt_since_ms = ? \
+             WHERE token IS NOT NULL AND attempts = 0 AND doubt_region IS NULL",
+            vec![text(&doubt.region), number(doubt.since_ms)?],
+        )?;
+        Ok(())
+    }
+
+    /// When the first batch may be tried.
+    pub(crate) fn next_attempt_at_ms(&self) -> Result<Option<i64>> {
+        let cursor = self.sql.exec("SELECT min(next_attempt_at_ms) FROM segments WHERE token IS NOT NULL", None)?;
+        Ok(cursor.raw().next().transpose()?.and_then(|row| integer(row.first()).ok()))
+    }
+
+    /// The batch is in ClickHouse, or in what took its place. Its ids stay known for a while.
+    pub(crate) fn finish(&self, batch: &Batch, now_ms: i64) -> Result<()> {
+        if batch.table != Table::Events {
+            return self.drop_segment(batch.segment);
+        }
+        self.sql.exec("DELETE FROM segments WHERE id = ?", vec![number(batch.segment)?])?;
+        self.sql
+            .exec("INSERT INTO delivered (id, at_ms) VALUES (?, ?)", vec![number(batch.segment)?, number(now_ms)?])?;
+        Ok(())
+    }
+
+    /// A batch of its own, frozen from the start.
+    pub(crate) fn insert_part(&self, part: Part, now_ms: i64) -> Result<()> {
+        let bytes = i64::try_from(part.lines.len()).unwrap_or(i64::MAX);
+        let segment = self.insert_segment(Table::Events, Some(&part.token), part.rows, bytes, now_ms)?;
+        let (mut ids, mut counts) = (part.ids, part.counts);
+        for chunk in chunks_at_lines(&part.lines) {
+            let (ids, counts) = (std::mem::take(&mut ids), std::mem::take(&mut counts));
+            self.append(segment, Commit { rows: 0, ids, counts, lines: chunk.to_vec() })?;
+        }
+        Ok(())
+    }
+}
+
+/// Cuts lines into blobs of at most `BLOB_BYTES_MAX`, at line ends.
+fn chunks_at_lines(lines: &[u8]) -> Vec<&[u8]> {
+    let mut chunks = Vec::new();
+    let mut rest = lines;
+    while rest.len() > BLOB_BYTES_MAX {
+        let (head, _) = rest.split_at(BLOB_BYTES_MAX);
+        // A line is far shorter than a blob, so there is a line end; if not, the cut is where it is.
+        let end = head.iter().rposition(|byte| *byte == b'\n').map_or(BLOB_BYTES_MAX, |position| position + 1);
+        let (chunk, tail) = rest.split_at(end);
+        chunks.push(chunk);
+        rest = tail;
+    }
+    chunks.push(rest);
+    chunks
+}

@@ -1,0 +1,114 @@
+//! Requests that an agent has signed. In scope: reading them, fetching the agents' keys, asking the runtime whether a key made a signature.
+//! Out of scope: what a signature must be like, and how long keys are gone by (`collector_core::web_bot_auth`).
+//!
+//! A request without `Signature-Agent`, which is nearly every one, costs the look for that header.
+
+use std::cell::RefCell;
+
+use collector_core::web_bot_auth::directory::{self, Directories, Directory, Look, MAX_DIRECTORY_BYTES, PublicKey};
+use collector_core::web_bot_auth::{Agents, Claim, Fault, Finding, Message};
+use futures_util::StreamExt;
+use js_sys::futures::JsFuture;
+use js_sys::{Array, Reflect, Uint8Array};
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{CryptoKey, SubtleCrypto};
+use worker::{AbortSignal, Fetch, Headers, Method, Request, RequestInit, RequestRedirect, Result, console_error};
+
+use crate::clock;
+
+/// How long a signed request waits for its agent's keys, once an hour at most; after that nobody can tell.
+const DIRECTORY_MS_MAX: u32 = 1_000;
+
+thread_local! {
+    static DIRECTORIES: RefCell<Directories> = RefCell::default();
+}
+
+/// What a request claims, or what is wrong with that; `None` if it claims nothing.
+pub(crate) type Signed = Option<std::result::Result<Claim, Finding<'static>>>;
+
+/// Reads what a request claims.
+pub(crate) fn read(request: &Request) -> Signed {
+    let headers = request.headers();
+    let signature_agent = headers.get("Signature-Agent").ok().flatten()?;
+    let header = |name: &str| headers.get(name).ok().flatten();
+    let method = request.method();
+    let message = Message { method: method.as_ref(), url: &request.inner().url(), header: &header };
+    Some(Claim::read(&signature_agent, &message))
+}
+
+/// Checks what a request claims.
+pub(crate) async fn check<'a>(signed: &Signed, agents: &'a Agents) -> Option<Finding<'a>> {
+    let finding = match signed.as_ref()? {
+        Ok(claim) => check_claim(claim, agents).await.unwrap_or_else(|finding| finding),
+        Err(finding) => *finding,
+    };
+    Some(finding)
+}
+
+/// Cheap checks before expensive ones; the error is a finding too.
+async fn check_claim<'a>(claim: &Claim, agents: &'a Agents) -> std::result::Result<Finding<'a>, Finding<'a>> {
+    let agent = agents.find(&claim.origin).ok_or(Finding::Unknown)?;
+    claim.check_time(clock::now_ms())?;
+    let key = find_key(&agent.origin, claim).await?;
+    match verify(&key, claim).await {
+        Ok(true) => Ok(Finding::Verified(&agent.name)),
+        // What the runtime takes for no key is none.
+        Ok(false) | Err(_) => Err(Fault::Mismatch.into()),
+    }
+}
+
+async fn find_key(origin: &str, claim: &Claim) -> std::result::Result<PublicKey, Finding<'static>> {
+    let look = || DIRECTORIES.with_borrow(|directories| directories.look(origin, &claim.key_id, clock::now_ms()));
+    let mut found = look();
+    if found == Look::Ask {
+        let directory = fetch(origin).await.unwrap_or_else(|error| {
+            console_error!("keys of {origin}: {error}");
+            None
+        });
+        DIRECTORIES.with_borrow_mut(|directories| directories.note(origin, directory, clock::now_ms()));
+        found = look();
+    }
+    match found {
+        Look::Key(key) => Ok(key),
+        Look::Absent => Err(Fault::UnknownKey.into()),
+        Look::Unavailable | Look::Ask => Err(Finding::Unverified),
+    }
+}
+
+/// The directory of an agent of the list; `None` if what is there is none.
+async fn fetch(origin: &str) -> Result<Option<Directory>> {
+    let headers = Headers::new();
+    headers.set("Accept", directory::CONTENT_TYPE)?;
+    let mut init = RequestInit::new();
+    // The draft forbids to follow a redirect: the keys of another address are another's.
+    init.with_method(Method::Get).with_headers(headers).with_redirect(RequestRedirect::Manual);
+    let request = Request::new_with_init(&format!("{origin}{}", directory::PATH), &init)?;
+    // The signal stays armed until the body is read.
+    let signal = AbortSignal::from(web_sys::AbortSignal::timeout_with_u32(DIRECTORY_MS_MAX));
+    let mut response = Fetch::Request(request).send_with_signal(&signal).await?;
+    let media_type = response.headers().get("Content-Type")?.unwrap_or_default();
+    let is_directory = media_type.split(';').next().is_some_and(|kind| kind.trim() == directory::CONTENT_TYPE);
+    if response.status_code() != 200 || !is_directory {
+        return Ok(None);
+    }
+    let (mut body, mut stream) = (Vec::new(), response.stream()?);
+    while let Some(chunk) = stream.next().await {
+        body.extend_from_slice(&chunk?);
+        if body.len() > MAX_DIRECTORY_BYTES {
+            return Ok(None);
+        }
+    }
+    Ok(Directory::parse(&body))
+}
+
+/// Whether the key made the signature. The runtime has Ed25519; a crate would be as large as the rest of this file ten times over.
+async fn verify(key: &PublicKey, claim: &Claim) -> std::result::Result<bool, JsValue> {
+    const ALGORITHM: &str = "Ed25519";
+    let crypto = Reflect::get(&js_sys::global(), &JsValue::from_str("crypto"))?;
+    let subtle: SubtleCrypto = Reflect::get(&crypto, &JsValue::from_str("subtle"))?.unchecked_into();
+    let usages = Array::of1(&JsValue::from_str("verify"));
+    let key = subtle.import_key_with_str("raw", &Uint8Array::from(key.as_slice()), ALGORITHM, false, &usages)?;
+    let key: CryptoKey = JsFuture::from(key).await?.unchecked_into();
+    let answer = subtle.verify_with_str_and_u8_array_and_u8_array(ALGORITHM, &key, &claim.signature, &claim.base)?;
+    Ok(JsFuture::from(answer).await?.is_truthy())
+}
