@@ -86,7 +86,7 @@ impl BeaconError {
 #[derive(Debug)]
 pub struct Beacon<'a> {
     shape: Shape,
-    /// Fields of the envelope; they are the defaults of every event. Empty for the other two shapes.
+    /// Fields of the envelope, without `event_id`; they are the defaults of every event. Empty for the other two shapes.
     envelope: Fields<'a>,
     events: Vec<Fields<'a>>,
 }
@@ -107,9 +107,13 @@ impl<'a> Beacon<'a> {
         let (shape, envelope, events) = match text.trim_start().as_bytes().first() {
             Some(b'[') => (Shape::Array, Fields::default(), Some(parse_json::<Events>(text)?)),
             Some(b'{') => {
-                let object = parse_json::<Object>(text)?;
+                let mut object = parse_json::<Object>(text)?;
                 match object.events {
-                    Some(events) => (Shape::Envelope, object.fields, Some(events)),
+                    Some(events) => {
+                        // It cannot be the id of each of them: all but one would be duplicates.
+                        object.fields.demote(Field::EventId);
+                        (Shape::Envelope, object.fields, Some(events))
+                    }
                     None => (Shape::Bare, Fields::default(), Some(Events::List(vec![object.fields]))),
                 }
             }

@@ -37,6 +37,11 @@ pub(crate) fn text(value: &str, max_bytes: usize) -> Result<Cow<'_, str>, Invali
     if text.len() > max_bytes { Err(InvalidReason::TooLong) } else { Ok(text) }
 }
 
+/// True unless the value is a string of nothing but white space: that is as good as absent.
+pub(crate) fn is_filled(value: &&str) -> bool {
+    wire::string(value).is_none_or(|text| !text.trim_ascii().is_empty())
+}
+
 /// Reads a number, or a string that is one.
 pub(crate) fn number(value: &str) -> Result<Number, InvalidReason> {
     if is_number(value) {

@@ -48,6 +48,13 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Makes a known field an unknown one, where it has no meaning.
+    pub(crate) fn demote(&mut self, field: Field) {
+        if let Some(value) = self.known.get_mut(field as usize).and_then(Option::take) {
+            self.unknown.push((Cow::Borrowed(field.name()), value));
+        }
+    }
+
     /// The known fields that are present, in the order of the contract.
     pub(crate) fn present(&self) -> impl Iterator<Item = (Field, &'a str)> {
         Field::ALL.iter().filter_map(|field| self.get(*field).map(|value| (*field, value)))

@@ -10,6 +10,7 @@ mod document;
 mod encoding;
 mod outcome;
 mod property;
+mod purchase;
 mod row;
 mod schema;
 mod sender;
