@@ -134,9 +134,9 @@ impl<'a> Properties<'a> {
         self.entries.iter().map(|(name, value)| (name.as_ref(), value.as_ref()))
     }
 
-    /// The values, to be masked.
-    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut Cow<'a, str>> {
-        self.entries.iter_mut().map(|(_, value)| value)
+    /// Names and values, to be masked. Names that become the same both stay.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut (Cow<'a, str>, Cow<'a, str>)> {
+        self.entries.iter_mut()
     }
 }
 

@@ -18,6 +18,7 @@ use crate::enrich::channel::referrer::Referrer;
 use crate::enrich::page::Campaign;
 use crate::enrich::time::Corrected;
 use crate::event::Event;
+use crate::field::Field;
 use crate::filter::Verdict;
 use crate::item::{ITEM_EVENT_TYPE, Item};
 use crate::outcome::{FilterReason, FlagReason};
@@ -54,6 +55,13 @@ pub struct Facts<'a> {
     pub room_bytes: usize,
 }
 
+impl Facts<'_> {
+    /// What is stored of addresses.
+    fn ip_mode(&self) -> IpMode {
+        if self.is_anonymous { IpMode::Drop } else { self.site.privacy.ip }
+    }
+}
+
 /// One row as a line of JSON, without a line end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
@@ -78,14 +86,23 @@ pub fn enrich(mut event: Event<'_>, facts: &Facts<'_>) -> Result<Enriched, Filte
     let sent_at_ms = event.sent_at_ms.or_else(|| facts.client.is_told.then_some(facts.received_at_ms));
     let time = time::correct(event.occurred_at_ms, sent_at_ms, facts.received_at_ms);
     let items = std::mem::take(&mut event.items);
-    event.properties = mask_properties(std::mem::take(&mut event.properties));
+    mask_properties(&mut event.properties, facts);
+    for text in [&mut event.session_id, &mut event.order_id, &mut event.page_id] {
+        mask::mask_in_place(text);
+    }
     mark(&mut event.properties, facts, time.clamped);
     if let Some(key) = event.user.key().filter(|_| facts.site.keep_user_key && !facts.is_anonymous) {
         event.properties.mark("user_key", key);
     }
     let page_url = page::clean_url(&event.page_url, facts.site);
     let referrer = page::clean_url(&event.referrer, facts.site);
-    let source = Source::find(&page_url, &referrer, facts.site);
+    let (page_url_without, referrer_without);
+    let mut source = Source::find(&page_url, &referrer, facts.site);
+    if facts.is_anonymous {
+        // A click tells the channel, which is no identifier; its id is one.
+        (page_url_without, referrer_without) = (page::without_clicks(&page_url), page::without_clicks(&referrer));
+        (source.page_url, source.referrer) = (&page_url_without, &referrer_without);
+    }
     let row = new_row(&event, facts, time, &source);
     let verdict = apply_rules(&row, facts)?;
     let row = Row { is_bot: verdict.flag.is_some(), bot_signals: &verdict.signals, ..row };
@@ -97,7 +114,7 @@ pub fn enrich(mut event: Event<'_>, facts: &Facts<'_>) -> Result<Enriched, Filte
         if bytes > facts.room_bytes {
             break;
         }
-        item.properties = mask_properties(item.properties);
+        mask_properties(&mut item.properties, facts);
         mark(&mut item.properties, facts, time.clamped);
         lines.push(item_line(&row, index, &item));
     }
@@ -196,7 +213,7 @@ fn new_row<'a>(event: &'a Event<'_>, facts: &'a Facts<'_>, time: Corrected, sour
         is_bot: facts.verdict.flag.is_some(),
         bot_signals: &facts.verdict.signals,
         rules_version: site.rules.version(),
-        ip_address: visitor::stored_ip(client.ip, if facts.is_anonymous { IpMode::Drop } else { site.privacy.ip }),
+        ip_address: visitor::stored_ip(client.ip, facts.ip_mode()),
         user_agent: if facts.is_anonymous { "" } else { client.user_agent() },
         collector_region: facts.collector_region,
         colo: client.colo.unwrap_or(""),
@@ -241,11 +258,19 @@ fn item_id(purchase: Uuid, index: usize) -> Uuid {
     Builder::from_custom_bytes(bytes).into_uuid()
 }
 
-fn mask_properties(mut properties: Properties<'_>) -> Properties<'_> {
-    for value in properties.values_mut() {
-        *value = mask::mask(std::mem::take(value));
+/// Masks names and values. An address is stored as the site stores that of the sender, whoever names it.
+fn mask_properties(properties: &mut Properties<'_>, facts: &Facts<'_>) {
+    let ip_mode = facts.ip_mode();
+    for (name, value) in properties.iter_mut() {
+        mask::mask_in_place(name);
+        mask::mask_value(value);
+        if name == Field::IpAddress.name() && ip_mode != IpMode::Keep {
+            let ip = value.trim().parse().ok().filter(|_| ip_mode != IpMode::Drop);
+            *value = ip.map_or(Cow::Borrowed(mask::ADDRESS_MASK), |ip| {
+                Cow::Owned(visitor::stored_ip(Some(ip), ip_mode).to_canonical().to_string())
+            });
+        }
     }
-    properties
 }
 
 /// Adds the marks that tell a query how to read the row.

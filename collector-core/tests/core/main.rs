@@ -9,6 +9,7 @@ mod fixture;
 mod document;
 mod encoding;
 mod outcome;
+mod privacy;
 mod property;
 mod purchase;
 mod row;
