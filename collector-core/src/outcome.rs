@@ -39,7 +39,7 @@ reasons! {
     InvalidReason {
         /// The `Content-Encoding` is none of identity, gzip and deflate.
         UnsupportedEncoding => "unsupported_encoding",
-        /// The compressed body cannot be inflated.
+        /// The compressed body cannot be inflated, or something follows it.
         CorruptEncoding => "corrupt_encoding",
         /// The body is longer than the limit, as received or decompressed.
         BodyTooLarge => "body_too_large",
@@ -53,7 +53,7 @@ reasons! {
         TooManyEvents => "too_many_events",
         /// The beacon names more different sites than the limit.
         TooManySites => "too_many_sites",
-        /// The event is not a JSON object.
+        /// The event is not a JSON object, or one with a name that is no text.
         NotAnObject => "not_an_object",
         /// A required field is absent, null or empty.
         MissingField => "missing_field",

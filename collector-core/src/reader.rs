@@ -27,6 +27,13 @@ pub struct Invalid {
     pub field: String,
 }
 
+impl Invalid {
+    /// The same below a pointer.
+    pub(crate) fn below(self, pointer: &str) -> Self {
+        Self { field: format!("{pointer}{}", self.field), ..self }
+    }
+}
+
 /// Reads a string. Numbers are accepted as their text, because shops send numeric order ids as numbers.
 pub(crate) fn text(value: &str, max_bytes: usize) -> Result<Cow<'_, str>, InvalidReason> {
     let text = match wire::string(value) {
