@@ -5,11 +5,15 @@
 //!
 //! The answer to each dark corner of JSON:
 //! - duplicate keys: the last one wins, as in JavaScript;
-//! - lone surrogates: U+FFFD, because JavaScript sends them when a title is cut inside an emoji. In a key they are `invalid_json`;
-//! - numbers of any length: kept as text, so nothing is lost; whether they fit is the column's question;
+//! - lone surrogates: U+FFFD, because JavaScript sends them when a title is cut inside an emoji. An object that has them in a name cannot be read:
+//!   an event of several is `not_an_object`, a beacon `invalid_json`, `properties` an `invalid_value`, an object inside them stays JSON text;
+//! - numbers of any length: kept as text, so nothing is lost; whether they fit is the column's question. In the place of an event they are
+//!   `not_an_object` like any other value, and spoil no other event;
 //! - any depth: skipped without recursion, so depth cannot exhaust the stack;
 //! - `\u0000`: an ordinary character. A raw NUL byte inside a string is `invalid_json`, as is any control character;
 //! - bytes that are not UTF-8: `invalid_utf8`; a byte order mark before the JSON is skipped.
+//!
+//! An envelope's fields are the defaults of its events, `properties` name by name. Only its `event_id` is not: it is an unknown field.
 
 use std::borrow::Cow;
 
@@ -86,7 +90,7 @@ impl BeaconError {
 #[derive(Debug)]
 pub struct Beacon<'a> {
     shape: Shape,
-    /// Fields of the envelope; they are the defaults of every event. Empty for the other two shapes.
+    /// Fields of the envelope, without `event_id`; they are the defaults of every event. Empty for the other two shapes.
     envelope: Fields<'a>,
     events: Vec<Fields<'a>>,
 }
@@ -105,11 +109,20 @@ impl<'a> Beacon<'a> {
             std::str::from_utf8(body).map_err(|error| BeaconError::InvalidUtf8 { offset: error.valid_up_to() })?;
         let text = text.trim_start_matches('\u{feff}');
         let (shape, envelope, events) = match text.trim_start().as_bytes().first() {
-            Some(b'[') => (Shape::Array, Fields::default(), Some(parse_json::<Events>(text)?)),
+            Some(b'[') => {
+                let events = parse_json::<Events>(text);
+                let events = events.or_else(|error| wire::elements(text).map(Events::List).ok_or(error))?;
+                (Shape::Array, Fields::default(), Some(events))
+            }
             Some(b'{') => {
-                let object = parse_json::<Object>(text)?;
+                let object = parse_json::<Object>(text);
+                let mut object = object.or_else(|error| Object::parse_slowly(text).ok_or(error))?;
                 match object.events {
-                    Some(events) => (Shape::Envelope, object.fields, Some(events)),
+                    Some(events) => {
+                        // It cannot be the id of each of them: all but one would be duplicates.
+                        object.fields.demote(Field::EventId);
+                        (Shape::Envelope, object.fields, Some(events))
+                    }
                     None => (Shape::Bare, Fields::default(), Some(Events::List(vec![object.fields]))),
                 }
             }
@@ -187,6 +200,11 @@ impl<'b, 'a> WireEvent<'b, 'a> {
         self.fields.get(field).or_else(|| self.envelope.get(field))
     }
 
+    /// The JSON text of a field of the envelope that the event has too.
+    pub(crate) fn overridden(&self, field: Field) -> Option<&'a str> {
+        self.fields.get(field).and(self.envelope.get(field))
+    }
+
     /// The site id, if it is a string.
     pub fn site(&self) -> Option<Cow<'a, str>> {
         self.get(Field::Site).and_then(wire::string)
@@ -203,6 +221,11 @@ impl<'b, 'a> WireEvent<'b, 'a> {
     pub fn pointer(&self, field: Field) -> String {
         let is_inherited = self.fields.get(field).is_none() && self.envelope.get(field).is_some();
         self.pointer_to(field.name(), is_inherited)
+    }
+
+    /// The JSON pointer of a field of the envelope, for receipts.
+    pub(crate) fn envelope_pointer(&self, field: Field) -> String {
+        self.pointer_to(field.name(), true)
     }
 
     /// The JSON pointer of an unknown field, for receipts.
@@ -290,7 +313,12 @@ mod tests {
             (r#"{"site":"\ud83d\ude00"}"#, Ok(vec!["\u{1f600}"])),
             (deep.as_str(), Ok(vec!["demo"])),
             ("{\"site\":\"a\0b\"}", Err(InvalidReason::InvalidJson)),
-            (r#"{"\ud83d":1}"#, Err(InvalidReason::InvalidJson)),
+            (r#"{"site":"a","\ud83d":1}"#, Err(InvalidReason::InvalidJson)),
+            (r#"[{"\ud83d":1},{"site":"a"}]"#, Ok(vec!["a"])),
+            (r#"[1e400,{"site":"a"}]"#, Ok(vec!["a"])),
+            (r#"{"x":1,"events":[[-1e999],{"site":"a"}],"y":2}"#, Ok(vec!["a"])),
+            (r#"{"site":"a","events":[1e400,{}"#, Err(InvalidReason::InvalidJson)),
+            (r#"{"events":1e400}"#, Err(InvalidReason::NotABeacon)),
             (r#"{"site":"a"} x"#, Err(InvalidReason::InvalidJson)),
             (r#"{"site":"a",}"#, Err(InvalidReason::InvalidJson)),
             ("", Err(InvalidReason::InvalidJson)),

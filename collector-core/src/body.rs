@@ -6,6 +6,8 @@
 use std::borrow::Cow;
 use std::io::Read;
 
+use flate2::bufread;
+
 use crate::beacon::BeaconError;
 
 /// The longest body, as received.
@@ -14,7 +16,8 @@ pub const MAX_BODY_BYTES: usize = 64 * 1024;
 /// The longest body after decompression: 8 x `MAX_BODY_BYTES`, which well-meant JSON reaches and a decompression bomb passes at once.
 pub const MAX_INFLATED_BYTES: usize = 512 * 1024;
 
-/// Decodes a body by its `Content-Encoding` header (empty and absent mean identity).
+/// Decodes a body by its `Content-Encoding` header (empty and absent mean identity). Bytes behind the compressed data are as wrong as missing ones;
+/// gzip may have several members.
 ///
 /// `deflate` means zlib by the standard, but some clients send the bare stream: both are accepted.
 pub fn decode<'a>(bytes: &'a [u8], content_encoding: Option<&str>) -> Result<Cow<'a, [u8]>, BeaconError> {
@@ -26,7 +29,7 @@ pub fn decode<'a>(bytes: &'a [u8], content_encoding: Option<&str>) -> Result<Cow
         return Ok(Cow::Borrowed(bytes));
     }
     if encoding.eq_ignore_ascii_case("gzip") || encoding.eq_ignore_ascii_case("x-gzip") {
-        return inflate(flate2::read::GzDecoder::new(bytes), bytes.len()).map(Cow::Owned);
+        return inflate(&mut bufread::MultiGzDecoder::new(bytes), bytes.len()).map(Cow::Owned);
     }
     if encoding.eq_ignore_ascii_case("deflate") {
         return decode_deflate(bytes).map(Cow::Owned);
@@ -38,14 +41,17 @@ fn decode_deflate(bytes: &[u8]) -> Result<Vec<u8>, BeaconError> {
     // A zlib stream starts with method 8 and a header that is a multiple of 31 (RFC 1950); anything else can only be a bare stream.
     let is_zlib = matches!(bytes, [method, flags, ..]
         if method & 0x0f == 8 && (u16::from(*method) << 8 | u16::from(*flags)) % 31 == 0);
-    if is_zlib {
-        inflate(flate2::read::ZlibDecoder::new(bytes), bytes.len())
+    let (inflated, rest) = if is_zlib {
+        let mut decoder = bufread::ZlibDecoder::new(bytes);
+        (inflate(&mut decoder, bytes.len())?, decoder.into_inner())
     } else {
-        inflate(flate2::read::DeflateDecoder::new(bytes), bytes.len())
-    }
+        let mut decoder = bufread::DeflateDecoder::new(bytes);
+        (inflate(&mut decoder, bytes.len())?, decoder.into_inner())
+    };
+    if rest.is_empty() { Ok(inflated) } else { Err(BeaconError::CorruptEncoding) }
 }
 
-fn inflate(decoder: impl Read, compressed_bytes: usize) -> Result<Vec<u8>, BeaconError> {
+fn inflate(decoder: &mut dyn Read, compressed_bytes: usize) -> Result<Vec<u8>, BeaconError> {
     // JSON deflates to about a quarter; growing by doubling from there costs one copy at most.
     let mut inflated = Vec::with_capacity(compressed_bytes.saturating_mul(4).min(MAX_INFLATED_BYTES));
     // One byte more than the limit tells "exactly at the limit" from "over it" without inflating the rest.
@@ -113,10 +119,30 @@ mod tests {
     }
 
     #[test]
+    fn a_body_is_read_to_its_end() {
+        let (one, two) = JSON.split_at(9);
+        assert_eq!(decode(&[gzip(one), gzip(two)].concat(), Some("gzip")).unwrap().as_ref(), JSON);
+        let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), Compression::fast());
+        zlib.write_all(JSON).unwrap();
+        let mut bare = flate2::write::DeflateEncoder::new(Vec::new(), Compression::fast());
+        bare.write_all(JSON).unwrap();
+        for (encoding, bytes) in
+            [("gzip", gzip(JSON)), ("deflate", zlib.finish().unwrap()), ("deflate", bare.finish().unwrap())]
+        {
+            for rest in [&b"x"[..], b"\0\0", b"{\"site\":\"demo\"} and more of it"] {
+                let longer = [&bytes, rest].concat();
+                let found = decode(&longer, Some(encoding));
+                assert_eq!(found, Err(BeaconError::CorruptEncoding), "{encoding}, then {rest:?}");
+            }
+        }
+    }
+
+    #[test]
     fn a_cut_or_foreign_body_is_refused() {
         let whole = gzip(JSON);
         assert_eq!(decode(&whole[..whole.len() - 6], Some("gzip")), Err(BeaconError::CorruptEncoding));
         assert_eq!(decode(JSON, Some("gzip")), Err(BeaconError::CorruptEncoding));
+        assert_eq!(decode(b"", Some("gzip")), Err(BeaconError::CorruptEncoding));
         assert_eq!(decode(JSON, Some("br")), Err(BeaconError::UnsupportedEncoding));
     }
 }

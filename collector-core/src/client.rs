@@ -6,6 +6,9 @@ use std::net::IpAddr;
 
 use crate::web_bot_auth::Finding;
 
+/// The longest user agent that counts, in bytes. Those of browsers have 110 to 400; what is longer is cut, for every row repeats it.
+pub const MAX_USER_AGENT_BYTES: usize = 1_024;
+
 /// The sender of one beacon. Every field may be absent: outside Cloudflare there are no network facts.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Client<'a> {
@@ -82,8 +85,9 @@ impl Client<'_> {
         self.origin.is_some() || self.sec_fetch_site.is_some() || self.sec_fetch_mode.is_some()
     }
 
-    /// The user agent, or the empty string.
+    /// The user agent up to its limit, or the empty string.
     pub fn user_agent(&self) -> &str {
-        self.user_agent.unwrap_or("")
+        let text = self.user_agent.unwrap_or("");
+        text.get(..text.floor_char_boundary(MAX_USER_AGENT_BYTES)).unwrap_or(text)
     }
 }

@@ -29,7 +29,7 @@ pub struct CollectedRow {
     pub counted_visitor_id: u64,
     /// Permitted regions, nearest first; never empty.
     pub regions: RegionOrder,
-    /// Accepted or flagged.
+    /// Accepted or flagged, and a duplicate if the Batcher says so.
     pub outcome: Outcome,
     /// The row as one line of JSON, without a line end.
     pub line: Vec<u8>,
@@ -56,10 +56,18 @@ impl Collected {
     /// Notes what a Batcher said about some rows (positions in `rows`, and its answers in the same order).
     pub fn settle(&mut self, rows: &[usize], answers: &[Taken]) {
         for (row, taken) in rows.iter().zip(answers) {
+            let Some(row) = self.rows.get_mut(*row) else { continue };
             match taken {
                 Taken::Accepted => {}
-                Taken::AcceptedFast => self.fast_visitors.extend(self.rows.get(*row).map(|row| row.counted_visitor_id)),
-                Taken::Duplicate => self.set_outcome(*row, Outcome::Duplicate),
+                Taken::AcceptedFast => self.fast_visitors.push(row.counted_visitor_id),
+                Taken::Duplicate => row.outcome = Outcome::Duplicate,
+            }
+        }
+        // The rows of an event stand together. With one of them that is new, such as an item that was added, the event is no duplicate.
+        for event in self.rows.chunk_by(|one, next| one.receipt == next.receipt) {
+            let is_duplicate = event.iter().all(|row| row.outcome == Outcome::Duplicate);
+            if let Some(first) = event.first().filter(|_| is_duplicate) {
+                set_outcome(&mut self.receipts, first.receipt, Outcome::Duplicate);
             }
         }
     }
@@ -70,16 +78,16 @@ impl Collected {
         for row in rows {
             if let Some(row) = self.rows.get(*row) {
                 self.counts.add_ended(self.minute_s, &row.site.id, outcome);
+                set_outcome(&mut self.receipts, row.receipt, outcome);
             }
-            self.set_outcome(*row, outcome);
         }
     }
 
     /// Notes that nobody knows whether some rows (positions in `rows`) were taken. Their senders are asked to come again; if they were taken, they
     /// have been counted, and the second time they are duplicates.
     pub fn doubt(&mut self, rows: &[usize]) {
-        for row in rows {
-            self.set_outcome(*row, Outcome::Limited(LimitReason::Unavailable));
+        for row in rows.iter().filter_map(|row| self.rows.get(*row)) {
+            set_outcome(&mut self.receipts, row.receipt, Outcome::Limited(LimitReason::Unavailable));
         }
     }
 
@@ -99,15 +107,6 @@ impl Collected {
         Append { minute_s: self.minute_s, counts, lines }
     }
 
-    fn set_outcome(&mut self, row: usize, outcome: Outcome) {
-        let receipt = self.rows.get(row).map(|row| row.receipt);
-        let receipt = receipt.and_then(|receipt| self.receipts.get_mut(receipt));
-        // A purchase and its items share one receipt: no item's answer may hide that another part has to come again.
-        if let Some(receipt) = receipt.filter(|r| r.outcome != Outcome::Limited(LimitReason::Unavailable)) {
-            receipt.outcome = outcome;
-        }
-    }
-
     /// Copies each row onto its receipt, for `/v1/validate` and debugging; of a purchase the purchase itself.
     pub fn show_rows(&mut self) {
         for row in self.rows.iter().rev() {
@@ -120,5 +119,13 @@ impl Collected {
     /// The reply as things stand.
     pub fn reply(&self) -> Reply {
         Reply::from_receipts(&self.receipts)
+    }
+}
+
+/// A purchase and its items share one receipt: no item's answer may hide that another part has to come again.
+fn set_outcome(receipts: &mut [Receipt], at: usize, outcome: Outcome) {
+    let receipt = receipts.get_mut(at).filter(|r| r.outcome != Outcome::Limited(LimitReason::Unavailable));
+    if let Some(receipt) = receipt {
+        receipt.outcome = outcome;
     }
 }

@@ -9,11 +9,11 @@ use uuid::Uuid;
 
 use crate::beacon::WireEvent;
 use crate::field::Field;
-use crate::item::{self, Item};
+use crate::item::{self, ITEM_EVENT_TYPE, Item};
 use crate::money::Money;
 use crate::outcome::InvalidReason;
 use crate::property::Properties;
-use crate::reader::Invalid;
+use crate::reader::{Invalid, is_filled};
 use crate::site::Site;
 use crate::url::Url;
 
@@ -46,7 +46,7 @@ impl<'a> User<'a> {
 pub struct Event<'a> {
     /// The sender's id, if it sent one.
     pub event_id: Option<Uuid>,
-    /// `[a-z][a-z0-9_]{0,63}`
+    /// `[a-z][a-z0-9_]{0,63}`, but not `item`
     pub event_type: Cow<'a, str>,
     /// Client clock when it happened.
     pub occurred_at_ms: Option<i64>,
@@ -68,7 +68,7 @@ pub struct Event<'a> {
     pub session_id: Cow<'a, str>,
     /// Who is signed in.
     pub user: User<'a>,
-    /// The product.
+    /// The product; of a purchase with items only they have one.
     pub product_id: Option<u64>,
     /// The order.
     pub order_id: Cow<'a, str>,
@@ -103,19 +103,12 @@ impl<'a> Event<'a> {
     pub fn check(wire: &WireEvent<'_, 'a>, site: &Site, is_told: bool) -> Result<Self, Invalid> {
         let event_type = check_event_type(wire)?;
         let is_purchase = event_type == "purchase";
-        let page_url = check_url(wire, Field::PageUrl)?;
-        if event_type == "page_view" && page_url.is_empty() {
-            return Err(wire.invalid(Field::PageUrl, InvalidReason::MissingField));
-        }
-        if is_purchase {
-            for field in [Field::OrderId, Field::Revenue, Field::Currency] {
-                require(wire, field)?;
-            }
-        }
-        let order_id = wire.text(Field::OrderId)?;
-        if is_purchase && order_id.is_empty() {
-            return Err(wire.invalid(Field::OrderId, InvalidReason::MissingField));
-        }
+        let required: &[Field] = match event_type.as_ref() {
+            "page_view" => &[Field::PageUrl],
+            "purchase" => &[Field::OrderId, Field::Revenue, Field::Currency],
+            _ => &[],
+        };
+        required.iter().try_for_each(|field| require(wire, *field))?;
         let mut properties = Properties::check(wire, site.unknown_fields, is_told)?;
         let items = item::check(wire, is_purchase, site.unknown_fields, &mut properties)?;
         Ok(Self {
@@ -124,15 +117,16 @@ impl<'a> Event<'a> {
             occurred_at_ms: wire.time_ms(Field::OccurredAt)?,
             sent_at_ms: wire.time_ms(Field::SentAt)?,
             tracker: wire.text(Field::Tracker)?,
-            page_url,
+            page_url: check_url(wire, Field::PageUrl)?,
             page_title: wire.text(Field::PageTitle)?,
             referrer: wire.url(Field::Referrer)?,
             page_id: wire.text(Field::PageId)?,
             seq: wire.u32(Field::Seq)?.unwrap_or(0),
             session_id: wire.text(Field::SessionId)?,
             user: check_user(wire)?,
-            product_id: wire.u64(Field::ProductId)?,
-            order_id,
+            // Where items name the products, a product on the purchase too would be sold twice.
+            product_id: wire.u64(Field::ProductId)?.filter(|_| items.is_empty()),
+            order_id: wire.text(Field::OrderId)?,
             quantity: wire.u32(Field::Quantity)?.unwrap_or(0),
             revenue: wire.money(Field::Revenue)?.unwrap_or_default(),
             currency: check_currency(wire)?,
@@ -149,19 +143,20 @@ impl<'a> Event<'a> {
     }
 }
 
-fn require<'a>(wire: &WireEvent<'_, 'a>, field: Field) -> Result<&'a str, Invalid> {
-    wire.get(field).ok_or_else(|| wire.invalid(field, InvalidReason::MissingField))
+fn require(wire: &WireEvent<'_, '_>, field: Field) -> Result<(), Invalid> {
+    let found = wire.get(field).filter(is_filled).map(|_| ());
+    found.ok_or_else(|| wire.invalid(field, InvalidReason::MissingField))
 }
 
 fn check_event_type<'a>(wire: &WireEvent<'_, 'a>) -> Result<Cow<'a, str>, Invalid> {
     require(wire, Field::EventType)?;
     let event_type = wire.text(Field::EventType)?;
     let is_name = event_type.starts_with(|c: char| c.is_ascii_lowercase())
-        && event_type.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+        && event_type.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        && event_type != ITEM_EVENT_TYPE;
     let reason = match event_type.len() {
-        0 => InvalidReason::MissingField,
-        1..=MAX_EVENT_TYPE_BYTES if is_name => return Ok(event_type),
-        1..=MAX_EVENT_TYPE_BYTES => InvalidReason::InvalidValue,
+        ..=MAX_EVENT_TYPE_BYTES if is_name => return Ok(event_type),
+        ..=MAX_EVENT_TYPE_BYTES => InvalidReason::InvalidValue,
         _ => InvalidReason::TooLong,
     };
     Err(wire.invalid(Field::EventType, reason))

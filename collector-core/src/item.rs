@@ -9,12 +9,15 @@ use crate::field::Field;
 use crate::money::Money;
 use crate::outcome::InvalidReason;
 use crate::property::Properties;
-use crate::reader::{self, Invalid};
+use crate::reader::{self, Invalid, is_filled};
 use crate::site::UnknownFields;
 use crate::wire::{self, Fields};
 
 /// The most items of one purchase.
 pub const MAX_ITEMS: usize = 100;
+
+/// The event type of a row that is one item of a purchase; nothing on the wire may have it.
+pub const ITEM_EVENT_TYPE: &str = "item";
 
 /// The name of an item's price on the wire.
 const UNIT_PRICE: &str = "unit_price";
@@ -63,7 +66,7 @@ fn check_item<'a>(item: &Fields<'a>, unknown: UnknownFields, pointer: &str) -> R
     if !item.is_object {
         return Err(Invalid { reason: InvalidReason::NotAnObject, field: pointer.to_owned() });
     }
-    let product_id = item.get(Field::ProductId).ok_or(InvalidReason::MissingField);
+    let product_id = item.get(Field::ProductId).filter(is_filled).ok_or(InvalidReason::MissingField);
     let product_id = product_id
         .and_then(|value| reader::integer(value, u64::MAX))
         .map_err(|reason| invalid(Field::ProductId.name(), reason))?;
@@ -74,9 +77,10 @@ fn check_item<'a>(item: &Fields<'a>, unknown: UnknownFields, pointer: &str) -> R
     let quantity = u32::try_from(quantity).unwrap_or(u32::MAX);
     let unit_price = item.unknown.iter().find(|(name, _)| name == UNIT_PRICE).map(|(_, value)| *value);
     let revenue = unit_price
+        .filter(is_filled)
         .ok_or(InvalidReason::MissingField)
-        .and_then(reader::money)
-        .and_then(|price| price.times(quantity).ok_or(InvalidReason::OutOfRange))
+        .and_then(reader::number)
+        .and_then(|price| Money::from_number(price.times(quantity)).ok_or(InvalidReason::OutOfRange))
         .map_err(|reason| invalid(UNIT_PRICE, reason))?;
     let properties = check_rest(item, unknown, pointer)?;
     Ok(Item { product_id, quantity, revenue, properties })

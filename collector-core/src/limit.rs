@@ -13,12 +13,12 @@ pub const MAX_BUCKETS: usize = 10_000;
 pub const BURST_S: u32 = 10;
 
 /// Parts of one token, so that slow rates refill without a float.
-const PARTS: u64 = 1_000;
+const PARTS: i64 = 1_000;
 
-/// One bucket: what is left, and when it was last filled.
+/// One bucket: what is left (or owed), and when it was last filled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bucket {
-    parts: u64,
+    parts: i64,
     filled_at_ms: i64,
 }
 
@@ -30,9 +30,9 @@ impl Bucket {
 
     /// Takes one token if there is one. A clock that goes back refills nothing.
     pub fn take(&mut self, rate_per_s: u32, now_ms: i64) -> bool {
-        let elapsed_ms = now_ms.saturating_sub(self.filled_at_ms).max(0).unsigned_abs();
+        let elapsed_ms = now_ms.saturating_sub(self.filled_at_ms).max(0);
         // One token per second is one part per millisecond.
-        let refill = elapsed_ms.saturating_mul(u64::from(rate_per_s));
+        let refill = elapsed_ms.saturating_mul(i64::from(rate_per_s));
         self.parts = self.parts.saturating_add(refill).min(capacity(rate_per_s));
         self.filled_at_ms = self.filled_at_ms.max(now_ms);
         if self.parts < PARTS {
@@ -48,8 +48,8 @@ impl Bucket {
     }
 }
 
-fn capacity(rate_per_s: u32) -> u64 {
-    u64::from(rate_per_s) * u64::from(BURST_S) * PARTS
+fn capacity(rate_per_s: u32) -> i64 {
+    i64::from(rate_per_s) * i64::from(BURST_S) * PARTS
 }
 
 /// The buckets of one isolate, by the hash of what they limit.
@@ -71,6 +71,18 @@ impl Limiter {
         let (rate, bucket) = self.buckets.entry(key).or_insert_with(|| (rate_per_s, Bucket::full(rate_per_s, now_ms)));
         *rate = rate_per_s;
         bucket.take(rate_per_s, now_ms)
+    }
+
+    /// Takes more tokens for what an event turned out to be. The bucket may come to owe them: an event of more rows than a bucket holds is not
+    /// shut out for ever, but what follows it waits.
+    pub fn charge(&mut self, key: impl FnOnce() -> u64, rate_per_s: u32, tokens: usize) {
+        if rate_per_s == 0 || tokens == 0 {
+            return;
+        }
+        if let Some((_, bucket)) = self.buckets.get_mut(&key()) {
+            let tokens = i64::try_from(tokens).unwrap_or(i64::MAX);
+            bucket.parts = bucket.parts.saturating_sub(tokens.saturating_mul(PARTS));
+        }
     }
 
     /// Forgets what a new bucket would be like anyway. If that frees nothing, all are forgotten: under such an attack memory comes before fairness.
@@ -108,6 +120,15 @@ mod tests {
         assert_eq!(taken(&mut limiter, 1_200), 1);
         assert_eq!(taken(&mut limiter, 1_000_000), 50);
         assert!((0..1_000).all(|_| limiter.take(|| 8, 0, 0)), "zero is no limit");
+    }
+
+    #[test]
+    fn what_is_owed_is_waited_for() {
+        let mut limiter = Limiter::default();
+        assert!(limiter.take(|| 7, 1, 0));
+        limiter.charge(|| 7, 1, 19);
+        assert!(!limiter.take(|| 7, 1, 10_000), "twenty of ten taken, ten refilled");
+        assert!(limiter.take(|| 7, 1, 11_000));
     }
 
     #[test]

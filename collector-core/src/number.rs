@@ -72,6 +72,20 @@ impl Number {
         Some(())
     }
 
+    /// The number times a quantity. Of a number of many digits the first twenty count: no column holds more.
+    #[must_use]
+    pub fn times(self, quantity: u32) -> Self {
+        /// Digits of the largest quantity: so many of the number's own give way where there is no room.
+        const QUANTITY_DIGITS: i32 = 10;
+        let factor = u128::from(quantity);
+        if let Some(digits) = self.digits.checked_mul(factor) {
+            return Self { digits, ..self };
+        }
+        let digits = self.digits / 10_u128.pow(QUANTITY_DIGITS.unsigned_abs());
+        let exponent = self.exponent.saturating_add(QUANTITY_DIGITS);
+        Self { digits: digits.saturating_mul(factor), exponent, is_cut: true, ..self }
+    }
+
     /// The number as a whole number of `10^-scale`, rounded half away from zero. `None` if it does not fit.
     pub fn to_scaled(self, scale: u8) -> Option<i128> {
         let shift = self.exponent.saturating_add(i32::from(scale));
@@ -142,6 +156,19 @@ mod tests {
             ("100000000000000000000000000000000000e-33", 1_000_000),
         ] {
             assert_eq!(Number::parse(text).and_then(|n| n.to_scaled(4)), Some(scaled), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_product_is_exact() {
+        for (text, quantity, scaled) in [
+            ("0.12345", 10_000, 12_345_000),
+            ("-19.99", 3, -599_700),
+            ("5", 0, 0),
+            ("0.100000000000000000000000000001", u32::MAX, 4_294_967_295_000),
+        ] {
+            let product = Number::parse(text).and_then(|number| number.times(quantity).to_scaled(4));
+            assert_eq!(product, Some(scaled), "{text} x {quantity}");
         }
     }
 

@@ -39,7 +39,7 @@ reasons! {
     InvalidReason {
         /// The `Content-Encoding` is none of identity, gzip and deflate.
         UnsupportedEncoding => "unsupported_encoding",
-        /// The compressed body cannot be inflated.
+        /// The compressed body cannot be inflated, or something follows it.
         CorruptEncoding => "corrupt_encoding",
         /// The body is longer than the limit, as received or decompressed.
         BodyTooLarge => "body_too_large",
@@ -53,7 +53,7 @@ reasons! {
         TooManyEvents => "too_many_events",
         /// The beacon names more different sites than the limit.
         TooManySites => "too_many_sites",
-        /// The event is not a JSON object.
+        /// The event is not a JSON object, or one with a name that is no text.
         NotAnObject => "not_an_object",
         /// A required field is absent, null or empty.
         MissingField => "missing_field",
@@ -67,7 +67,7 @@ reasons! {
         TooLong => "too_long",
         /// The event has more properties than the limit.
         TooManyProperties => "too_many_properties",
-        /// The purchase has more items than the limit, or the beacon more rows.
+        /// The purchase has more items than the limit, or their rows more bytes.
         TooManyItems => "too_many_items",
         /// The site is strict and does not know the field.
         UnknownField => "unknown_field",
@@ -113,6 +113,8 @@ reasons! {
         SiteRate => "site_rate",
         /// This address is over its events per second on this site.
         AddressRate => "address_rate",
+        /// The beacon has no room left for the rows of this event: send it again in another one.
+        BeaconFull => "beacon_full",
         /// Nothing could take the event durably.
         Unavailable => "unavailable",
     }
@@ -228,7 +230,10 @@ impl Outcome {
         all.extend(FlagReason::ALL.iter().map(|r| (Self::Flagged(*r), r.meaning().trim())));
         all.extend(FilterReason::ALL.iter().map(|r| (Self::Filtered(*r), r.meaning().trim())));
         all.extend(InvalidReason::ALL.iter().map(|r| (Self::Invalid(*r), r.meaning().trim())));
-        all.push((Self::Duplicate, "This event id was stored a short time ago: it is not stored again."));
+        all.push((
+            Self::Duplicate,
+            "This event id was stored a short time ago, and those of all its items: nothing is stored again.",
+        ));
         all.extend(LimitReason::ALL.iter().map(|r| (Self::Limited(*r), r.meaning().trim())));
         all
     }

@@ -10,12 +10,13 @@ use uuid::{Builder, Uuid};
 use crate::beacon::{Beacon, WireEvent};
 use crate::client::Client;
 use crate::collected::{Collected, CollectedRow};
-use crate::enrich::{Facts, enrich, time, visitor};
+use crate::enrich::{Enriched, Facts, enrich, time, visitor};
 use crate::event::Event;
 use crate::field::Field;
 use crate::filter::{self, Verdict, prefetch, rate};
 use crate::first_party;
 use crate::ingest;
+use crate::item::MAX_ITEMS;
 use crate::ledger::minute_s;
 use crate::limit::Limiter;
 use crate::outcome::{AnonymisedReason, FilterReason, InvalidReason, LimitReason, Outcome};
@@ -30,6 +31,10 @@ use crate::wire;
 
 /// The most rows of one beacon: purchases of many small items would otherwise become 30 times the bytes that were sent.
 pub const MAX_ROWS: usize = 1_000;
+
+/// The most bytes of all lines of one beacon: a body of 64 KB that inflates well, with each byte escaped on each row of a purchase, would otherwise
+/// become hundreds of times the bytes that were sent.
+pub const MAX_BEACON_LINE_BYTES: usize = 2_000_000;
 
 /// Where a new first-party id stands among the ids that a beacon mints: behind all its events.
 const FIRST_PARTY_POSITION: usize = MAX_ROWS;
@@ -119,12 +124,13 @@ fn collect_event(
     let is_told = check_sender(site, around.client)?;
     check_limits(site, around, is_told, &mut memory.limiter)?;
     let event = Event::check(wire, site, is_told)?;
-    check_room(wire, &event, rows.len())?;
+    charge_items(site, around, is_told, event.items.len(), &mut memory.limiter);
+    check_room(rows.len() + 1 + event.items.len())?;
     let user_agent = event.user_agent.clone();
     let told = ingest::visitor(event.ip, &user_agent);
     if is_told {
         // Each event of a server may be of another visitor.
-        *found = Found::default();
+        *found = Found { line_bytes: found.line_bytes, ..Found::default() };
     }
     let client = if is_told { &told } else { around.client };
     let anonymised = check_privacy(site, client)?;
@@ -147,9 +153,11 @@ fn collect_event(
         is_anonymous: anonymised.is_some(),
         verdict,
         collector_region: home,
+        room_bytes: MAX_BEACON_LINE_BYTES.saturating_sub(found.line_bytes),
     };
     let event_id = Some(facts.event_id);
     let enriched = enrich(event, &facts)?;
+    found.line_bytes += check_bytes(wire, &enriched, found.line_bytes)?;
     let outcome = enriched.flag.map_or(Outcome::Accepted(anonymised), Outcome::Flagged);
     let is_counted = !is_told && site.bots != BotPolicy::Off;
     for (position, line) in enriched.lines.into_iter().enumerate() {
@@ -198,6 +206,8 @@ struct Found {
     sender: Option<Arc<Sender>>,
     visit: Option<Visit>,
     first_party: Option<FirstParty>,
+    /// Bytes of the lines so far, at most `MAX_BEACON_LINE_BYTES`.
+    line_bytes: usize,
 }
 
 /// The first-party id of the sender: the one it sent, else a new one.
@@ -310,9 +320,30 @@ fn check_limits(
     Ok(())
 }
 
-fn check_room(wire: &WireEvent<'_, '_>, event: &Event<'_>, rows: usize) -> Result<(), Invalid> {
-    let has_room = rows + 1 + event.items.len() <= MAX_ROWS;
-    if has_room { Ok(()) } else { Err(wire.invalid(Field::Items, InvalidReason::TooManyItems)) }
+/// Each item is a row like an event.
+fn charge_items(site: &Site, around: Surroundings<'_>, is_told: bool, items: usize, limiter: &mut Limiter) {
+    if !is_told {
+        limiter.charge(|| visitor::address_key(site, around.client), site.limits.address_events_per_second, items);
+    }
+    limiter.charge(|| visitor::site_key(site), site.limits.events_per_second, items);
+}
+
+/// The rows of one event always fit an empty beacon, so one that lacks room may come again.
+fn check_room(rows: usize) -> Result<(), LimitReason> {
+    const { assert!(MAX_ITEMS < MAX_ROWS) };
+    if rows <= MAX_ROWS { Ok(()) } else { Err(LimitReason::BeaconFull) }
+}
+
+/// The bytes of an event's lines, if the beacon has room for them. An event that had all the room there is can only become smaller.
+fn check_bytes(wire: &WireEvent<'_, '_>, enriched: &Enriched, bytes_before: usize) -> Result<usize, Stop> {
+    let bytes = enriched.lines.iter().map(|line| line.json.len()).sum();
+    if bytes_before + bytes <= MAX_BEACON_LINE_BYTES {
+        Ok(bytes)
+    } else if bytes_before == 0 {
+        Err(wire.invalid(Field::Items, InvalidReason::TooManyItems).into())
+    } else {
+        Err(LimitReason::BeaconFull.into())
+    }
 }
 
 /// What the browser's privacy signals ask for, and what the site makes of it. Global Privacy Control comes first: it has legal weight.

@@ -5,6 +5,9 @@
 //!
 //! An object inside `properties` becomes dotted names (`{"cart":{"size":2}}` is `cart.size`), down to `MAX_DEPTH` levels. Deeper objects and
 //! all arrays are stored as their JSON text. Booleans and numbers are stored as their text; `null` is absence.
+//!
+//! Where names meet, one value is kept, and this is which: of one object (also by its dotted names, or as `client.<name>`) the last; of an event
+//! and its envelope the event's; of `properties` and a field beside them that of `properties`.
 
 use std::borrow::Cow;
 
@@ -41,12 +44,10 @@ impl<'a> Properties<'a> {
     pub(crate) fn check(event: &WireEvent<'_, 'a>, unknown: UnknownFields, is_told: bool) -> Result<Self, Invalid> {
         let mut properties = Self::default();
         if let Some(value) = event.get(Field::Properties) {
-            let members =
-                wire::members(value).ok_or_else(|| event.invalid(Field::Properties, InvalidReason::WrongType))?;
-            properties.flatten("", members, 1).map_err(|error| Invalid {
-                reason: error.reason,
-                field: format!("{}{}", event.pointer(Field::Properties), error.field),
-            })?;
+            properties.read(value).map_err(|error| error.below(&event.pointer(Field::Properties)))?;
+        }
+        if let Some(value) = event.overridden(Field::Properties) {
+            properties.read_defaults(value).map_err(|error| error.below(&event.envelope_pointer(Field::Properties)))?;
         }
         if let Some(value) = event.get(Field::Viewport) {
             let added = properties.add_default(Cow::Borrowed("viewport"), value);
@@ -99,6 +100,32 @@ impl<'a> Properties<'a> {
         Ok(())
     }
 
+    /// Adds what an object holds.
+    fn read(&mut self, value: &'a str) -> Result<(), Invalid> {
+        let is_object = value.starts_with('{');
+        let reason = if is_object { InvalidReason::InvalidValue } else { InvalidReason::WrongType };
+        let members = wire::members(value).ok_or(Invalid { reason, field: String::new() })?;
+        self.flatten("", members, 1)
+    }
+
+    /// Adds what an object holds and the properties do not.
+    fn read_defaults(&mut self, value: &'a str) -> Result<(), Invalid> {
+        let mut defaults = Self::default();
+        defaults.read(value)?;
+        for (name, value) in defaults.entries {
+            if self.get(&name).is_some() {
+                continue;
+            }
+            if self.entries.len() >= MAX_PROPERTIES {
+                let mut field = String::new();
+                push_pointer_token(&mut field, &name);
+                return Err(Invalid { reason: InvalidReason::TooManyProperties, field });
+            }
+            self.entries.push((name, value));
+        }
+        Ok(())
+    }
+
     /// Adds the members of an object. The pointer of an error is relative to the object: it is only built when there is one.
     fn flatten(&mut self, prefix: &str, members: Members<'a>, depth: usize) -> Result<(), Invalid> {
         if members.is_cut {
@@ -134,9 +161,9 @@ impl<'a> Properties<'a> {
         self.entries.iter().map(|(name, value)| (name.as_ref(), value.as_ref()))
     }
 
-    /// The values, to be masked.
-    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut Cow<'a, str>> {
-        self.entries.iter_mut().map(|(_, value)| value)
+    /// Names and values, to be masked. Names that become the same both stay.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut (Cow<'a, str>, Cow<'a, str>)> {
+        self.entries.iter_mut()
     }
 }
 
@@ -180,6 +207,28 @@ mod tests {
         let json = r#"{"properties":{"clamped":"no"},"user_key":"me"}"#;
         let expected = [("client.clamped", "no"), ("client.user_key", "me")];
         assert_eq!(properties(json), Ok(expected.map(|(n, v)| (n.to_owned(), v.to_owned())).to_vec()));
+    }
+
+    #[test]
+    fn properties_of_the_envelope_are_defaults_by_name() {
+        let json = r#"{"site":"s","properties":{"a":1,"b":{"c":2,"d":3},"e":4,"e":5},"events":[{"properties":{"b.c":6,"a":null,"f":7}}]}"#;
+        let expected = [("b.c", "6"), ("f", "7"), ("a", "1"), ("b.d", "3"), ("e", "5")];
+        assert_eq!(properties(json), Ok(expected.map(|(n, v)| (n.to_owned(), v.to_owned())).to_vec()));
+        let own = (0..MAX_PROPERTIES).map(|n| format!(r#""p{n}":1"#)).collect::<Vec<_>>().join(",");
+        let full = |name: &str| format!(r#"{{"properties":{{"{name}":2}},"events":[{{"properties":{{{own}}}}}]}}"#);
+        assert_eq!(properties(&full("p1")).map(|p| p.len()), Ok(MAX_PROPERTIES));
+        let too_many = Invalid { reason: InvalidReason::TooManyProperties, field: "/properties/q".into() };
+        assert_eq!(properties(&full("q")), Err(too_many));
+        let wrong = Invalid { reason: InvalidReason::WrongType, field: "/properties".into() };
+        assert_eq!(properties(r#"{"properties":1,"events":[{"properties":{"a":1}}]}"#), Err(wrong));
+    }
+
+    #[test]
+    fn a_name_with_half_an_emoji_is_impossible() {
+        let invalid = Invalid { reason: InvalidReason::InvalidValue, field: "/properties".into() };
+        assert_eq!(properties(r#"{"properties":{"a\ud83d":1,"b":2}}"#), Err(invalid));
+        let deeper = properties(r#"{"properties":{"a":{"\ud83d":1}}}"#);
+        assert_eq!(deeper, Ok(vec![("a".into(), r#"{"\ud83d":1}"#.into())]));
     }
 
     #[test]

@@ -27,6 +27,13 @@ pub struct Invalid {
     pub field: String,
 }
 
+impl Invalid {
+    /// The same below a pointer.
+    pub(crate) fn below(self, pointer: &str) -> Self {
+        Self { field: format!("{pointer}{}", self.field), ..self }
+    }
+}
+
 /// Reads a string. Numbers are accepted as their text, because shops send numeric order ids as numbers.
 pub(crate) fn text(value: &str, max_bytes: usize) -> Result<Cow<'_, str>, InvalidReason> {
     let text = match wire::string(value) {
@@ -35,6 +42,11 @@ pub(crate) fn text(value: &str, max_bytes: usize) -> Result<Cow<'_, str>, Invali
         None => return Err(InvalidReason::WrongType),
     };
     if text.len() > max_bytes { Err(InvalidReason::TooLong) } else { Ok(text) }
+}
+
+/// True unless the value is a string of nothing but white space: that is as good as absent.
+pub(crate) fn is_filled(value: &&str) -> bool {
+    wire::string(value).is_none_or(|text| !text.trim_ascii().is_empty())
 }
 
 /// Reads a number, or a string that is one.

@@ -16,6 +16,9 @@ use crate::property::MAX_PROPERTIES;
 /// Unknown fields kept of one object: one more than an event may have as properties, so that "too many" shows.
 const MAX_UNKNOWN: usize = MAX_PROPERTIES + 1;
 
+/// The name of the field that makes an object an envelope.
+const EVENTS: &str = "events";
+
 /// The fields of one JSON object: known ones by slot, unknown ones by name.
 #[derive(Debug, Default)]
 pub(crate) struct Fields<'a> {
@@ -53,6 +56,13 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Makes a known field an unknown one, where it has no meaning.
+    pub(crate) fn demote(&mut self, field: Field) {
+        if let Some(value) = self.known.get_mut(field as usize).and_then(Option::take) {
+            self.unknown.push((Cow::Borrowed(field.name()), value));
+        }
+    }
+
     /// The known fields that are present, in the order of the contract.
     pub(crate) fn present(&self) -> impl Iterator<Item = (Field, &'a str)> {
         Field::ALL.iter().filter_map(|field| self.get(*field).map(|value| (*field, value)))
@@ -65,6 +75,16 @@ pub(crate) struct Object<'a> {
     pub(crate) fields: Fields<'a>,
     /// The value of `events`, if the object has one.
     pub(crate) events: Option<Events<'a>>,
+}
+
+impl<'a> Object<'a> {
+    /// Reads an object whose `events` are read element by element.
+    pub(crate) fn parse_slowly(text: &'a str) -> Option<Self> {
+        let mut fields: Fields<'a> = serde_json::from_str(text).ok()?;
+        let at = fields.unknown.iter().position(|(name, _)| name == EVENTS);
+        let events = at.map(|at| fields.unknown.remove(at).1);
+        Some(Self { fields, events: events.map(|text| elements(text).map_or(Events::NotAList, Events::List)) })
+    }
 }
 
 /// The value of `events`.
@@ -105,8 +125,15 @@ pub(crate) fn members(text: &str) -> Option<Members<'_>> {
 pub(crate) fn objects(text: &str) -> Option<Vec<Fields<'_>>> {
     match serde_json::from_str(text) {
         Ok(Events::List(objects)) => Some(objects),
-        _ => None,
+        Ok(Events::NotAList) => None,
+        Err(_) => elements(text),
     }
+}
+
+/// Reads an array element by element, which is slower: but one that serde refuses, such as `1e400`, spoils no other.
+pub(crate) fn elements(text: &str) -> Option<Vec<Fields<'_>>> {
+    let list: Vec<&RawValue> = serde_json::from_str(text).ok()?;
+    Some(list.into_iter().take(MAX_EVENTS + 1).map(|raw| serde_json::from_str(raw.get()).unwrap_or_default()).collect())
 }
 
 /// A string whose lone surrogates have been replaced.
@@ -263,7 +290,7 @@ impl<'de> Deserialize<'de> for Object<'de> {
                 let mut object = Object::default();
                 object.fields.is_object = true;
                 while let Some(Name(name)) = map.next_key::<Name<'de>>()? {
-                    if name == "events" {
+                    if name == EVENTS {
                         object.events = Some(map.next_value()?);
                     } else {
                         object.fields.insert(name, map.next_value::<&'de RawValue>()?.get());

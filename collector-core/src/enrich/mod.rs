@@ -18,8 +18,9 @@ use crate::enrich::channel::referrer::Referrer;
 use crate::enrich::page::Campaign;
 use crate::enrich::time::Corrected;
 use crate::event::Event;
+use crate::field::Field;
 use crate::filter::Verdict;
-use crate::item::Item;
+use crate::item::{ITEM_EVENT_TYPE, Item};
 use crate::outcome::{FilterReason, FlagReason};
 use crate::property::Properties;
 use crate::row::{Row, Time};
@@ -28,9 +29,6 @@ use crate::sampling::SamplingRate;
 use crate::session::Session;
 use crate::site::{IpMode, Site};
 use crate::url::Url;
-
-/// The event type of a row that is one item of a purchase.
-pub const ITEM_EVENT_TYPE: &str = "item";
 
 /// What the edge knows about one event besides the event.
 #[derive(Clone, Debug)]
@@ -53,6 +51,15 @@ pub struct Facts<'a> {
     pub verdict: Verdict,
     /// The region that will store the row.
     pub collector_region: &'a str,
+    /// Bytes of lines that the beacon has room for.
+    pub room_bytes: usize,
+}
+
+impl Facts<'_> {
+    /// What is stored of addresses.
+    fn ip_mode(&self) -> IpMode {
+        if self.is_anonymous { IpMode::Drop } else { self.site.privacy.ip }
+    }
 }
 
 /// One row as a line of JSON, without a line end.
@@ -69,7 +76,7 @@ pub struct Line {
 pub struct Enriched {
     /// Why it is a bot, if it is.
     pub flag: Option<FlagReason>,
-    /// Its row, and those of its items.
+    /// Its row, and those of its items; cut behind the first line that passes the room in the beacon.
     pub lines: Vec<Line>,
 }
 
@@ -79,16 +86,38 @@ pub fn enrich(mut event: Event<'_>, facts: &Facts<'_>) -> Result<Enriched, Filte
     let sent_at_ms = event.sent_at_ms.or_else(|| facts.client.is_told.then_some(facts.received_at_ms));
     let time = time::correct(event.occurred_at_ms, sent_at_ms, facts.received_at_ms);
     let items = std::mem::take(&mut event.items);
-    mark_properties(&mut event, facts, time.clamped);
+    mask_properties(&mut event.properties, facts);
+    for text in [&mut event.session_id, &mut event.order_id, &mut event.page_id] {
+        mask::mask_in_place(text);
+    }
+    mark(&mut event.properties, facts, time.clamped);
+    if let Some(key) = event.user.key().filter(|_| facts.site.keep_user_key && !facts.is_anonymous) {
+        event.properties.mark("user_key", key);
+    }
     let page_url = page::clean_url(&event.page_url, facts.site);
     let referrer = page::clean_url(&event.referrer, facts.site);
-    let source = Source::find(&page_url, &referrer, facts.site);
+    let (page_url_without, referrer_without);
+    let mut source = Source::find(&page_url, &referrer, facts.site);
+    if facts.is_anonymous {
+        // A click tells the channel, which is no identifier; its id is one.
+        (page_url_without, referrer_without) = (page::without_clicks(&page_url), page::without_clicks(&referrer));
+        (source.page_url, source.referrer) = (&page_url_without, &referrer_without);
+    }
     let row = new_row(&event, facts, time, &source);
     let verdict = apply_rules(&row, facts)?;
     let row = Row { is_bot: verdict.flag.is_some(), bot_signals: &verdict.signals, ..row };
     let mut lines = Vec::with_capacity(1 + items.len());
     lines.push(line(&row));
-    lines.extend(items.into_iter().enumerate().map(|(index, item)| item_line(&row, index, item)));
+    let mut bytes = 0;
+    for (index, mut item) in items.into_iter().enumerate() {
+        bytes += lines.last().map_or(0, |line| line.json.len());
+        if bytes > facts.room_bytes {
+            break;
+        }
+        mask_properties(&mut item.properties, facts);
+        mark(&mut item.properties, facts, time.clamped);
+        lines.push(item_line(&row, index, &item));
+    }
     Ok(Enriched { flag: verdict.flag, lines })
 }
 
@@ -184,7 +213,7 @@ fn new_row<'a>(event: &'a Event<'_>, facts: &'a Facts<'_>, time: Corrected, sour
         is_bot: facts.verdict.flag.is_some(),
         bot_signals: &facts.verdict.signals,
         rules_version: site.rules.version(),
-        ip_address: visitor::stored_ip(client.ip, if facts.is_anonymous { IpMode::Drop } else { site.privacy.ip }),
+        ip_address: visitor::stored_ip(client.ip, facts.ip_mode()),
         user_agent: if facts.is_anonymous { "" } else { client.user_agent() },
         collector_region: facts.collector_region,
         colo: client.colo.unwrap_or(""),
@@ -201,16 +230,19 @@ fn line(row: &Row<'_>) -> Line {
     Line { event_id: row.event_id, json }
 }
 
-/// An item's row is the purchase's row with the item's own product, amount and properties.
-fn item_line(purchase: &Row<'_>, index: usize, item: Item<'_>) -> Line {
-    let properties = mask_properties(item.properties);
+/// An item's row is the purchase's row with the item's own product, amount and properties. What adds up over events (engagement, places in a
+/// page's sequence) stays with the purchase.
+fn item_line(purchase: &Row<'_>, index: usize, item: &Item<'_>) -> Line {
     let row = Row {
         event_id: item_id(purchase.event_id, index),
         event_type: ITEM_EVENT_TYPE,
         product_id: Some(item.product_id),
         quantity: item.quantity,
         revenue: item.revenue,
-        properties: &properties,
+        properties: &item.properties,
+        seq: 0,
+        engaged_ms: 0,
+        scroll_pct: 0,
         ..purchase.clone()
     };
     line(&row)
@@ -226,25 +258,28 @@ fn item_id(purchase: Uuid, index: usize) -> Uuid {
     Builder::from_custom_bytes(bytes).into_uuid()
 }
 
-fn mask_properties(mut properties: Properties<'_>) -> Properties<'_> {
-    for value in properties.values_mut() {
-        *value = mask::mask(std::mem::take(value));
+/// Masks names and values. An address is stored as the site stores that of the sender, whoever names it.
+fn mask_properties(properties: &mut Properties<'_>, facts: &Facts<'_>) {
+    let ip_mode = facts.ip_mode();
+    for (name, value) in properties.iter_mut() {
+        mask::mask_in_place(name);
+        mask::mask_value(value);
+        if name == Field::IpAddress.name() && ip_mode != IpMode::Keep {
+            let ip = value.trim().parse().ok().filter(|_| ip_mode != IpMode::Drop);
+            *value = ip.map_or(Cow::Borrowed(mask::ADDRESS_MASK), |ip| {
+                Cow::Owned(visitor::stored_ip(Some(ip), ip_mode).to_canonical().to_string())
+            });
+        }
     }
-    properties
 }
 
-/// Masks the client's properties, then adds the collector's own marks.
-fn mark_properties(event: &mut Event<'_>, facts: &Facts<'_>, clamped: Option<&'static str>) {
-    event.properties = mask_properties(std::mem::take(&mut event.properties));
+/// Adds the marks that tell a query how to read the row.
+fn mark(properties: &mut Properties<'_>, facts: &Facts<'_>, clamped: Option<&'static str>) {
     if let Some(clamped) = clamped {
-        event.properties.mark("clamped", Cow::Borrowed(clamped));
+        properties.mark("clamped", Cow::Borrowed(clamped));
     }
     if facts.site.sampling_rate != SamplingRate::ALL {
-        event.properties.mark("sampling_rate", Cow::Owned(facts.site.sampling_rate.to_string()));
-    }
-    let may_keep_key = facts.site.keep_user_key && !facts.is_anonymous;
-    if let Some(key) = event.user.key().filter(|_| may_keep_key) {
-        event.properties.mark("user_key", key);
+        properties.mark("sampling_rate", Cow::Owned(facts.site.sampling_rate.to_string()));
     }
 }
 

@@ -57,21 +57,35 @@ impl<'a> Campaign<'a> {
 
 /// The URL as it is stored: without user, password, foreign query parameters and plain fragments, with personal data masked.
 pub fn clean_url<'a>(text: &Cow<'a, str>, site: &Site) -> Cow<'a, str> {
+    mask(reduce(text, &|name| is_allowed(name, site)))
+}
+
+/// A clean URL without click ids, by which a network knows who clicked.
+pub fn without_clicks<'a>(clean: &Cow<'a, str>) -> Cow<'a, str> {
+    reduce(clean, &|name| click::find(name).is_none())
+}
+
+/// The URL with those query parameters that are kept. What is no absolute URL has none.
+fn reduce<'a>(text: &Cow<'a, str>, is_kept: &dyn Fn(&str) -> bool) -> Cow<'a, str> {
     let Some(url) = Url::parse(text) else {
-        return mask(text.clone());
+        let plain = |text: &str| text.bytes().position(|byte| byte == b'?' || byte == b'#').unwrap_or(text.len());
+        return match text {
+            Cow::Borrowed(text) => Cow::Borrowed(text.split_at(plain(text)).0),
+            Cow::Owned(text) => Cow::Owned(text.split_at(plain(text)).0.to_owned()),
+        };
     };
     // Only a fragment that is a route (#/path, #!/path) names a page; any other may hold a token.
     let route = url.fragment.split(['?', '&']).next().filter(|f| f.starts_with('/') || f.starts_with("!/"));
-    let is_clean = url.params().all(|(_, name, _)| is_allowed(name, site))
+    let is_clean = url.params().all(|(_, name, _)| is_kept(name))
         && url.fragment == route.unwrap_or("")
         && text.len() == clean_length(&url);
     if is_clean {
-        return mask(text.clone());
+        return text.clone();
     }
     let mut clean = String::with_capacity(text.len());
     clean.extend([url.scheme, "://", url.authority, url.path]);
     let mut separator = '?';
-    for (pair, _, _) in url.params().filter(|(_, name, _)| is_allowed(name, site)) {
+    for (pair, _, _) in url.params().filter(|(_, name, _)| is_kept(name)) {
         clean.push(separator);
         clean.push_str(pair);
         separator = '&';
@@ -80,7 +94,7 @@ pub fn clean_url<'a>(text: &Cow<'a, str>, site: &Site) -> Cow<'a, str> {
         clean.push('#');
         clean.push_str(route);
     }
-    mask(Cow::Owned(clean))
+    Cow::Owned(clean)
 }
 
 /// The length of the URL when nothing is left out of it.
@@ -135,7 +149,9 @@ mod tests {
                 "https://shop.example/u/[email]?utm_term=[email]",
             ),
             ("https://shop.example", "https://shop.example"),
-            ("/relative?token=1", "/relative?token=1"),
+            ("/relative?token=1", "/relative"),
+            ("relative#token=1?x", "relative"),
+            ("?q=1", ""),
         ] {
             assert_eq!(clean(url), stored, "{url}");
         }

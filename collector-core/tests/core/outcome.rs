@@ -75,6 +75,10 @@ fn invalid_events() -> Vec<Case> {
             "missing_field",
             "/order_id",
         ),
+        invalid(&purchase("").replace("EUR", ""), "missing_field", "/currency"),
+        invalid(&purchase("").replace("o1", " \\t"), "missing_field", "/order_id"),
+        invalid(&purchase("").replace("\"1\"", "\"\""), "missing_field", "/revenue"),
+        invalid(&purchase(r#"{"product_id":1,"unit_price":""}"#), "missing_field", "/items/0/unit_price"),
         invalid(r#"{"site":7,"event_type":"login"}"#, "wrong_type", "/site"),
         invalid(&event(r#""page_title":["x"]"#), "wrong_type", "/events/0/page_title"),
         invalid(&event(r#""properties":"x""#), "wrong_type", "/events/0/properties"),
@@ -101,7 +105,6 @@ fn invalid_events() -> Vec<Case> {
             "missing_field",
             "/items/1/unit_price",
         ),
-        invalid(&purchases(11, 99), "too_many_items", "/10/items"),
         invalid(&purchase("7"), "not_an_object", "/items/0"),
         Case {
             settings: r#""unknown_fields":"strict""#,
@@ -158,6 +161,7 @@ fn policies() -> Vec<Case> {
         with("", Client { purpose: Some("prefetch;prerender"), ..client() }, "filtered", "prefetch"),
         with(r#""sampling_rate":0.0000001"#, client(), "filtered", "sampled"),
         with(r#""status":"paused""#, client(), "filtered", "site_paused"),
+        Case { status: 429, body: purchases(11, 99), ..with("", client(), "limited", "beacon_full") },
         Case { status: 503, ..with(r#""regions":["mars"]"#, client(), "limited", "unavailable") },
     ]
 }
