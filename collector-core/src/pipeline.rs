@@ -24,7 +24,7 @@ use crate::receipt::Receipt;
 use crate::region::{RegionOrder, Regions};
 use crate::sender::{Sender, Senders};
 use crate::session::{Session, Sessions};
-use crate::site::{SignalMode, Site, Sites, Status, VisitorMode};
+use crate::site::{BotPolicy, SignalMode, Site, Sites, Status, VisitorMode};
 use crate::wire;
 
 /// The most rows of one beacon: purchases of many small items would otherwise become 30 times the bytes that were sent.
@@ -330,9 +330,10 @@ fn check_home<'s>(order: &RegionOrder, regions: &'s Regions) -> Result<&'s str, 
     home.map(|region| region.name.as_str()).ok_or(LimitReason::Unavailable)
 }
 
-/// The site's policy on bots. Where the site has rules, it waits for them: they read the row, and may allow what the policy would drop.
+/// The site's policy on bots. Where the site has rules, it waits for them: they read the row, and may allow what the policy would drop. A site
+/// that does not judge has no verdict that they could read.
 fn check_policy(site: &Site, verdict: Verdict) -> Result<Verdict, FilterReason> {
-    if site.rules.is_empty() { verdict.apply(site.bots) } else { Ok(verdict) }
+    if site.rules.is_empty() || site.bots == BotPolicy::Off { verdict.apply(site.bots) } else { Ok(verdict) }
 }
 
 /// The id that the sender gave to an event that is not stored.
