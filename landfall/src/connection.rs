@@ -3,6 +3,7 @@
 //! In scope: sending a statement, and errors that tell an operator what to do. Out of scope: what is sent.
 
 use std::fmt;
+use std::io::{BufRead, BufReader};
 use std::time::Duration;
 
 use collector_core::delivery::Delivery;
@@ -13,6 +14,8 @@ use crate::address::{self, AddressError, first_line};
 
 /// A statement of a migration may rewrite data; longer than this is a hanging server.
 const STATEMENT_LIMIT_S: u64 = 600;
+/// The longest that one SELECT may hand out lines: its reader works between them, and a day of a large site is hundreds of millions.
+const STREAM_LIMIT: Duration = Duration::from_hours(6);
 /// Nobody waits longer than this for a port that does not answer.
 const CONNECT_LIMIT_S: u64 = 10;
 
@@ -122,19 +125,24 @@ impl Connection {
 
     /// Runs one statement; data of an INSERT follows its text. Returns the reply.
     pub fn execute(&self, sql: &str) -> Result<String, ConnectionError> {
-        let Target { url, user, password } = &self.target;
-        let unreachable = |source| ConnectionError::Unreachable { url: url.clone(), source: Box::new(source) };
-        let request = self.agent.post(url).header("X-ClickHouse-User", user).header("X-ClickHouse-Key", password);
-        let mut reply = request.send(sql).map_err(unreachable)?;
-        let header = |name| reply.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let code = header("X-ClickHouse-Exception-Code").and_then(|code| code.parse().ok());
-        let is_clickhouse = header("X-ClickHouse-Server-Display-Name").is_some() || code.is_some();
-        let status = reply.status().as_u16();
-        let text = reply.body_mut().read_to_string().map_err(unreachable)?;
-        match code {
-            Some(code) => Err(self.exception(code, &text)),
-            None if is_clickhouse && status == 200 => Ok(text),
-            None => Err(ConnectionError::NotClickHouse { url: url.clone(), status, text: first_line(&text) }),
+        let mut reply = self.request().send(sql).map_err(|source| self.unreachable(source))?;
+        match self.refusal(&mut reply)? {
+            Some(refusal) => Err(refusal),
+            None => self.text(&mut reply),
+        }
+    }
+
+    /// Runs one SELECT and hands out its lines as they come, however many: no more than one of them is in memory.
+    pub(crate) fn lines(&self, sql: &str) -> Result<Lines<'_>, ConnectionError> {
+        let reply = self.request().config().timeout_global(Some(STREAM_LIMIT)).build().send(sql);
+        let mut reply = reply.map_err(|source| self.unreachable(source))?;
+        match self.refusal(&mut reply)? {
+            Some(refusal) => Err(refusal),
+            None => Ok(Lines {
+                connection: self,
+                reader: BufReader::new(reply.into_body().into_reader()),
+                line: String::new(),
+            }),
         }
     }
 
@@ -160,6 +168,38 @@ impl Connection {
         }
     }
 
+    fn request(&self) -> ureq::RequestBuilder<ureq::typestate::WithBody> {
+        let Target { url, user, password } = &self.target;
+        self.agent.post(url).header("X-ClickHouse-User", user).header("X-ClickHouse-Key", password)
+    }
+
+    /// Why the reply is no result, if it is none.
+    fn refusal(
+        &self,
+        reply: &mut ureq::http::Response<ureq::Body>,
+    ) -> Result<Option<ConnectionError>, ConnectionError> {
+        let header = |name| reply.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let code = header("X-ClickHouse-Exception-Code").and_then(|code| code.parse().ok());
+        let is_clickhouse = header("X-ClickHouse-Server-Display-Name").is_some() || code.is_some();
+        let status = reply.status().as_u16();
+        match code {
+            Some(code) => Ok(Some(self.exception(code, &self.text(reply)?))),
+            None if is_clickhouse && status == 200 => Ok(None),
+            None => {
+                let text = first_line(&self.text(reply)?);
+                Ok(Some(ConnectionError::NotClickHouse { url: self.target.url.clone(), status, text }))
+            }
+        }
+    }
+
+    fn text(&self, reply: &mut ureq::http::Response<ureq::Body>) -> Result<String, ConnectionError> {
+        reply.body_mut().read_to_string().map_err(|source| self.unreachable(source))
+    }
+
+    fn unreachable(&self, source: ureq::Error) -> ConnectionError {
+        ConnectionError::Unreachable { url: self.target.url.clone(), source: Box::new(source) }
+    }
+
     fn exception(&self, code: u32, text: &str) -> ConnectionError {
         let Target { url, user, .. } = self.target.clone();
         let text = text.trim().to_owned();
@@ -168,6 +208,23 @@ impl Connection {
             CODE_DENIED => ConnectionError::Denied { user, text },
             code => ConnectionError::Exception { code, text },
         }
+    }
+}
+
+/// The lines of a reply, one after the other.
+pub(crate) struct Lines<'c> {
+    connection: &'c Connection,
+    reader: BufReader<ureq::BodyReader<'static>>,
+    line: String,
+}
+
+impl Lines<'_> {
+    /// The next line without its end; `None` at the end of the reply. A reply that breaks off is an error.
+    pub(crate) fn next(&mut self) -> Result<Option<&str>, ConnectionError> {
+        self.line.clear();
+        let read = self.reader.read_line(&mut self.line);
+        let bytes = read.map_err(|error| self.connection.unreachable(error.into()))?;
+        Ok((bytes > 0).then(|| self.line.trim_end_matches('\n')))
     }
 }
 

@@ -18,6 +18,7 @@ mod operator;
 mod page_view;
 mod privacy;
 mod readme;
+mod reclassify;
 mod round_trip;
 mod rules;
 mod schema;
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
         ("segments", segments::TESTS),
         ("schema", schema::TESTS),
         ("operator", operator::TESTS),
+        ("reclassify", reclassify::TESTS),
         ("chaos", chaos::TESTS),
         ("command_line", command_line::TESTS),
         ("deploy", deploy::TESTS),
