@@ -21,6 +21,8 @@ const CONNECT_LIMIT_S: u64 = 10;
 
 /// ClickHouse's codes for a login that is refused: required password, wrong password, unknown user, authentication failed.
 const CODES_LOGIN: [u32; 4] = [194, 193, 192, 516];
+/// What stands on a line of its own where a reply ends in an exception (ClickHouse 25.11 and later).
+const EXCEPTION_MARK: &str = "__exception__";
 /// `ACCESS_DENIED`.
 const CODE_DENIED: u32 = 497;
 
@@ -221,15 +223,35 @@ pub(crate) struct Lines<'c> {
 impl Lines<'_> {
     /// The next line without its end; `None` at the end of the reply. A reply that breaks off is an error.
     pub(crate) fn next(&mut self) -> Result<Option<&str>, ConnectionError> {
+        let has_line = self.read()?;
+        if self.line.trim_end() == EXCEPTION_MARK {
+            return Err(self.exception()?);
+        }
+        Ok(has_line.then(|| self.line.trim_end_matches('\n')))
+    }
+
+    fn read(&mut self) -> Result<bool, ConnectionError> {
         self.line.clear();
         let read = self.reader.read_line(&mut self.line);
-        let bytes = read.map_err(|error| self.connection.unreachable(error.into()))?;
-        Ok((bytes > 0).then(|| self.line.trim_end_matches('\n')))
+        Ok(read.map_err(|error| self.connection.unreachable(error.into()))? > 0)
+    }
+
+    /// What ClickHouse says behind the mark: a tag, and then `Code: 241. DB::Exception: ...`.
+    fn exception(&mut self) -> Result<ConnectionError, ConnectionError> {
+        while self.read()? {
+            if let Some(code) = self.line.strip_prefix("Code: ").and_then(|rest| rest.split('.').next()?.parse().ok()) {
+                return Ok(self.connection.exception(code, &self.line));
+            }
+        }
+        Ok(self.connection.exception(0, EXCEPTION_MARK))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
     use super::*;
 
     fn target(url: &str) -> Target {
@@ -239,5 +261,42 @@ mod tests {
     #[test]
     fn a_target_does_not_print_its_password() {
         assert_eq!(format!("{:?}", target("http://h")), r#"Target { url: "http://h", user: "default", .. }"#);
+    }
+
+    /// What is read of a reply in chunks that says one line and `more`, and then is over.
+    fn lines_of(more: &str) -> Vec<Result<String, ConnectionError>> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let connection = Connection::new(&target(&format!("http://{}", listener.local_addr().unwrap()))).unwrap();
+        let reply = format!(
+            "HTTP/1.1 200 OK\r\nX-ClickHouse-Server-Display-Name: h\r\nTransfer-Encoding: chunked\r\n\r\n4\r\none\n\r\n{more}"
+        );
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 1_024]).unwrap();
+            stream.write_all(reply.as_bytes()).unwrap();
+        });
+        let mut lines = connection.lines("SELECT 1").unwrap();
+        let mut read = Vec::new();
+        while let Some(line) = lines.next().map(|line| line.map(str::to_owned)).transpose() {
+            let is_over = line.is_err();
+            read.push(line);
+            if is_over {
+                break;
+            }
+        }
+        server.join().unwrap();
+        read
+    }
+
+    #[test]
+    fn a_reply_is_read_line_by_line_to_its_end_and_no_further() {
+        let whole = lines_of("3\r\ntwo\r\n0\r\n\r\n");
+        assert_eq!(whole.into_iter().map(Result::unwrap).collect::<Vec<_>>(), ["one", "two"]);
+        for cut in ["", "3\r\ntwo\r\n", "8\r\ntwo"] {
+            let found = lines_of(cut);
+            assert!(matches!(found.last(), Some(Err(ConnectionError::Unreachable { .. }))), "{cut:?}: {found:?}");
+        }
+        let failed = lines_of("32\r\n\r\n__exception__\r\nabc\r\nCode: 159. DB::Exception: x\n\r\n");
+        assert!(matches!(failed.last(), Some(Err(ConnectionError::Exception { code: 159, .. }))), "{failed:?}");
     }
 }
