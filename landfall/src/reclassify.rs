@@ -143,6 +143,7 @@ pub fn reclassify(
     let mut events = 0;
     for day in &days {
         judging.diff.unknown_site += day.unknown_site;
+        judging.diff.note_version(&day.newest_rules);
         let before = judging.diff.looked_at;
         source.read(&day.date, &mut |standing| {
             judging.judge(&standing)?;

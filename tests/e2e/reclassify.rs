@@ -210,6 +210,12 @@ fn a_run_that_was_interrupted_is_not_seen(lab: &mut Lab) -> Result<()> {
         shop.id
     ))?;
     ensure!(shop.rows("events_judged")? == shop.rows("events")?, "expected nothing to be seen");
+    shop.home().query(&format!(
+        "INSERT INTO ecommerce.events SELECT * REPLACE (generateUUIDv4() AS event_id, '2999-01-01+x' AS rules_version) \
+         FROM ecommerce.events WHERE site_id = '{}' AND page_path = '/' AND is_bot = 0",
+        shop.id
+    ))?;
+    expect_all(&shop.reclassify(&[])?, &["1 events judged again", "judged by rules of 2999-01-01, newer than"])?;
     shop.rule(&json!([farm("flag")]))?;
     expect_all(&shop.reclassify(&["--apply"])?, &["became bots: 2"])?;
     ensure!(shop.judged("is_bot = 1")? == "5", "expected purchase, items, view and crawler");

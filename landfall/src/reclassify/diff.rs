@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use collector_core::filter::verified::VERIFIED;
-use collector_core::filter::{Signal, crawler};
+use collector_core::filter::{RULES_VERSION, Signal, crawler};
 use collector_core::rejudge::{Judgement, StoredRow};
 
 /// Names that are counted apart; crawlers name themselves, so there may be any number.
@@ -26,6 +26,8 @@ pub struct Diff {
     pub present: u64,
     /// Events of sites that the settings do not name: left as they are.
     pub unknown_site: u64,
+    /// Rules newer than this program's that have judged some of the events: is this the release that is deployed?
+    pub newer_rules: Option<String>,
     /// Events left as they are, because a rule asks for what is not stored; by `<rule> of <site>`.
     pub undecided: Tally,
     /// People that would be bots.
@@ -154,6 +156,14 @@ impl Diff {
         }
         change.add_example(shown, &row.user_agent);
         reason
+    }
+
+    /// Notes which rules have judged before; versions are dates.
+    pub(super) fn note_version(&mut self, version: &str) {
+        let newest = self.newer_rules.as_deref().unwrap_or(RULES_VERSION);
+        if version > newest {
+            self.newer_rules = Some(version.to_owned());
+        }
     }
 
     pub(super) fn add_item(&mut self, is_bot: bool) {

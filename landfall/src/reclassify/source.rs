@@ -47,6 +47,8 @@ pub(super) struct Day {
     pub(super) events: u64,
     /// Events of sites that the settings do not name.
     pub(super) unknown_site: u64,
+    /// The newest version of the collector's own rules that has judged one of them: a date.
+    pub(super) newest_rules: String,
 }
 
 /// A row and the verdict that stands: the edge's, or that of the newest run.
@@ -99,9 +101,11 @@ impl<'c> Source<'c> {
         let Self { known, .. } = self;
         let site = if self.site.is_empty() { "1".to_owned() } else { format!("e.site_id = '{}'", self.site) };
         let sql = format!(
-            "SELECT toString(toDate(e.timestamp)) AS date, countIf(e.site_id IN ({known})), countIf(e.site_id NOT IN ({known})) \
+            "SELECT toString(toDate(e.timestamp)) AS date, countIf(e.site_id IN ({known})), countIf(e.site_id NOT IN ({known})), \
+             max(substring(e.rules_version, 1, {})) \
              FROM ecommerce.events AS e WHERE {} AND {site} AND {NOT_AN_ITEM} GROUP BY date ORDER BY date \
              SETTINGS {SETTINGS} FORMAT JSONCompactEachRow",
+            RULES_VERSION.len(),
             self.range()
         );
         self.connection.execute(&sql)?.lines().map(parse).collect()

@@ -61,6 +61,12 @@ pub(super) fn print(out: &mut impl Write, outcome: &Outcome, mode: Mode) -> io::
 fn print_counts(out: &mut impl Write, diff: &Diff) -> io::Result<()> {
     writeln!(out, "{:>10} events judged again", diff.looked_at)?;
     writeln!(out, "{:>10} passed over: the present rules have judged them", diff.present)?;
+    if let Some(newer) = &diff.newer_rules {
+        writeln!(
+            out,
+            "some were judged by rules of {newer}, newer than those of this program: is it the release that is deployed?"
+        )?;
+    }
     if diff.unknown_site > 0 {
         writeln!(out, "{:>10} left: the settings do not name their site", diff.unknown_site)?;
     }

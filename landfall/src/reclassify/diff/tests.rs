@@ -81,6 +81,19 @@ fn shadows_count_what_they_have_not_marked() {
 }
 
 #[test]
+fn only_newer_rules_are_noted() {
+    let mut diff = Diff::default();
+    for version in ["", "2000-01-01", RULES_VERSION] {
+        diff.note_version(version);
+        assert_eq!(diff.newer_rules, None, "{version}");
+    }
+    for version in ["2999-02-01", "2999-01-01"] {
+        diff.note_version(version);
+        assert_eq!(diff.newer_rules.as_deref(), Some("2999-02-01"), "{version}");
+    }
+}
+
+#[test]
 fn names_are_bounded_and_none_is_lost() {
     let mut tally = Tally::default();
     for number in 0..NAMES_MAX + 5 {
