@@ -57,6 +57,8 @@ pub mod outcome;
 pub mod pipeline;
 pub mod receipt;
 
+pub mod rejudge;
+
 pub mod append;
 pub mod ledger;
 pub mod recent;

@@ -370,9 +370,10 @@ fn check_home<'s>(order: &RegionOrder, regions: &'s Regions) -> Result<&'s str, 
     home.map(|region| region.name.as_str()).ok_or(LimitReason::Unavailable)
 }
 
-/// The site's policy on bots. Where the site has rules, it waits for them: they read the row, and may allow what the policy would drop.
+/// The site's policy on bots. Where the site has rules, it waits for them: they read the row, and may allow what the policy would drop. A site
+/// that does not judge has no verdict that they could read.
 fn check_policy(site: &Site, verdict: Verdict) -> Result<Verdict, FilterReason> {
-    if site.rules.is_empty() { verdict.apply(site.bots) } else { Ok(verdict) }
+    if site.rules.is_empty() || site.bots == BotPolicy::Off { verdict.apply(site.bots) } else { Ok(verdict) }
 }
 
 /// The id that the sender gave to an event that is not stored.

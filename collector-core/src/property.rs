@@ -151,6 +151,11 @@ impl<'a> Properties<'a> {
         self.entries.push((Cow::Borrowed(name), value));
     }
 
+    /// The properties of a stored row: names that are unique, values as they are.
+    pub(crate) fn from_stored(entries: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+        Self { entries: entries.map(|(name, value)| (Cow::Borrowed(name), Cow::Borrowed(value))).collect() }
+    }
+
     /// The value of a name.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.entries.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_ref())

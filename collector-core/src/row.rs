@@ -96,7 +96,7 @@ row! {
     /// Language of the browser, else of the request.
     language: &'a str,
     /// Kind of device.
-    device_type: &'static str,
+    device_type: &'a str,
     /// Browser family.
     browser: &'a str,
     /// Operating system family.

@@ -1,13 +1,14 @@
 //! A site's own rules: conditions on the row, and what follows.
 //!
 //! In scope: the setting `rules`, its check with errors that point at the column, applying rules in their order. Out of scope: the evidence that
-//! conditions may ask about (`filter`), judging rows that are stored already (`landfall reclassify`).
+//! conditions may ask about (`filter`), what a stored row shows of it (`rejudge`).
 //!
 //! The language, its fields and its limits are described in `docs/rules.md`.
 
 mod condition;
 mod error;
 mod field;
+mod known;
 mod lexer;
 mod network;
 mod parser;
@@ -15,6 +16,7 @@ mod regex;
 
 pub use error::RuleError;
 pub use field::Subject;
+pub(crate) use known::Known;
 pub use parser::{MAX_CONDITION_BYTES, MAX_DEPTH, MAX_VALUES};
 pub use regex::{MAX_REGEX_BYTES, MAX_STEPS};
 
@@ -24,7 +26,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::enrich::visitor;
-use crate::filter::{RULES_VERSION, Verdict};
+use crate::filter::{RULES_VERSION, Signal, Verdict};
 use crate::outcome::{FilterReason, FlagReason};
 use crate::site::{BotPolicy, is_id};
 use condition::Condition;
@@ -116,25 +118,61 @@ impl Rules {
 
     /// What the rules make of a verdict: the first that holds decides, else the site's policy.
     pub fn judge(&self, subject: &Subject<'_>, verdict: &Verdict, policy: BotPolicy) -> Result<Verdict, FilterReason> {
-        let mut verdict = if policy == BotPolicy::Off { Verdict::default() } else { verdict.clone() };
+        let mut verdict = verdict.clone();
+        match self.find(&mut verdict.signals, |condition| Some(condition.holds(subject))) {
+            Ok(Some(Action::Drop)) => return Err(FilterReason::Rule),
+            Ok(Some(Action::Flag)) => verdict.flag = Some(FlagReason::Rule),
+            Ok(Some(Action::Allow)) => verdict.flag = None,
+            Ok(None) | Err(_) if policy == BotPolicy::Off => {}
+            Ok(None) | Err(_) => return verdict.apply(policy),
+        }
+        Ok(verdict)
+    }
+
+    /// The same for a row that is stored already, which stays: with the reason why it would not be stored today, if it would not. `Err` names the
+    /// rule that asks for something which is not known any more.
+    pub(crate) fn judge_stored(
+        &self,
+        subject: &Subject<'_>,
+        known: Known,
+        mut verdict: Verdict,
+        policy: BotPolicy,
+    ) -> Result<(Verdict, Option<FilterReason>), &str> {
+        let dropped = match self.find(&mut verdict.signals, |condition| condition.holds_as_known(subject, known))? {
+            Some(Action::Allow) => {
+                verdict.flag = None;
+                None
+            }
+            Some(action) => {
+                verdict.flag = Some(FlagReason::Rule);
+                (action == Action::Drop).then_some(FilterReason::Rule)
+            }
+            None => verdict.clone().apply(policy).err(),
+        };
+        Ok((verdict, dropped))
+    }
+
+    /// What the first rule that holds says. It and the shadows before it leave their signals. `Err` names a rule of which `holds` does not know;
+    /// shadows decide nothing, so they may be unknown.
+    fn find(
+        &self,
+        signals: &mut Vec<Signal>,
+        holds: impl Fn(&Condition) -> Option<bool>,
+    ) -> Result<Option<Action>, &str> {
         let conditions = self.conditions.as_deref().unwrap_or_default();
         for (rule, condition) in self.settings.iter().zip(conditions) {
-            if !condition.holds(subject) {
-                continue;
+            match holds(condition) {
+                Some(true) => {}
+                None if !rule.shadow => return Err(&rule.name),
+                Some(false) | None => continue,
             }
             let kind = if rule.shadow { "shadow" } else { "rule" };
-            verdict.signals.push(Cow::Owned(format!("{kind}:{}", rule.name)));
-            if rule.shadow {
-                continue;
+            signals.push(Cow::Owned(format!("{kind}:{}", rule.name)));
+            if !rule.shadow {
+                return Ok(Some(rule.then));
             }
-            verdict.flag = match rule.then {
-                Action::Drop => return Err(FilterReason::Rule),
-                Action::Flag => Some(FlagReason::Rule),
-                Action::Allow => None,
-            };
-            return Ok(verdict);
         }
-        if policy == BotPolicy::Off { Ok(verdict) } else { verdict.apply(policy) }
+        Ok(None)
     }
 }
 

@@ -3,6 +3,7 @@
 mod access;
 mod doctor;
 mod migrate;
+mod reclassify;
 mod replay;
 mod server;
 mod sites;
@@ -14,6 +15,7 @@ use landfall::collector::CollectorError;
 use landfall::connection::ConnectionError;
 use landfall::doctor::DoctorError;
 use landfall::migrate::MigrateError;
+use landfall::reclassify::ReclassifyError;
 use landfall::replay::ReplayError;
 use landfall::sites::SitesError;
 
@@ -26,6 +28,7 @@ pub(crate) const HELP: &str = "Examples:
   LANDFALL_ADMIN_TOKEN=... landfall sites list --url https://collect.example.com
   LANDFALL_ADMIN_TOKEN=... landfall doctor --url https://collect.example.com
   LANDFALL_CLICKHOUSE_PASSWORD=... landfall replay --url https://eu.clickhouse.example:8443 --from 2026-11-20
+  landfall reclassify --url https://eu.clickhouse.example:8443 --from 2026-11-01 --to 2026-11-21
 
 Exit codes:
   0  done
@@ -36,7 +39,8 @@ Exit codes:
   5  the schema files do not fit what was applied before
   6  no site has this id
   7  doctor found something to mend
-  8  replay could not bring back every row";
+  8  replay could not bring back every row
+  9  reclassify has no such run to undo, or a later one stands on it";
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
@@ -44,6 +48,7 @@ pub(crate) enum Command {
     Sites(sites::Arguments),
     Doctor(doctor::Arguments),
     Replay(replay::Arguments),
+    Reclassify(reclassify::Arguments),
 }
 
 impl Command {
@@ -53,6 +58,7 @@ impl Command {
             Self::Sites(arguments) => Ok(sites::run(arguments)?),
             Self::Doctor(arguments) => Ok(doctor::run(arguments)?),
             Self::Replay(arguments) => Ok(replay::run(arguments)?),
+            Self::Reclassify(arguments) => Ok(reclassify::run(arguments)?),
         }
     }
 }
@@ -68,6 +74,8 @@ pub(crate) enum Failure {
     Doctor(#[from] doctor::Failure),
     #[error(transparent)]
     Replay(#[from] replay::Failure),
+    #[error(transparent)]
+    Reclassify(#[from] reclassify::Failure),
 }
 
 impl Failure {
@@ -84,6 +92,7 @@ impl Failure {
             Self::Replay(replay::Failure::Replay(error)) => replay_exit_code(error),
             Self::Replay(replay::Failure::Receipt { .. }) => 1,
             Self::Replay(replay::Failure::Refused(_)) => 8,
+            Self::Reclassify(failure) => reclassify_exit_code(failure),
         })
     }
 }
@@ -118,6 +127,23 @@ fn replay_exit_code(error: &ReplayError) -> u8 {
         ReplayError::Connection(error) => connection_exit_code(error),
         ReplayError::Choice { .. } | ReplayError::File { .. } => 2,
         ReplayError::NotTaken { .. } => 1,
+    }
+}
+
+fn reclassify_exit_code(failure: &reclassify::Failure) -> u8 {
+    let error = match failure {
+        reclassify::Failure::Access(error) => return access_exit_code(error),
+        reclassify::Failure::Sites(error) => return sites_exit_code(error),
+        reclassify::Failure::Settings { .. } => return 2,
+        reclassify::Failure::Reclassify(error) => error,
+    };
+    match error {
+        ReclassifyError::Connection(error) => connection_exit_code(error),
+        ReclassifyError::Choice { .. } => 2,
+        ReclassifyError::Row(_) => 1,
+        ReclassifyError::Unsure { .. } => 3,
+        ReclassifyError::Schema(_) => 5,
+        ReclassifyError::NoRun(_) | ReclassifyError::NotNewest { .. } => 9,
     }
 }
 

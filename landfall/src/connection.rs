@@ -3,6 +3,7 @@
 //! In scope: sending a statement, and errors that tell an operator what to do. Out of scope: what is sent.
 
 use std::fmt;
+use std::io::{BufRead, BufReader};
 use std::time::Duration;
 
 use collector_core::delivery::Delivery;
@@ -13,11 +14,15 @@ use crate::address::{self, AddressError, first_line};
 
 /// A statement of a migration may rewrite data; longer than this is a hanging server.
 const STATEMENT_LIMIT_S: u64 = 600;
+/// The longest that one SELECT may hand out lines: its reader works between them, and a day of a large site is hundreds of millions.
+const STREAM_LIMIT: Duration = Duration::from_hours(6);
 /// Nobody waits longer than this for a port that does not answer.
 const CONNECT_LIMIT_S: u64 = 10;
 
 /// ClickHouse's codes for a login that is refused: required password, wrong password, unknown user, authentication failed.
 const CODES_LOGIN: [u32; 4] = [194, 193, 192, 516];
+/// What stands on a line of its own where a reply ends in an exception (ClickHouse 25.11 and later).
+const EXCEPTION_MARK: &str = "__exception__";
 /// `ACCESS_DENIED`.
 const CODE_DENIED: u32 = 497;
 
@@ -122,19 +127,24 @@ impl Connection {
 
     /// Runs one statement; data of an INSERT follows its text. Returns the reply.
     pub fn execute(&self, sql: &str) -> Result<String, ConnectionError> {
-        let Target { url, user, password } = &self.target;
-        let unreachable = |source| ConnectionError::Unreachable { url: url.clone(), source: Box::new(source) };
-        let request = self.agent.post(url).header("X-ClickHouse-User", user).header("X-ClickHouse-Key", password);
-        let mut reply = request.send(sql).map_err(unreachable)?;
-        let header = |name| reply.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let code = header("X-ClickHouse-Exception-Code").and_then(|code| code.parse().ok());
-        let is_clickhouse = header("X-ClickHouse-Server-Display-Name").is_some() || code.is_some();
-        let status = reply.status().as_u16();
-        let text = reply.body_mut().read_to_string().map_err(unreachable)?;
-        match code {
-            Some(code) => Err(self.exception(code, &text)),
-            None if is_clickhouse && status == 200 => Ok(text),
-            None => Err(ConnectionError::NotClickHouse { url: url.clone(), status, text: first_line(&text) }),
+        let mut reply = self.request().send(sql).map_err(|source| self.unreachable(source))?;
+        match self.refusal(&mut reply)? {
+            Some(refusal) => Err(refusal),
+            None => self.text(&mut reply),
+        }
+    }
+
+    /// Runs one SELECT and hands out its lines as they come, however many: no more than one of them is in memory.
+    pub(crate) fn lines(&self, sql: &str) -> Result<Lines<'_>, ConnectionError> {
+        let reply = self.request().config().timeout_global(Some(STREAM_LIMIT)).build().send(sql);
+        let mut reply = reply.map_err(|source| self.unreachable(source))?;
+        match self.refusal(&mut reply)? {
+            Some(refusal) => Err(refusal),
+            None => Ok(Lines {
+                connection: self,
+                reader: BufReader::new(reply.into_body().into_reader()),
+                line: String::new(),
+            }),
         }
     }
 
@@ -160,6 +170,38 @@ impl Connection {
         }
     }
 
+    fn request(&self) -> ureq::RequestBuilder<ureq::typestate::WithBody> {
+        let Target { url, user, password } = &self.target;
+        self.agent.post(url).header("X-ClickHouse-User", user).header("X-ClickHouse-Key", password)
+    }
+
+    /// Why the reply is no result, if it is none.
+    fn refusal(
+        &self,
+        reply: &mut ureq::http::Response<ureq::Body>,
+    ) -> Result<Option<ConnectionError>, ConnectionError> {
+        let header = |name| reply.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let code = header("X-ClickHouse-Exception-Code").and_then(|code| code.parse().ok());
+        let is_clickhouse = header("X-ClickHouse-Server-Display-Name").is_some() || code.is_some();
+        let status = reply.status().as_u16();
+        match code {
+            Some(code) => Ok(Some(self.exception(code, &self.text(reply)?))),
+            None if is_clickhouse && status == 200 => Ok(None),
+            None => {
+                let text = first_line(&self.text(reply)?);
+                Ok(Some(ConnectionError::NotClickHouse { url: self.target.url.clone(), status, text }))
+            }
+        }
+    }
+
+    fn text(&self, reply: &mut ureq::http::Response<ureq::Body>) -> Result<String, ConnectionError> {
+        reply.body_mut().read_to_string().map_err(|source| self.unreachable(source))
+    }
+
+    fn unreachable(&self, source: ureq::Error) -> ConnectionError {
+        ConnectionError::Unreachable { url: self.target.url.clone(), source: Box::new(source) }
+    }
+
     fn exception(&self, code: u32, text: &str) -> ConnectionError {
         let Target { url, user, .. } = self.target.clone();
         let text = text.trim().to_owned();
@@ -171,8 +213,45 @@ impl Connection {
     }
 }
 
+/// The lines of a reply, one after the other.
+pub(crate) struct Lines<'c> {
+    connection: &'c Connection,
+    reader: BufReader<ureq::BodyReader<'static>>,
+    line: String,
+}
+
+impl Lines<'_> {
+    /// The next line without its end; `None` at the end of the reply. A reply that breaks off is an error.
+    pub(crate) fn next(&mut self) -> Result<Option<&str>, ConnectionError> {
+        let has_line = self.read()?;
+        if self.line.trim_end() == EXCEPTION_MARK {
+            return Err(self.exception()?);
+        }
+        Ok(has_line.then(|| self.line.trim_end_matches('\n')))
+    }
+
+    fn read(&mut self) -> Result<bool, ConnectionError> {
+        self.line.clear();
+        let read = self.reader.read_line(&mut self.line);
+        Ok(read.map_err(|error| self.connection.unreachable(error.into()))? > 0)
+    }
+
+    /// What ClickHouse says behind the mark: a tag, and then `Code: 241. DB::Exception: ...`.
+    fn exception(&mut self) -> Result<ConnectionError, ConnectionError> {
+        while self.read()? {
+            if let Some(code) = self.line.strip_prefix("Code: ").and_then(|rest| rest.split('.').next()?.parse().ok()) {
+                return Ok(self.connection.exception(code, &self.line));
+            }
+        }
+        Ok(self.connection.exception(0, EXCEPTION_MARK))
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
     use super::*;
 
     fn target(url: &str) -> Target {
@@ -182,5 +261,42 @@ mod tests {
     #[test]
     fn a_target_does_not_print_its_password() {
         assert_eq!(format!("{:?}", target("http://h")), r#"Target { url: "http://h", user: "default", .. }"#);
+    }
+
+    /// What is read of a reply in chunks that says one line and `more`, and then is over.
+    fn lines_of(more: &str) -> Vec<Result<String, ConnectionError>> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let connection = Connection::new(&target(&format!("http://{}", listener.local_addr().unwrap()))).unwrap();
+        let reply = format!(
+            "HTTP/1.1 200 OK\r\nX-ClickHouse-Server-Display-Name: h\r\nTransfer-Encoding: chunked\r\n\r\n4\r\none\n\r\n{more}"
+        );
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 1_024]).unwrap();
+            stream.write_all(reply.as_bytes()).unwrap();
+        });
+        let mut lines = connection.lines("SELECT 1").unwrap();
+        let mut read = Vec::new();
+        while let Some(line) = lines.next().map(|line| line.map(str::to_owned)).transpose() {
+            let is_over = line.is_err();
+            read.push(line);
+            if is_over {
+                break;
+            }
+        }
+        server.join().unwrap();
+        read
+    }
+
+    #[test]
+    fn a_reply_is_read_line_by_line_to_its_end_and_no_further() {
+        let whole = lines_of("3\r\ntwo\r\n0\r\n\r\n");
+        assert_eq!(whole.into_iter().map(Result::unwrap).collect::<Vec<_>>(), ["one", "two"]);
+        for cut in ["", "3\r\ntwo\r\n", "8\r\ntwo"] {
+            let found = lines_of(cut);
+            assert!(matches!(found.last(), Some(Err(ConnectionError::Unreachable { .. }))), "{cut:?}: {found:?}");
+        }
+        let failed = lines_of("32\r\n\r\n__exception__\r\nabc\r\nCode: 159. DB::Exception: x\n\r\n");
+        assert!(matches!(failed.last(), Some(Err(ConnectionError::Exception { code: 159, .. }))), "{failed:?}");
     }
 }

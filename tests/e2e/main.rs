@@ -21,6 +21,7 @@ mod page_view;
 mod privacy;
 mod rates;
 mod readme;
+mod reclassify;
 mod round_trip;
 mod rules;
 mod schema;
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
         ("segments", segments::TESTS),
         ("schema", schema::TESTS),
         ("operator", operator::TESTS),
+        ("reclassify", reclassify::TESTS),
         ("chaos", chaos::TESTS),
         ("command_line", command_line::TESTS),
         ("deploy", deploy::TESTS),

@@ -217,7 +217,7 @@ fn landfall(stack: &Stack, arguments: &[&str], stdin: &str) -> Result<Output> {
 }
 
 /// The same with a password for ClickHouse.
-fn landfall_with(stack: &Stack, arguments: &[&str], stdin: &str, password: &str) -> Result<Output> {
+pub(crate) fn landfall_with(stack: &Stack, arguments: &[&str], stdin: &str, password: &str) -> Result<Output> {
     let mut child = Command::new(xtask::paths::program("landfall"))
         .args(arguments)
         .env("LANDFALL_COLLECTOR_URL", &stack.file.collector)

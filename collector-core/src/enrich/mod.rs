@@ -249,7 +249,7 @@ fn item_line(purchase: &Row<'_>, index: usize, item: &Item<'_>) -> Line {
 }
 
 /// An item's id follows from its purchase's id, so that a purchase sent twice does not double its items.
-fn item_id(purchase: Uuid, index: usize) -> Uuid {
+pub fn item_id(purchase: Uuid, index: usize) -> Uuid {
     let position = (index as u64).to_le_bytes();
     let mut bytes = [0_u8; 16];
     for (key, half) in [*b"landfall item  0", *b"landfall item  1"].iter().zip(bytes.chunks_mut(8)) {

@@ -29,6 +29,11 @@ impl Network {
             _ => false,
         }
     }
+    /// The same for an address of which only the first bits are known; `None` if the others decide.
+    pub(crate) fn contains_prefix(&self, address: IpAddr, known_bits: u8) -> Option<bool> {
+        let prefix = Self { address: self.address, bits: self.bits.min(known_bits) };
+        if prefix.contains(address) && self.bits > known_bits { None } else { Some(prefix.contains(address)) }
+    }
 }
 
 /// True if the first bits of two addresses are the same.
@@ -56,6 +61,25 @@ mod tests {
         ] {
             let network = Network::parse(network).unwrap();
             assert_eq!(network.contains(address.parse().unwrap()), expected, "{network:?} {address}");
+        }
+    }
+
+    #[test]
+    fn an_address_of_which_a_part_is_known_may_be_in_a_network() {
+        for (network, address, known_bits, expected) in [
+            ("203.0.113.0/24", "203.0.113.0", 24, Some(true)),
+            ("203.0.0.0/16", "203.0.113.0", 24, Some(true)),
+            ("203.0.114.0/24", "203.0.113.0", 24, Some(false)),
+            ("203.0.113.7", "203.0.113.0", 24, None),
+            ("203.0.114.7", "203.0.113.0", 24, Some(false)),
+            ("203.0.113.7", "::ffff:203.0.113.7", 32, Some(true)),
+            ("2001:db8:1:2::/64", "2001:db8:1::", 48, None),
+            ("2001:db8:2::/64", "2001:db8:1::", 48, Some(false)),
+            ("2001:db8::/32", "203.0.113.0", 24, Some(false)),
+        ] {
+            let network = Network::parse(network).unwrap();
+            let found = network.contains_prefix(address.parse().unwrap(), known_bits);
+            assert_eq!(found, expected, "{network:?} {address}");
         }
     }
 

@@ -127,6 +127,21 @@ fn a_rule_stands_above_the_policy() {
 }
 
 #[test]
+fn without_a_policy_there_is_no_verdict_to_ask_about() {
+    let event = r#"{"site":"demo","event_type":"login"}"#;
+    let crawler = Client { user_agent: Some("GPTBot/1.2"), ..client() };
+    for (condition, expected) in [("is_bot", false), (r#"bot_signals has "ua:crawler""#, false), ("not is_bot", true)] {
+        let rules = settings(&[("r", condition, "flag")]);
+        let json = format!(r#"[{{"id":"demo","domains":["shop.example"],"bots":"off"{rules}}}]"#);
+        let (sites, regions) = (Sites::parse(&json).unwrap(), Regions::parse(r#"[{"name":"eu"}]"#).unwrap());
+        let moment = Moment { received_at_ms: 0, entropy: [7; 32], salts: Salts::new(Vec::new()) };
+        let around = Surroundings { sites: &sites, regions: &regions, client: &crawler, moment: &moment, limited: &[] };
+        let found = collect(&Beacon::parse(event.as_bytes()).unwrap(), around, &mut Memory::default());
+        assert_eq!(tags(&found) == ("flagged", "rule"), expected, "{condition}");
+    }
+}
+
+#[test]
 fn shadow_rules_only_leave_their_name() {
     let rules = r#","rules":[{"name":"try","when":"country = \"DE\"","then":"drop","shadow":true},{"name":"real","when":"asn > 0","then":"flag"}]"#;
     let collected = collected(rules);

@@ -1,6 +1,6 @@
 //! How a command reaches the collector. In scope: the arguments that every such command has, and where the token comes from.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use landfall::collector::{Access, Collector, CollectorError};
@@ -32,17 +32,23 @@ pub(crate) enum AccessError {
 impl Arguments {
     /// The collector; nothing is sent yet.
     pub(crate) fn open(&self) -> Result<Collector, AccessError> {
-        Ok(Collector::new(&Access { url: self.url.clone(), admin_token: self.token()? })?)
+        open(&self.url, self.admin_token_file.as_deref())
     }
+}
 
-    fn token(&self) -> Result<String, AccessError> {
-        let token = match &self.admin_token_file {
-            Some(file) => std::fs::read_to_string(file)
-                .map_err(|error| AccessError::Token(format!("{}: {error}", file.display())))?,
-            None => std::env::var(TOKEN_VARIABLE).map_err(|_| AccessError::Token("neither".to_owned()))?,
-        };
-        let token = token.trim();
-        let is_header_value = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
-        if is_header_value { Ok(token.to_owned()) } else { Err(AccessError::Token("no token in it".to_owned())) }
-    }
+/// The collector at a URL; nothing is sent yet.
+pub(crate) fn open(url: &str, admin_token_file: Option<&Path>) -> Result<Collector, AccessError> {
+    Ok(Collector::new(&Access { url: url.to_owned(), admin_token: token(admin_token_file)? })?)
+}
+
+fn token(file: Option<&Path>) -> Result<String, AccessError> {
+    let token = match file {
+        Some(file) => {
+            std::fs::read_to_string(file).map_err(|error| AccessError::Token(format!("{}: {error}", file.display())))?
+        }
+        None => std::env::var(TOKEN_VARIABLE).map_err(|_| AccessError::Token("neither".to_owned()))?,
+    };
+    let token = token.trim();
+    let is_header_value = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_header_value { Ok(token.to_owned()) } else { Err(AccessError::Token("no token in it".to_owned())) }
 }

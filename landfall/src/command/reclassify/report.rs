@@ -1,0 +1,113 @@
+//! What `landfall reclassify` prints: how far it is, and what it found.
+
+use std::io::{self, Write};
+use std::time::{Duration, Instant};
+
+use landfall::reclassify::{Change, Diff, Mode, Outcome, Progress, Tally};
+
+const PROGRESS_EVERY: Duration = Duration::from_secs(2);
+/// Lines of one list; what follows is only counted.
+const LINES_MAX: usize = 15;
+/// Characters of a user agent.
+const SHOWN_CHARACTERS_MAX: usize = 120;
+
+/// How far it is, now and then, where it does not mix with the result.
+#[derive(Default)]
+pub(super) struct Meter {
+    total: u64,
+    shown_at: Option<Instant>,
+}
+
+impl Meter {
+    pub(super) fn show(&mut self, progress: Progress<'_>) {
+        match progress {
+            Progress::Counted { events } => {
+                self.total = events;
+                self.shown_at = Some(Instant::now());
+                eprintln!("{events} events in question");
+            }
+            Progress::Judged { day, events } => {
+                if self.shown_at.is_none_or(|at| at.elapsed() > PROGRESS_EVERY) {
+                    self.shown_at = Some(Instant::now());
+                    eprintln!("{day}: {events} of {} events", self.total);
+                }
+            }
+        }
+    }
+}
+
+/// The whole result.
+pub(super) fn print(out: &mut impl Write, outcome: &Outcome, mode: Mode) -> io::Result<()> {
+    let Outcome { diff, run_id } = outcome;
+    print_counts(out, diff)?;
+    let would = if run_id.is_some() { "" } else { "would " };
+    let verb = if run_id.is_some() { "became" } else { "become" };
+    print_change(out, &format!("{would}{verb} bots"), &diff.to_bot)?;
+    if diff.dropped > 0 {
+        writeln!(out, "  {} of them would not be stored today", diff.dropped)?;
+    }
+    print_change(out, &format!("{would}{verb} people"), &diff.to_human)?;
+    for (shadow, marked) in &diff.shadows {
+        writeln!(out, "{shadow} would mark {} events, {} purchases among them", marked.events, marked.purchases)?;
+    }
+    writeln!(out)?;
+    match (run_id, mode) {
+        (Some(id), _) => writeln!(out, "applied as run {id}; take it back with: landfall reclassify --undo --run {id}"),
+        (None, Mode::Apply) => writeln!(out, "nothing to change"),
+        (None, Mode::Diff) => writeln!(out, "nothing was changed; --apply does it"),
+    }
+}
+
+fn print_counts(out: &mut impl Write, diff: &Diff) -> io::Result<()> {
+    writeln!(out, "{:>10} events judged again", diff.looked_at)?;
+    writeln!(out, "{:>10} passed over: the present rules have judged them", diff.present)?;
+    if let Some(newer) = &diff.newer_rules {
+        writeln!(
+            out,
+            "some were judged by rules of {newer}, newer than those of this program: is it the release that is deployed?"
+        )?;
+    }
+    if diff.unknown_site > 0 {
+        writeln!(out, "{:>10} left: the settings do not name their site", diff.unknown_site)?;
+    }
+    if diff.undecided.total() > 0 {
+        writeln!(
+            out,
+            "{:>10} left undecided: a rule asks for an address or user agent that is not stored",
+            diff.undecided.total()
+        )?;
+        print_tally(out, "rule", &diff.undecided)?;
+    }
+    Ok(())
+}
+
+fn print_change(out: &mut impl Write, what: &str, change: &Change) -> io::Result<()> {
+    let Change { events, items, purchases, revenue, .. } = change;
+    write!(out, "\n{what}: {events} events, {purchases} purchases among them")?;
+    let money = revenue.to_string();
+    writeln!(out, "{}{money}{}", if money.is_empty() { "" } else { " (" }, if money.is_empty() { "" } else { ")" })?;
+    if *items > 0 {
+        writeln!(out, "  and {items} items of these purchases")?;
+    }
+    print_tally(out, "reason", &change.reasons)?;
+    print_tally(out, "crawler", &change.crawlers)?;
+    print_tally(out, "site", &change.sites)?;
+    for example in &change.examples {
+        // Quoted: whatever a sender wrote shall not reach the terminal as it is.
+        let user_agent: String = example.user_agent.chars().take(SHOWN_CHARACTERS_MAX).collect();
+        writeln!(out, "  for example {}: {user_agent:?}", example.reason)?;
+    }
+    Ok(())
+}
+
+fn print_tally(out: &mut impl Write, what: &str, tally: &Tally) -> io::Result<()> {
+    let sorted = tally.sorted();
+    for (name, count) in sorted.iter().take(LINES_MAX) {
+        writeln!(out, "  {what:<8} {:<40} {count:>10}", name.escape_debug())?;
+    }
+    let rest: u64 = sorted.iter().skip(LINES_MAX).map(|(_, count)| count).sum();
+    if rest > 0 {
+        writeln!(out, "  {what:<8} {:<40} {rest:>10}", "(others)")?;
+    }
+    Ok(())
+}
