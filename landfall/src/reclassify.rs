@@ -80,7 +80,7 @@ pub enum ReclassifyError {
     #[error(transparent)]
     Connection(ConnectionError),
     /// The schema is older than this program.
-    #[error("expected the tables of schema file 0020_verdicts.sql: run landfall migrate first ({0})")]
+    #[error("expected the tables of schema file 0015_verdicts.sql: run landfall migrate first ({0})")]
     Schema(String),
     /// The choice of rows is not possible.
     #[error("expected {expected} in {field}, found {found:?}")]
