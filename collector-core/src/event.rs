@@ -76,7 +76,7 @@ pub struct Event<'a> {
     pub quantity: u32,
     /// How much money.
     pub revenue: Money,
-    /// ISO 4217, upper-case.
+    /// Three letters, upper-case; not held against the list of ISO 4217, which changes.
     pub currency: Cow<'a, str>,
     /// Milliseconds in which the page was looked at.
     pub engaged_ms: u32,

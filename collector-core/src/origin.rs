@@ -4,7 +4,15 @@
 //!
 //! HTTP lets any program send any `Origin`: this keeps other people's pages out, not other people's programs.
 
+use std::net::Ipv6Addr;
+
 use crate::site::Site;
+
+/// The longest host name, in bytes (RFC 1035, section 2.3.4).
+pub const MAX_HOST_BYTES: usize = 253;
+
+/// The longest part of a host name between two dots, in bytes.
+pub const MAX_LABEL_BYTES: usize = 63;
 
 impl Site {
     /// True if a browser page of this origin may send events for the site. A request without an origin does not come from a page: it may.
@@ -14,8 +22,15 @@ impl Site {
             return self.allow_null_origin;
         }
         let origin = origin.to_ascii_lowercase();
-        let authority = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
-        authority.is_some_and(|authority| self.domains.iter().any(|domain| matches_domain(authority, domain)))
+        let (authority, default_port) = match origin.split_once("://") {
+            Some(("https", authority)) => (authority, 443),
+            Some(("http", authority)) => (authority, 80),
+            _ => return false,
+        };
+        parse_authority(authority).is_some_and(|(host, port)| {
+            let port = port.unwrap_or(default_port);
+            self.domains.iter().any(|domain| matches_domain(host, port, domain))
+        })
     }
 
     /// True if `host` (lower-case, without port) is one of the site's own hosts.
@@ -26,11 +41,29 @@ impl Site {
 
 /// True if the text can be a domain of a site: a lower-case host name, with or without a port.
 pub(crate) fn is_domain(domain: &str) -> bool {
-    let (host, port) = split_port(domain);
-    let is_host = !host.is_empty()
-        && !host.starts_with('.')
-        && host.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-._[]:".contains(&b));
-    is_host && port.is_none_or(|port| port.parse::<u16>().is_ok())
+    parse_authority(domain).is_some()
+}
+
+/// A host and its port, if it has one; `None` if the text is neither.
+fn parse_authority(text: &str) -> Option<(&str, Option<u16>)> {
+    let (host, port) = split_port(text);
+    let is_port = port.is_none_or(|port| port.bytes().all(|b| b.is_ascii_digit()) && !port.starts_with('0'));
+    let port = port.map(str::parse).transpose().ok()?;
+    (is_port && is_host(host)).then_some((host, port))
+}
+
+fn is_host(host: &str) -> bool {
+    if let Some(address) = host.strip_prefix('[') {
+        return address.strip_suffix(']').is_some_and(|address| address.parse::<Ipv6Addr>().is_ok());
+    }
+    let is_character = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
+    let is_label = |label: &str| {
+        (1..=MAX_LABEL_BYTES).contains(&label.len())
+            && label.bytes().all(is_character)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    host.len() <= MAX_HOST_BYTES && host.split('.').all(is_label)
 }
 
 /// Splits `host:port`; the colons of an IPv6 address in brackets are not a port.
@@ -41,10 +74,9 @@ fn split_port(authority: &str) -> (&str, Option<&str>) {
     }
 }
 
-fn matches_domain(authority: &str, domain: &str) -> bool {
-    let (host, port) = split_port(authority);
+fn matches_domain(host: &str, port: u16, domain: &str) -> bool {
     let (domain_host, domain_port) = split_port(domain);
-    is_host_within(host, domain_host) && domain_port.is_none_or(|wanted| port == Some(wanted))
+    is_host_within(host, domain_host) && domain_port.is_none_or(|wanted| wanted.parse() == Ok(port))
 }
 
 /// True if the host is the domain or one of its sub-domains.
@@ -72,6 +104,17 @@ mod tests {
             (Some("https://evilshop.example"), false),
             (Some("https://shop.example.evil.test"), false),
             (Some("https://shop.example/path"), false),
+            (Some("http://shop.example:abc"), false),
+            (Some("http://shop.example:"), false),
+            (Some("http://shop.example:+80"), false),
+            (Some("http://shop.example:65536"), false),
+            (Some("https://evil.test/.shop.example"), false),
+            (Some("https://evil.test:1/.shop.example"), false),
+            (Some("https://evil.test?.shop.example"), false),
+            (Some("https://me@shop.example"), false),
+            (Some("https://.shop.example"), false),
+            (Some("https://a..shop.example"), false),
+            (Some("https://shop.example."), false),
             (Some("file://shop.example"), false),
             (Some("shop.example"), false),
             (Some(""), false),
@@ -79,7 +122,63 @@ mod tests {
         ] {
             assert_eq!(site.allows_origin(origin), is_allowed, "{origin:?}");
         }
+        let long = format!("https://{}.shop.example", vec!["a".repeat(60); 4].join("."));
+        assert!(!site.allows_origin(Some(&long)), "{} bytes", long.len());
         site.allow_null_origin = true;
         assert!(site.allows_origin(Some("null")));
+    }
+
+    #[test]
+    fn a_port_that_goes_without_saying_counts() {
+        let site = Site::new("demo", &["shop.example:443", "plain.example:80"]).unwrap();
+        for (origin, is_allowed) in [
+            ("https://shop.example", true),
+            ("https://www.shop.example:443", true),
+            ("http://shop.example", false),
+            ("http://plain.example", true),
+            ("https://plain.example", false),
+            ("https://plain.example:80", true),
+        ] {
+            assert_eq!(site.allows_origin(Some(origin)), is_allowed, "{origin}");
+        }
+    }
+
+    #[test]
+    fn domains_are_host_names_with_or_without_a_port() {
+        let long = format!("{}.de", vec!["a".repeat(60); 5].join("."));
+        for domain in [
+            "",
+            ".",
+            "-",
+            "a.",
+            ".a",
+            "a..b",
+            "-a.de",
+            "a-.de",
+            "a.de:",
+            "a.de:+80",
+            "a.de:080",
+            "a.de:0",
+            "a.de:65536",
+            "A.de",
+            "a.de/",
+            "a b",
+            "[::1",
+            "::1",
+            "[zz]",
+            "[]",
+            "[::1]x",
+            "[::1]:x",
+            "ä.de",
+            &"a".repeat(64),
+            &long,
+        ] {
+            assert!(!is_domain(domain), "{domain}");
+        }
+        for domain in
+            ["a", "a.de", "my_shop.a-b.de:8080", "127.0.0.1", "[::1]", "[2001:db8::1]:443", "xn--mller-kva.de"]
+        {
+            assert!(is_domain(domain), "{domain}");
+        }
     }
 }

@@ -40,7 +40,8 @@ impl From<f64> for SamplingRate {
             reason = "the cast saturates, and far from 0 to 1 the number is refused"
         )]
         let billionths = (share * 1e9 + 0.5_f64.copysign(share)) as i64;
-        Self { billionths }
+        // Rounding must not make a share of less than a billionth.
+        Self { billionths: if share < 1e-9 { billionths.min(0) } else { billionths } }
     }
 }
 

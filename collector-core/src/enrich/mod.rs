@@ -278,7 +278,8 @@ fn mark(properties: &mut Properties<'_>, facts: &Facts<'_>, clamped: Option<&'st
     if let Some(clamped) = clamped {
         properties.mark("clamped", Cow::Borrowed(clamped));
     }
-    if facts.site.sampling_rate != SamplingRate::ALL {
+    // An event of nobody known is in every sample, so it stands only for itself.
+    if facts.site.sampling_rate != SamplingRate::ALL && facts.session.visitor_id != 0 {
         properties.mark("sampling_rate", Cow::Owned(facts.site.sampling_rate.to_string()));
     }
 }

@@ -42,8 +42,11 @@ pub fn persistent_id(site: &Site, id: Uuid) -> u64 {
     hash(&site.hash_key(), &[b"visitor", id.as_bytes()])
 }
 
-/// The visitor of one day on one site; 0 when it cannot be known because the day's salt is gone.
+/// The visitor of one day on one site; 0 when it cannot be known: the day's salt is gone, or the site's server says nothing of the visitor.
 pub fn daily_id(site: &Site, client: &Client<'_>, salts: &Salts, day: i64) -> u64 {
+    if client.is_told && client.ip.is_none() && client.user_agent.is_none() {
+        return 0;
+    }
     let Some(salt) = salts.get(day) else { return 0 };
     // IPv4-mapped addresses are the same machine as their IPv4 form.
     let ip = client.ip.map_or([0; 16], |ip| as_ipv6(ip).octets());
@@ -71,9 +74,9 @@ pub fn address_key(site: &Site, client: &Client<'_>) -> u64 {
     hash(b"landfall limits ", &[site.id.as_bytes(), &bits.to_le_bytes()])
 }
 
-/// The share of the hash space at which a visitor is in the site's sample: the same visitor always gets the same answer.
+/// Whether a visitor is in the site's sample: the same visitor always gets the same answer. Nobody known always is.
 pub fn is_sampled(site: &Site, visitor_id: u64) -> bool {
-    if site.sampling_rate == SamplingRate::ALL {
+    if site.sampling_rate == SamplingRate::ALL || visitor_id == 0 {
         return true;
     }
     // Hashed again, because sampling by the visitor id itself would take one shard whole and leave another empty.

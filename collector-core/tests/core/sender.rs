@@ -91,6 +91,21 @@ fn each_event_of_a_server_has_its_own_visitor() {
 }
 
 #[test]
+fn an_order_of_nobody_known_has_no_visitor_and_is_in_every_sample() {
+    let settings = format!(r#"{WITH_KEY},"sampling_rate":0.000000001"#);
+    let orders = json!({"site": "demo", "events": [{"event_type": "refund"}, {"event_type": "refund", "session_id": "s1"},
+        {"event_type": "refund", "ip_address": "203.0.113.77"}]});
+    let collected = collect(&orders, &settings, &server());
+    let reasons: Vec<_> = receipts(&collected.reply()).into_iter().map(|receipt| receipt.reason).collect();
+    assert_eq!(reasons, ["", "", "sampled"]);
+    for (index, session) in [(0, ""), (1, "s1")] {
+        let order = row(&collected, index);
+        assert_eq!((&order["visitor_id"], &order["session_id"]), (&json!(0), &json!(session)));
+        assert_eq!(order["properties"], json!({}), "it stands for itself, not for the visitors outside the sample");
+    }
+}
+
+#[test]
 fn an_impossible_address_names_its_field() {
     let body = json!({"site": "demo", "events": [{"event_type": "login", "ip_address": "203.0.113.777"}]});
     let receipt = receipts(&collect(&body, WITH_KEY, &server()).reply()).remove(0);
