@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use collector_core::enrich::{ITEM_EVENT_TYPE, item_id};
+use collector_core::enrich::item_id;
+use collector_core::item::ITEM_EVENT_TYPE;
 use collector_core::item::MAX_ITEMS;
 use serde::Deserialize;
 use uuid::Uuid;
