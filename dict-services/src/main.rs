@@ -1,16 +1,20 @@
 //! `dict-services countries`, `dict-services user-segments` and `dict-services segments`.
 
-use std::{io::IsTerminal, process::ExitCode};
+use std::{io::IsTerminal, process::ExitCode, time::Duration};
 
 use clap::Parser;
 use dict_services::{
     config::{Cli, LogFormat},
     service,
 };
+use tokio::runtime::Runtime;
 use tracing_subscriber::EnvFilter;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+/// How long a snapshot that is being written may take when the service has stopped. A training, which can take minutes, is given up:
+/// what it would have written appears whole or not at all.
+const LAST_WRITE_MAX: Duration = Duration::from_secs(10);
+
+fn main() -> ExitCode {
     let cli = Cli::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let lines = tracing_subscriber::fmt()
@@ -21,7 +25,16 @@ async fn main() -> ExitCode {
         LogFormat::Text => lines.init(),
         LogFormat::Json => lines.json().init(),
     }
-    match service::run(cli.service).await {
+    let runtime = match Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(%error, "no threads");
+            return ExitCode::FAILURE;
+        }
+    };
+    let result = runtime.block_on(service::run(cli.service));
+    runtime.shutdown_timeout(LAST_WRITE_MAX);
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(%error, "stopped");

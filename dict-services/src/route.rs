@@ -13,20 +13,24 @@
 //!
 //! `Range` is ignored: a resumed download must not splice two snapshots. There is no 204, 304 or redirect, because ClickHouse
 //! takes them as errors. Unknown query parameters are ignored, as a wrong `update_field` then costs bytes and not changes.
+//! HTTP/1.0 is refused: it has no chunks, so a reader could not tell a broken response from a complete one.
 
 use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
     body::{Body, Bytes},
-    extract::{DefaultBodyLimit, Query, Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    extract::{DefaultBodyLimit, FromRequest, Query, Request, State, rejection::BytesRejection},
+    http::{HeaderMap, HeaderValue, StatusCode, Version, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::get,
 };
 use serde::Deserialize;
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::timeout,
+};
 
 use crate::{
     clock,
@@ -42,8 +46,10 @@ use crate::{
 
 /// Largest body of a key lookup: over 500,000 keys, far more than one block of a query.
 pub const MAX_KEYS_BYTES: usize = 16 * 1024 * 1024;
-/// A key lookup must have arrived within this time.
+/// A key lookup must have had its turn and arrived within this time.
 pub const KEYS_DEADLINE: Duration = Duration::from_secs(30);
+/// Key lookups that are received at one time; more wait. Each holds its body and the keys in it, 30 MiB at most: 480 MiB in all.
+pub const MAX_LOOKUPS: usize = 16;
 /// When a reader should try again after a 503, seconds.
 const RETRY_AFTER_S: &str = "2";
 
@@ -56,6 +62,7 @@ pub struct Shell<E> {
     /// What is counted.
     pub metrics: Metrics,
     streams: Arc<Semaphore>,
+    lookups: Semaphore,
 }
 
 impl<E> Shell<E> {
@@ -66,6 +73,7 @@ impl<E> Shell<E> {
             tokens,
             metrics: Metrics::default(),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            lookups: Semaphore::new(MAX_LOOKUPS),
         }
     }
 }
@@ -102,12 +110,16 @@ pub fn router<E: Entries>(shell: Arc<Shell<E>>) -> Router {
 enum Refusal {
     #[error("expected a valid bearer token")]
     Unauthorized,
+    #[error("expected HTTP/1.1, found {0:?}: a broken response could not be told from a complete one")]
+    Version(Version),
     #[error("expected last_updated as YYYY-MM-DD hh:mm:ss, found {0:?}")]
     LastUpdated(String),
     #[error("expected compression as zstd, gzip or identity, found {0:?}")]
     Compression(String),
     #[error("expected one JSON object with the key per line: {0}")]
     Keys(#[from] serde_json::Error),
+    #[error(transparent)]
+    Body(#[from] BytesRejection),
     #[error("expected the keys within {} s", KEYS_DEADLINE.as_secs())]
     Slow,
     #[error("no snapshot is loaded yet")]
@@ -120,6 +132,8 @@ impl Refusal {
     fn status(&self) -> StatusCode {
         match self {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Version(_) => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+            Self::Body(rejection) => rejection.status(),
             Self::LastUpdated(_) | Self::Compression(_) | Self::Keys(_) => StatusCode::BAD_REQUEST,
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
             Self::NotReady | Self::Reply(ReplyError::Busy) => StatusCode::SERVICE_UNAVAILABLE,
@@ -185,19 +199,21 @@ async fn load<E: Entries>(
 async fn look_up<E: Entries>(
     State(shell): State<Arc<Shell<E>>>,
     Query(parameters): Query<Parameters>,
-    headers: HeaderMap,
-    body: Bytes,
+    request: Request,
 ) -> Result<Response, Refusal> {
-    let coding = parameters.coding(&headers)?;
-    let keys = parse_keys::<E>(&body)?;
+    let coding = parameters.coding(request.headers())?;
+    let keys = timeout(KEYS_DEADLINE, receive_keys(&shell, request)).await.map_err(|_| Refusal::Slow)??;
     let reading = shell.feed.read(clock::unix_now()).ok_or(Refusal::NotReady)?;
     let selection = Selection::of_keys(&*reading.entries, &keys);
     let lines = Lines::new(reading.entries, selection);
     Ok(reply::send(lines, reading.lease, coding, &shell.streams, &shell.metrics)?)
 }
 
-fn parse_keys<E: Entries>(body: &[u8]) -> Result<Vec<E::Key>, serde_json::Error> {
-    serde_json::Deserializer::from_slice(body).into_iter().collect()
+/// The keys in the body of `request`, received when it is its turn.
+async fn receive_keys<E: Entries>(shell: &Shell<E>, request: Request) -> Result<Vec<E::Key>, Refusal> {
+    let _turn: Option<SemaphorePermit> = shell.lookups.acquire().await.ok();
+    let body = Bytes::from_request(request, &()).await?;
+    Ok(serde_json::Deserializer::from_slice(&body).into_iter().collect::<Result<_, _>>()?)
 }
 
 async fn ready<E: Entries>(State(shell): State<Arc<Shell<E>>>) -> Result<&'static str, Refusal> {
@@ -228,8 +244,10 @@ async fn authorize<E: Entries>(
     if !shell.tokens.is_valid(header) {
         return Err(Refusal::Unauthorized);
     }
-    // Only reading the request can be slow here: a response is complete or handed to its own task when its head is ready.
-    timeout(KEYS_DEADLINE, next.run(request)).await.map_err(|_| Refusal::Slow)
+    if request.version() < Version::HTTP_11 {
+        return Err(Refusal::Version(request.version()));
+    }
+    Ok(next.run(request).await)
 }
 
 async fn count<E: Entries>(State(shell): State<Arc<Shell<E>>>, request: Request<Body>, next: Next) -> Response {

@@ -27,6 +27,7 @@ use tokio::{
     task::JoinSet,
     time::{sleep, timeout},
 };
+use tokio_io_timeout::TimeoutStream;
 
 use crate::tls::TlsAcceptor;
 
@@ -39,6 +40,9 @@ pub const MAX_CONNECTIONS: usize = 512;
 pub const HEAD_DEADLINE: Duration = Duration::from_mins(1);
 /// Largest request head; that of ClickHouse has some 300 bytes.
 pub const MAX_HEAD_BYTES: usize = 16 * 1024;
+/// A connection whose other end takes nothing for this long is closed, so that it does not keep its place for ever. Longer than
+/// [`crate::reply::STALL_LIMIT`], so that it is the response that ends first and says why.
+pub const WRITE_DEADLINE: Duration = Duration::from_secs(45);
 /// A TLS handshake must be done within this time.
 pub const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
 /// Pause after an accept that failed for want of file descriptors: trying at once would only burn a core.
@@ -112,6 +116,9 @@ impl Connection {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY refused");
         }
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(WRITE_DEADLINE));
+        let stream = Box::pin(stream);
         match self.tls.clone() {
             None => self.speak(stream).await,
             Some(tls) => match timeout(HANDSHAKE_DEADLINE, tls.accept(stream)).await {

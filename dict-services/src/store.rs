@@ -81,7 +81,11 @@ impl<E: Entries> Store<E> {
                 Some(folder) => File::open(folder)?.sync_all(),
                 None => Ok(()),
             })
-            .map_err(|source| self.io(source))
+            .map_err(|source| {
+                // Half a snapshot on a full disk would keep it full. If it is not there to be removed, all the better.
+                let _ = fs::remove_file(&draft);
+                self.io(source)
+            })
     }
 
     fn io(&self, source: io::Error) -> StoreError {

@@ -5,12 +5,15 @@
 
 mod consistency;
 mod enrichment;
+mod extra;
 mod fault;
 mod health;
+mod https;
 mod layout;
 mod proxy;
 mod request;
 mod statement;
+mod watched;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -32,6 +35,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("a_killed_service_keeps_the_last_good_data", fault::a_killed_service_keeps_the_last_good_data),
     ("a_feed_without_a_snapshot_wipes_nothing", fault::a_feed_without_a_snapshot_wipes_nothing),
     ("a_poisoned_upstream_reaches_no_dictionary", fault::a_poisoned_upstream_reaches_no_dictionary),
+    ("https_loads_from_whom_the_server_trusts", https::https_loads_from_whom_the_server_trusts),
     ("every_load_is_one_snapshot", consistency::every_load_is_one_snapshot),
     ("visitors_are_counted_by_country_and_size", enrichment::visitors_are_counted_by_country_and_size),
     ("revenue_is_shared_among_segments", enrichment::revenue_is_shared_among_segments),

@@ -35,6 +35,9 @@ pub struct Args {
     /// Folder of labelled user agents and referrers as JSON lines, which are no part of the clone
     #[arg(long, value_name = "DIR")]
     corpora: Option<PathBuf>,
+    /// How many users the segments suite generates
+    #[arg(long, value_name = "USERS", default_value_t = feeds::segments::USERS, value_parser = clap::value_parser!(u32).range(10_000..=10_000_000))]
+    users: u32,
     /// Print every miss of the accuracy suite
     #[arg(long)]
     misses: bool,
@@ -53,6 +56,8 @@ enum Suite {
     Storage,
     /// The user-segments feed with 10 million users: rows per second, memory, lookups, ClickHouse's load
     Feeds,
+    /// Segments of a million users through ClickHouse: training, scoring, a service's first refresh; time and memory
+    Segments,
     /// Agreement with uaparser, crawlers found, false positives, channels; fails below its bars (needs --corpora)
     Accuracy,
     /// Time and memory of a user agent in Wasm, beside uaparser (needs --corpora)
@@ -74,6 +79,7 @@ impl Suite {
             Self::Collector => collector::METHOD,
             Self::Storage => storage::METHOD,
             Self::Feeds => feeds::METHOD,
+            Self::Segments => feeds::segments::METHOD,
             Self::Accuracy => accuracy::METHOD,
             Self::UserAgent => user_agent::METHOD,
             Self::Cost => cost::METHOD,
@@ -87,6 +93,7 @@ impl Suite {
             Self::Collector => collector::measure(),
             Self::Storage => storage::measure(),
             Self::Feeds => feeds::measure(),
+            Self::Segments => feeds::segments::measure(args.users),
             Self::Accuracy => accuracy::measure(args.corpora()?, args.misses),
             Self::UserAgent => user_agent::measure(args.corpora()?),
             Self::Cost => cost::measure(),
@@ -152,7 +159,12 @@ mod tests {
 
     #[test]
     fn without_corpora_the_suites_that_need_them_are_left_out() {
-        let args = |suites: &[Suite]| Args { suites: suites.to_vec(), corpora: None, misses: false };
+        let args = |suites: &[Suite]| Args {
+            suites: suites.to_vec(),
+            corpora: None,
+            users: feeds::segments::USERS,
+            misses: false,
+        };
         assert!(args(&[]).suites().iter().all(|suite| !suite.needs_corpora()));
         let error = run(&args(&[Suite::Accuracy])).expect_err("no corpora").to_string();
         assert_eq!(error, "expected --corpora DIR for the suite accuracy, found none");

@@ -5,7 +5,7 @@
 //!
 //! Countries hardly change, so data that differs much from what this program was built with is taken for an accident or an attack: no
 //! code may be missing, a code keeps its alpha-3 and continent, and populations stay within a factor of
-//! [`MAX_POPULATION_FACTOR`].
+//! [`MAX_POPULATION_FACTOR`]; small ones may shrink to nothing and stay small.
 
 use std::sync::Arc;
 
@@ -73,8 +73,10 @@ fn check_same(country: &Country, known: &Country) -> Result<(), Defect> {
     if country.continent != known.continent {
         return Err(Defect::new("continent", "the known continent of each code", of(&country.continent)));
     }
-    let (low, high) = (known.population / MAX_POPULATION_FACTOR, known.population * MAX_POPULATION_FACTOR);
-    if known.population >= MIN_COMPARED_POPULATION && !(low..=high).contains(&country.population) {
+    let is_small = known.population < MIN_COMPARED_POPULATION;
+    let low = if is_small { 0 } else { known.population / MAX_POPULATION_FACTOR };
+    let high = known.population.max(MIN_COMPARED_POPULATION) * MAX_POPULATION_FACTOR;
+    if !(low..=high).contains(&country.population) {
         return Err(Defect::new("population", "within half and double the known one", of(&country.population)));
     }
     Ok(())
@@ -110,6 +112,11 @@ mod tests {
             (
                 r#""name":"Germany","continent":"EU","population":"#,
                 r#""name":"Germany","continent":"EU","population":9"#,
+                "in population",
+            ),
+            (
+                r#""name":"Monaco","continent":"EU","population":3"#,
+                r#""name":"Monaco","continent":"EU","population":93"#,
                 "in population",
             ),
         ] {

@@ -149,7 +149,11 @@ fn draft(path: &Path, bytes: &[u8]) -> Result<PathBuf, ArchiveError> {
         file.write_all(bytes)?;
         file.sync_all()
     };
-    write().map_err(|source| ArchiveError::Io { path: path.to_owned(), source })?;
+    write().map_err(|source| {
+        // Half a model is of no use, and the disk may be full.
+        let _ = fs::remove_file(&draft);
+        ArchiveError::Io { path: path.to_owned(), source }
+    })?;
     Ok(draft)
 }
 

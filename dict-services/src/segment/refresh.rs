@@ -118,7 +118,7 @@ impl Refresher {
 
 fn check_shrink(before: usize, after: usize, limit_percent: u8) -> Result<(), RefreshError> {
     let kept_percent = 100_usize.saturating_sub(limit_percent.into());
-    if before >= MIN_GUARDED_USERS && after < before / 100 * kept_percent {
+    if before >= MIN_GUARDED_USERS && after * 100 < before * kept_percent {
         return Err(RefreshError::Shrunk { before, after, limit_percent });
     }
     Ok(())
@@ -132,6 +132,7 @@ mod tests {
     fn a_table_that_shrinks_too_much_is_refused() {
         assert!(check_shrink(1_000, 500, 50).is_ok());
         assert!(check_shrink(1_000, 499, 50).is_err());
+        assert!(check_shrink(199, 99, 50).is_err(), "not only full hundreds count");
         assert!(check_shrink(1_000, 0, 100).is_ok());
         assert!(check_shrink(99, 0, 50).is_ok());
         assert!(check_shrink(1_000, 2_000, 0).is_ok());

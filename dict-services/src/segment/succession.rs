@@ -58,6 +58,7 @@ impl<'a> Succession<'a> {
         while let Some(old) = self.previous_entry() {
             self.bury(old);
         }
+        self.next.shrink_to_fit();
         (self.next, self.is_changed)
     }
 
@@ -97,32 +98,38 @@ impl<'a> Succession<'a> {
     /// Whether a reader may go on with the old entry: the same segment, and shares that are as good as equal. Without this every entry
     /// would change with every second that passes, and every incremental load would be a full one.
     fn is_same(&self, old: Entry, verdict: Verdict) -> bool {
-        let name = self.previous.and_then(|table| table.segment_name(old.segment_id));
         !old.is_deleted
             && old.segment_id == verdict.segment_id
             && is_close(old.score_ppm, verdict.score_ppm)
             && is_close(old.confidence_ppm, verdict.confidence_ppm)
-            && name == self.next.segment_name(verdict.segment_id)
+            && self.keeps_name(old.segment_id)
+    }
+
+    /// Whether the segment is called in the next table what it was called in the previous one.
+    fn keeps_name(&self, segment_id: u16) -> bool {
+        self.previous.and_then(|table| table.segment_name(segment_id)) == self.next.segment_name(segment_id)
     }
 
     /// Keeps a user who is gone as a deleted entry for [`TOMBSTONE_S`]: an incremental load cannot take an entry away.
     fn bury(&mut self, old: Entry) {
         self.at += 1;
         let is_expired = self.now.saturating_sub(old.updated_at) > TOMBSTONE_S;
-        let is_known = self.next.segment_name(old.segment_id).is_some();
-        if !old.is_deleted {
-            self.is_changed = true;
-            self.next.push(Entry {
-                segment_id: if is_known { old.segment_id } else { ANONYMOUS.segment_id },
-                updated_at: PENDING,
-                is_deleted: true,
-                ..old
-            });
-        } else if is_expired || !is_known {
-            self.is_changed = true;
-        } else {
+        if old.is_deleted && !is_expired && self.keeps_name(old.segment_id) {
             self.next.push(old);
+            return;
         }
+        self.is_changed = true;
+        if old.is_deleted && is_expired {
+            return;
+        }
+        // A model that does not know the segment any more must not make the reader miss that the user is gone.
+        let is_known = self.next.segment_name(old.segment_id).is_some();
+        self.next.push(Entry {
+            segment_id: if is_known { old.segment_id } else { ANONYMOUS.segment_id },
+            updated_at: PENDING,
+            is_deleted: true,
+            ..old
+        });
     }
 }
 
@@ -168,6 +175,19 @@ mod tests {
         let (fourth, is_changed) = next(&third, &[2], NOW + 2 + TOMBSTONE_S);
         assert!(is_changed);
         assert_eq!(fourth.len(), 2);
+    }
+
+    #[test]
+    fn a_deletion_outlives_the_segment_of_the_user() {
+        let (first, _) = next(&Table::default(), &[1], NOW);
+        let (gone, _) = next(&first, &[], NOW + 1);
+        let others = rule::segments().into_iter().filter(|segment| segment.id != LOYAL.segment_id).collect();
+        let (mut retrained, is_changed) = Succession::new(Some(&gone), others, NOW + 2).finish();
+        assert!(is_changed);
+        retrained.stamp(NOW + 2);
+        let entry = retrained.get(1).unwrap();
+        assert!(entry.is_deleted && retrained.check().is_ok());
+        assert_eq!((entry.segment_id, entry.updated_at), (ANONYMOUS.segment_id, NOW + 2));
     }
 
     #[test]

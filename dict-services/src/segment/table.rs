@@ -98,6 +98,16 @@ impl Table {
         self.is_deleted.push(entry.is_deleted);
     }
 
+    /// Gives back the room that growing has taken beyond the entries, up to as much again.
+    pub fn shrink_to_fit(&mut self) {
+        self.user_ids.shrink_to_fit();
+        self.segment_ids.shrink_to_fit();
+        self.scores_ppm.shrink_to_fit();
+        self.confidences_ppm.shrink_to_fit();
+        self.updated_at.shrink_to_fit();
+        self.is_deleted.shrink_to_fit();
+    }
+
     /// The entry at `index`, `None` past the end.
     pub fn get(&self, index: usize) -> Option<Entry> {
         Some(Entry {

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::source::{Source, SourceError, Span, Users};
 use crate::{
@@ -27,12 +27,18 @@ use crate::{
 /// After a training that failed, the next one comes this much later, or as scheduled if that is sooner.
 pub const RETRY: Duration = Duration::from_mins(30);
 
+/// A read of one window that takes longer has hung, whatever the server says.
+pub const WINDOW_DEADLINE: Duration = Duration::from_mins(20);
+
 /// Why there is no new model.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
     /// ClickHouse could not be read.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// Longer than [`WINDOW_DEADLINE`].
+    #[error("expected the users of one window within {} s", WINDOW_DEADLINE.as_secs())]
+    Deadline,
     /// There is too little to learn from: a new shop, not a fault.
     #[error(transparent)]
     TooLittle(#[from] TooLittle),
@@ -129,7 +135,7 @@ impl Trainer {
 
     /// Reads users now and at past cutoffs, as far back as there are events.
     async fn read(&self, now: u32, old: Option<&Model>) -> Result<History, TrainError> {
-        let survey = self.source.survey(now).await?;
+        let survey = timeout(WINDOW_DEADLINE, self.source.survey(now)).await.map_err(|_| TrainError::Deadline)??;
         let mut units = Units::new(survey.typical_orders);
         if let Some(old) = old {
             units = units.continuing(&old.units);
@@ -147,13 +153,13 @@ impl Trainer {
         Ok(history)
     }
 
-    async fn window(&self, span: Span, units: &Units) -> Result<Window, SourceError> {
+    async fn window(&self, span: Span, units: &Units) -> Result<Window, TrainError> {
         let mut samples = Vec::new();
         let each = |activity: &Activity| {
             samples.push(Sample::of(activity, units, span.cutoff));
             Ok(())
         };
-        self.source.read(span, each).await?;
+        timeout(WINDOW_DEADLINE, self.source.read(span, each)).await.map_err(|_| TrainError::Deadline)??;
         tracing::info!(cutoff = span.cutoff, users = samples.len(), "window read");
         Ok(Window { cutoff: span.cutoff, samples })
     }

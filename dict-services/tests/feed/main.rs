@@ -4,6 +4,7 @@
 
 mod convergence;
 mod declaration;
+mod hang;
 mod protocol;
 mod restart;
 mod shutdown;

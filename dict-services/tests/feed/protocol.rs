@@ -1,13 +1,17 @@
 //! Every rule of a feed that ClickHouse relies on.
 
+use std::sync::Arc;
+
 use axum::{body::Body, http::StatusCode};
 use dict_services::{
     clock,
     country::{Countries, Country},
     entries::Entries,
+    route::{KEYS_DEADLINE, MAX_LOOKUPS},
     segment::table::Table,
 };
 use serde_json::json;
+use tokio::time::{Instant, advance};
 
 use crate::{get, request, send, shell, table};
 
@@ -139,6 +143,28 @@ async fn a_key_lookup_answers_the_found_keys_once() {
     for wrong in ["{\"code\":1}", "{\"name\":\"FR\"}", "FR", "{\"code\":\"FR\""] {
         let answer = send(&countries, request("POST", "/countries", wrong)).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{wrong}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn key_lookups_take_turns_and_none_is_waited_for_long() {
+    let shell = shell::<Table>();
+    shell.feed.publish(table(None, &[(1, 1)], NOW), NOW).unwrap();
+    let never = || Body::from_stream(futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>());
+    let slow: Vec<_> = (0..MAX_LOOKUPS)
+        .map(|_| {
+            let shell = Arc::clone(&shell);
+            tokio::spawn(async move { send(&shell, request("POST", "/user-segments", never())).await.status })
+        })
+        .collect();
+    tokio::task::yield_now().await;
+    advance(KEYS_DEADLINE / 2).await;
+    let started = Instant::now();
+    let waited = send(&shell, request("POST", "/user-segments", "{\"user_id\":1}")).await;
+    assert_eq!((waited.status, waited.lines().len()), (StatusCode::OK, 1));
+    assert!(started.elapsed() >= KEYS_DEADLINE / 2, "it had its turn after {:?}", started.elapsed());
+    for lookup in slow {
+        assert_eq!(lookup.await.unwrap(), StatusCode::REQUEST_TIMEOUT);
     }
 }
 

@@ -66,6 +66,16 @@ fn a_damaged_file_is_refused_whole() {
 }
 
 #[test]
+fn a_snapshot_that_cannot_be_put_into_place_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::<Countries>::open(folder.path()).unwrap();
+    // A folder where the file should be cannot be replaced by it.
+    fs::create_dir_all(folder.path().join("countries.snapshot/in-the-way")).unwrap();
+    store.save(&Countries::vendored().unwrap(), NOW).unwrap_err();
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "a draft would fill a disk that is full");
+}
+
+#[test]
 fn the_file_of_another_feed_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let countries = Store::<Countries>::open(folder.path()).unwrap();

@@ -1,18 +1,31 @@
 //! HTTPS of the feeds.
 
-use std::{fs, net::SocketAddr, time::Duration};
+use std::{fs, net::SocketAddr, sync::Arc, time::Duration};
 
-use dict_services::{country::Countries, route::router, server, tls};
+use dict_services::{
+    country::Countries,
+    entries::Entries,
+    route::{Shell, router},
+    segment::table::Table,
+    server, tls,
+};
 use futures_util::future::pending;
 use reqwest::{Certificate, Client};
 use tokio::net::TcpListener;
 
-use crate::shell;
+use crate::{shell, table};
 
 const NOW: u32 = 1_763_660_000;
 
-/// A feed with a certificate for `localhost`, and that certificate.
+/// The feed of countries, as [`serve`] does it.
 async fn start() -> (SocketAddr, Certificate) {
+    let shell = shell::<Countries>();
+    shell.feed.publish(Countries::vendored().unwrap(), NOW).unwrap();
+    serve(shell).await
+}
+
+/// Serves with a certificate for `localhost`, and gives that certificate.
+async fn serve<E: Entries>(shell: Arc<Shell<E>>) -> (SocketAddr, Certificate) {
     tls::install_provider();
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -21,21 +34,32 @@ async fn start() -> (SocketAddr, Certificate) {
     fs::write(&key, made.signing_key.serialize_pem()).unwrap();
     let acceptor = tls::acceptor(&certificate, &key).unwrap();
 
-    let shell = shell::<Countries>();
-    shell.feed.publish(Countries::vendored().unwrap(), NOW).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(server::serve(listener, Some(acceptor), router(shell), pending(), Duration::ZERO));
     (address, Certificate::from_pem(made.cert.pem().as_bytes()).unwrap())
 }
 
+/// Reads a feed as somebody who trusts only `certificate`.
+async fn read(address: SocketAddr, certificate: Certificate, path: &str) -> String {
+    let client = Client::builder().tls_certs_only([certificate]).resolve("localhost", address).build().unwrap();
+    let url = format!("https://localhost:{}/{path}", address.port());
+    client.get(url).bearer_auth("secret").send().await.unwrap().text().await.unwrap()
+}
+
 #[tokio::test]
 async fn a_client_that_trusts_the_certificate_reads_the_feed() {
     let (address, certificate) = start().await;
-    let client = Client::builder().tls_certs_only([certificate]).resolve("localhost", address).build().unwrap();
-    let url = format!("https://localhost:{}/countries", address.port());
-    let body = client.get(url).bearer_auth("secret").send().await.unwrap().text().await.unwrap();
-    assert_eq!(body.lines().count(), 249);
+    assert_eq!(read(address, certificate, "countries").await.lines().count(), 249);
+}
+
+#[tokio::test]
+async fn a_body_of_many_pieces_comes_whole() {
+    let shell = shell::<Table>();
+    let users: Vec<(u64, u16)> = (1..=50_000).map(|id| (id, 1)).collect();
+    shell.feed.publish(table(None, &users, NOW), NOW).unwrap();
+    let (address, certificate) = serve(shell).await;
+    assert_eq!(read(address, certificate, "user-segments").await.lines().count(), 50_001);
 }
 
 #[tokio::test]

@@ -131,6 +131,26 @@ async fn a_head_beyond_the_limit_is_refused() {
     assert!(head.starts_with("http/1.1 431"), "{head}");
 }
 
+#[tokio::test]
+async fn http_1_0_is_refused_because_its_bodies_end_with_the_connection() {
+    let ask = async |path: &str| {
+        let request = format!("GET {path} HTTP/1.0\r\nAuthorization: Bearer secret\r\n\r\n");
+        exchange(users().await, &request).await.0
+    };
+    let head = ask("/user-segments").await;
+    assert!(head.starts_with("http/1.0 505"), "{head}");
+    let head = ask("/healthz").await;
+    assert!(head.starts_with("http/1.0 200"), "a simple prober may still ask: {head}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_never_reads_loses_its_place() {
+    let mut stream = TcpStream::connect(users().await).await.unwrap();
+    // Until no buffer takes any more, and then until the other end is gone.
+    let asking = async { while stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: feed\r\n\r\n").await.is_ok() {} };
+    tokio::time::timeout(2 * server::WRITE_DEADLINE, asking).await.unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_head_that_does_not_come_is_not_waited_for() {
     let mut stream = TcpStream::connect(users().await).await.unwrap();

@@ -1,68 +1,15 @@
 //! Whatever goes wrong between ClickHouse and a feed, the dictionary keeps the last good data, and the health view says so.
 
 use anyhow::{Context, Result, ensure};
-use xtask::stack::Stack;
-use xtask::stack::clickhouse::Endpoint;
 use xtask::stack::feed::Service;
 use xtask::stack::process::{self, Stop};
 
+use super::extra::Extra;
 use super::health::Health;
 use super::proxy::{Mode, Proxy};
-use super::statement::{COUNTRIES, Statement};
+use super::statement::Statement;
+use super::watched::Watched;
 use crate::lab::{self, Lab};
-
-/// A dictionary of countries over a proxy, loaded.
-struct Watched<'a> {
-    endpoint: &'a Endpoint,
-    name: &'a str,
-}
-
-impl<'a> Watched<'a> {
-    fn create(endpoint: &'a Endpoint, name: &'a str, port: u16) -> Result<Self> {
-        endpoint.query(Statement::read(COUNTRIES)?.named(name)?.over(port, "countries")?.sql())?;
-        let watched = Self { endpoint, name };
-        watched.reload()?;
-        Ok(watched)
-    }
-
-    fn reload(&self) -> Result<()> {
-        self.endpoint.query(&format!("SYSTEM RELOAD DICTIONARY ecommerce.{}", self.name)).map(drop)
-    }
-
-    /// What it answers for Germany, if it has every country.
-    fn germany(&self) -> Result<String> {
-        let name = self.name;
-        let sql = format!("SELECT dictGet('ecommerce.{name}', 'name', 'DE'), count() FROM ecommerce.{name}");
-        let answer = self.endpoint.query(&sql)?;
-        let germany =
-            answer.strip_suffix("\t249").with_context(|| format!("expected all countries, found {answer}"))?;
-        Ok(germany.to_owned())
-    }
-
-    /// A reload fails, the data stays, and a monitor sees it.
-    fn expect_failing(&self, fault: &str) -> Result<()> {
-        ensure!(self.reload().is_err(), "{fault}: expected the reload to fail");
-        ensure!(self.germany()? == "Germany", "{fault}: expected the last good data, found {}", self.germany()?);
-        let health = Health::expect(self.endpoint, self.name, "failing").with_context(|| fault.to_owned())?;
-        ensure!(health.errors >= 1 && health.rows == 249 && health.age_s.is_some(), "{fault}: {health:?}");
-        Ok(())
-    }
-
-    fn expect_good(&self) -> Result<()> {
-        self.reload()?;
-        ensure!(self.germany()? == "Germany", "expected good data, found {}", self.germany()?);
-        let health = Health::expect(self.endpoint, self.name, "ok")?;
-        ensure!(health.rows == 249 && health.errors == 0, "{health:?}");
-        Ok(())
-    }
-}
-
-impl Drop for Watched<'_> {
-    fn drop(&mut self) {
-        // The next test's dictionary has another name, so what is left does no harm.
-        self.endpoint.query(&format!("DROP DICTIONARY IF EXISTS ecommerce.{}", self.name)).ok();
-    }
-}
 
 pub(super) fn a_fault_on_the_way_keeps_the_last_good_data(lab: &mut Lab) -> Result<()> {
     let stack = lab.stack()?;
@@ -149,49 +96,4 @@ pub(super) fn a_poisoned_upstream_reaches_no_dictionary(lab: &mut Lab) -> Result
         Health::expect(dictionary.endpoint, dictionary.name, "ok")?;
     }
     Ok(())
-}
-
-/// A service besides the stack's own, ended when it is dropped.
-struct Extra<'a> {
-    stack: &'a Stack,
-    pid: u32,
-    port: u16,
-}
-
-impl<'a> Extra<'a> {
-    fn user_segments_without_clickhouse(stack: &'a Stack) -> Result<Self> {
-        Self::start(stack, "user-segments", &["--clickhouse-url", "http://127.0.0.1:1"])
-    }
-
-    fn countries_with_upstream(stack: &'a Stack, upstream: u16) -> Result<Self> {
-        let url = format!("http://127.0.0.1:{upstream}/countries.jsonl");
-        Self::start(stack, "countries", &["--upstream-url", &url, "--upstream-interval-s", "1"])
-    }
-
-    /// It takes the token of the named collection `countries`, and that of `user_segments`.
-    fn start(stack: &'a Stack, service: &str, arguments: &[&str]) -> Result<Self> {
-        let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let mut command = std::process::Command::new(xtask::paths::program("dict-services"));
-        command
-            .args([service, "--listen", &format!("127.0.0.1:{port}"), "--data-dir"])
-            .arg(tempfile::Builder::new().prefix("extra-").tempdir_in(&stack.layout.dir)?.keep())
-            .args(arguments)
-            .env("FEED_TOKENS", format!("{},{}", stack.file.countries.token, stack.file.user_segments.token));
-        let pid = process::start(&stack.layout.dir, "extra-feed", &mut command)?;
-        Ok(Self { stack, pid, port })
-    }
-
-    /// The value of a metric with the label `result`; 0 if there is none yet.
-    fn metric(&self, name: &str, result: &str) -> Result<u64> {
-        let text = lab::get_url(&format!("http://127.0.0.1:{}/metrics", self.port), &[])?.text;
-        let label = format!("result=\"{result}\"");
-        let line = text.lines().find(|line| line.starts_with(name) && line.contains(&label));
-        Ok(line.and_then(|line| line.rsplit(' ').next()).map_or(Ok(0), str::parse)?)
-    }
-}
-
-impl Drop for Extra<'_> {
-    fn drop(&mut self) {
-        process::stop(self.pid, &self.stack.layout.dir);
-    }
 }

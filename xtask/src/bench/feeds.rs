@@ -3,6 +3,8 @@
 
 mod download;
 mod file_server;
+mod process;
+pub(super) mod segments;
 mod service;
 
 use std::time::Instant;

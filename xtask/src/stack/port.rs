@@ -65,6 +65,11 @@ pub fn is_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
+/// A port that is free now.
+pub fn free() -> Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
+
 /// The base of a block of ports that are all free now.
 pub fn free_block() -> Result<u16> {
     let start = u16::try_from(std::process::id() % u32::from(BLOCKS))?;
