@@ -5,8 +5,8 @@ use std::cell::RefCell;
 
 use user_agent::{ClientHints, Parser};
 
-/// Room for one user agent, or for a whole `regexes.yaml` in the sister module.
-const INPUT_BYTES: usize = 1 << 20;
+/// Room for one user agent.
+const INPUT_BYTES: usize = 1 << 12;
 
 struct State {
     input: Vec<u8>,
