@@ -153,14 +153,18 @@ mod tests {
         assert_eq!(fast.len(), 1, "the old ones make room");
     }
 
+    /// Nearly all events follow one another at once: else nobody would be fast.
+    fn step_ms() -> impl Strategy<Value = i64> {
+        prop_oneof![1_000 => Just(0_i64), 1 => 0_i64..100_000]
+    }
+
     proptest! {
         #[test]
-        fn nobody_is_counted_for_another(events in proptest::collection::vec((1_u64..6, 0_i64..20_000), 0..2_000)) {
+        fn nobody_is_counted_for_another(events in proptest::collection::vec((1_u64..5, step_ms()), 0..3_000)) {
             let (mut counts, mut now_ms) = (VisitorCounts::default(), 0);
             let mut own = std::collections::HashMap::<(u64, i64), u64>::new();
             for (visitor_id, step_ms) in events {
-                // Most events follow one another at once.
-                now_ms += step_ms.saturating_sub(19_900);
+                now_ms += step_ms;
                 let count = own.entry((visitor_id, now_ms / 60_000)).or_default();
                 *count += 1;
                 prop_assert_eq!(counts.add(visitor_id, now_ms), *count > MAX_EVENTS_PER_MINUTE);

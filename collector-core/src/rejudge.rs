@@ -18,7 +18,7 @@ use crate::client::Client;
 use crate::event::{Event, User};
 use crate::filter::{self, Signal, Verdict, crawler};
 use crate::money::Money;
-use crate::outcome::{FilterReason, FlagReason};
+use crate::outcome::FilterReason;
 use crate::property::Properties;
 use crate::rule::{Known, Subject};
 use crate::site::{BotPolicy, Site};
@@ -96,7 +96,7 @@ impl Judge {
     /// The kind of device before rules are asked. What a former crawler is follows from its user agent; hints, which would say more, are gone.
     fn device_type<'r>(&mut self, row: &'r StoredRow, verdict: &Verdict) -> &'r str {
         let bot = DeviceType::Bot.as_str();
-        if verdict.flag == Some(FlagReason::Crawler) {
+        if verdict.is_declared() {
             bot
         } else if row.device_type == bot && !row.user_agent.is_empty() {
             self.parser.parse(&row.user_agent, &ClientHints::default()).device_type.as_str()

@@ -320,8 +320,8 @@ fn language<'a>(client: &Client<'a>) -> &'a str {
 }
 
 fn device_type(facts: &Facts<'_>) -> &'static str {
-    let is_bot = matches!(facts.verdict.flag, Some(FlagReason::Crawler | FlagReason::VerifiedAgent));
-    if is_bot { user_agent::DeviceType::Bot.as_str() } else { facts.agent.device_type.as_str() }
+    let is_declared = facts.verdict.is_declared();
+    if is_declared { user_agent::DeviceType::Bot.as_str() } else { facts.agent.device_type.as_str() }
 }
 
 fn first_of<'a>(text: &'a str, otherwise: &'a str) -> &'a str {

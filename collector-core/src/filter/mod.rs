@@ -47,6 +47,11 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// Whether the sender itself says that it is a program: then its kind of device is `bot`.
+    pub fn is_declared(&self) -> bool {
+        matches!(self.flag, Some(FlagReason::Crawler | FlagReason::VerifiedAgent))
+    }
+
     /// What the site's policy makes of the verdict: `Err` if the event is not to be stored.
     pub fn apply(self, policy: BotPolicy) -> Result<Self, FilterReason> {
         match (policy, self.flag) {

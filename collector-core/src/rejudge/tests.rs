@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::beacon::Beacon;
 use crate::enrich::visitor::Salts;
+use crate::outcome::FlagReason;
 use crate::pipeline::{Memory, Moment, Surroundings, collect};
 use crate::region::Regions;
 use crate::site::Sites;
@@ -124,6 +125,14 @@ fn evidence_that_only_the_edge_saw_stays() {
     let (flag, signals) = judged(&row, &settings(&json!({}))).unwrap();
     assert_eq!(flag, Some(FlagReason::Crawler));
     assert_eq!(signals.iter().map(AsRef::<str>::as_ref).collect::<Vec<_>>(), row.bot_signals);
+    // An agent that signed its request in a usual browser stays an agent, and its device a bot.
+    row.bot_signals = vec!["agent:verified_agent".into(), "agent:verified_agent:chatgpt".into(), "rate:visitor".into()];
+    row.device_type = "bot".to_owned();
+    let site = Site::parse(&settings(&json!({})).to_string()).unwrap();
+    let mut judge = Judge::default();
+    let judgement = judge.judge(&row, &site).unwrap();
+    assert_eq!((judgement.verdict.flag, judgement.device_type), (Some(FlagReason::VerifiedAgent), "bot"));
+    assert_eq!(judgement.verdict.signals, row.bot_signals);
     // Without the user agent, what it said stays.
     row.user_agent = String::new();
     row.bot_signals = vec!["ua:crawler".into(), "ua:crawler:seo".into()];
