@@ -46,8 +46,10 @@ use crate::{
 
 /// Largest body of a key lookup: over 500,000 keys, far more than one block of a query.
 pub const MAX_KEYS_BYTES: usize = 16 * 1024 * 1024;
-/// A key lookup must have had its turn and arrived within this time.
+/// A key lookup must have arrived within this time.
 pub const KEYS_DEADLINE: Duration = Duration::from_secs(30);
+/// A key lookup that has not had its turn within this time is told to come back.
+pub const TURN_DEADLINE: Duration = Duration::from_secs(20);
 /// Key lookups that are received at one time; more wait. Each holds its body and the keys in it, 30 MiB at most: 480 MiB in all.
 pub const MAX_LOOKUPS: usize = 16;
 /// When a reader should try again after a 503, seconds.
@@ -122,6 +124,8 @@ enum Refusal {
     Body(#[from] BytesRejection),
     #[error("expected the keys within {} s", KEYS_DEADLINE.as_secs())]
     Slow,
+    #[error("expected {MAX_LOOKUPS} key lookups at one time to leave a turn within {} s", TURN_DEADLINE.as_secs())]
+    Crowded,
     #[error("no snapshot is loaded yet")]
     NotReady,
     #[error(transparent)]
@@ -136,7 +140,7 @@ impl Refusal {
             Self::Body(rejection) => rejection.status(),
             Self::LastUpdated(_) | Self::Compression(_) | Self::Keys(_) => StatusCode::BAD_REQUEST,
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
-            Self::NotReady | Self::Reply(ReplyError::Busy) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NotReady | Self::Crowded | Self::Reply(ReplyError::Busy) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Reply(ReplyError::Encode(_)) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -202,7 +206,7 @@ async fn look_up<E: Entries>(
     request: Request,
 ) -> Result<Response, Refusal> {
     let coding = parameters.coding(request.headers())?;
-    let keys = timeout(KEYS_DEADLINE, receive_keys(&shell, request)).await.map_err(|_| Refusal::Slow)??;
+    let keys = receive_keys(&shell, request).await?;
     let reading = shell.feed.read(clock::unix_now()).ok_or(Refusal::NotReady)?;
     let selection = Selection::of_keys(&*reading.entries, &keys);
     let lines = Lines::new(reading.entries, selection);
@@ -211,8 +215,10 @@ async fn look_up<E: Entries>(
 
 /// The keys in the body of `request`, received when it is its turn.
 async fn receive_keys<E: Entries>(shell: &Shell<E>, request: Request) -> Result<Vec<E::Key>, Refusal> {
-    let _turn: Option<SemaphorePermit> = shell.lookups.acquire().await.ok();
-    let body = Bytes::from_request(request, &()).await?;
+    let turn = timeout(TURN_DEADLINE, shell.lookups.acquire()).await.map_err(|_| Refusal::Crowded)?;
+    // Only a closed semaphore has no turns, and nothing closes this one.
+    let _turn: Option<SemaphorePermit> = turn.ok();
+    let body = timeout(KEYS_DEADLINE, Bytes::from_request(request, &())).await.map_err(|_| Refusal::Slow)??;
     Ok(serde_json::Deserializer::from_slice(&body).into_iter().collect::<Result<_, _>>()?)
 }
 
