@@ -5,7 +5,7 @@
 use std::rc::Rc;
 
 use collector_core::append;
-use collector_core::delivery::Delivery;
+use collector_core::delivery::{self, Delivery};
 use collector_core::failover::{self, Doubt};
 use collector_core::insert::{self, Insert, Table};
 use collector_core::ledger::Ledger;
@@ -24,11 +24,16 @@ impl Shard {
     /// Sends one batch to the first region that may have it and takes it. If none does now, the batch waits.
     pub(super) async fn send_batch(&self, store: &Rc<Store>, batch: &Batch) -> Result<()> {
         let mut batch = batch.clone();
-        let mut places = vec![self.memory.borrow().region.clone()];
+        let home = self.memory.borrow().region.clone();
+        let is_perhaps_elsewhere = batch.doubt.as_ref().is_some_and(|doubt| !doubt.is_only(&home));
+        let mut places = vec![home];
         let mut has_looked_further = batch.table != Table::Events;
         loop {
             let now_ms = clock::now_ms();
-            let place = {
+            // A region that may have it comes before home, so it must be among the places from the start.
+            let place = if is_perhaps_elsewhere && !has_looked_further {
+                None
+            } else {
                 let health = &self.memory.borrow().health;
                 failover::choose(&places, batch.doubt.as_ref(), health, now_ms).map(str::to_owned)
             };
@@ -72,53 +77,43 @@ impl Shard {
             return Ok(false);
         }
         fault_point::reached(&self.env, "region-asked").await;
-        let is_first_doubt = batch.doubt.is_none();
-        // What never failed and was sent home is put in doubt after a restart; all else is written down before it is sent, because if the
-        // object dies in between, nobody else knows where the batch went.
-        let is_usual = is_trusted && batch.attempts == 0 && place == self.memory.borrow().region;
-        if is_first_doubt && !is_usual {
-            doubt(store, batch, place)?;
+        let before = batch.doubt.clone();
+        // Because if the object dies in between, nobody else knows where the batch went: also if it is the second region.
+        let is_trusted_home = is_trusted && place == self.memory.borrow().region;
+        if !failover::is_usual(before.as_ref(), batch.attempts, is_trusted_home) {
+            set_doubt(store, batch, Some(Doubt::with(before.as_ref(), place, clock::now_ms())))?;
         }
         fault_point::reached(&self.env, "doubt-written").await;
         let started_ms = clock::now_ms();
         let answer = self.attempt(store, batch, endpoint).await.unwrap_or_else(|error| {
             console_error!("batcher: {error}");
-            sink::Answer { delivery: Delivery::Hold, code: None, message: String::new() }
+            sink::Answer { meaning: delivery::Answer::not_sent(), code: None, message: String::new() }
         });
         fault_point::reached(&self.env, "answer-read").await;
+        let class = answer.meaning.delivery;
         let took_ms = clock::now_ms().saturating_sub(started_ms).max(0).unsigned_abs();
-        self.memory.borrow_mut().inserts.note(answer.delivery, took_ms, batch.rows.unsigned_abs());
-        if answer.delivery != Delivery::Unknown
-            && answer.delivery != Delivery::Delivered
-            && is_first_doubt
-            && batch.doubt.is_some()
-        {
-            store.trust(batch)?;
-            batch.doubt = None;
+        self.memory.borrow_mut().inserts.note(class, took_ms, batch.rows.unsigned_abs());
+        if class != Delivery::Delivered {
+            set_doubt(store, batch, Doubt::after(before.as_ref(), place, answer.meaning, clock::now_ms()))?;
         }
-        match answer.delivery {
+        match class {
             Delivery::Delivered => {
                 self.memory.borrow_mut().health.succeed(place, clock::now_ms());
                 self.finish(store, batch, place)?;
                 fault_point::reached(&self.env, "batch-finished").await;
                 Ok(true)
             }
-            Delivery::Poison if batch.table == Table::Events => {
+            // Elsewhere it may be stored whole: cut, it would be stored twice. Then that region decides, by the token.
+            Delivery::Poison if batch.table == Table::Events && batch.doubt.is_none() => {
                 self.take_apart(store, batch, &answer)?;
                 Ok(true)
             }
-            Delivery::Retry => {
-                self.close(place, Delivery::Retry)?;
-                note_failure(store, batch, Delivery::Retry, answer.code)?;
+            Delivery::Retry | Delivery::Unknown => {
+                self.close(place, class)?;
+                note_failure(store, batch, class, answer.code)?;
                 Ok(false)
             }
-            Delivery::Unknown => {
-                doubt(store, batch, place)?;
-                self.close(place, Delivery::Unknown)?;
-                note_failure(store, batch, Delivery::Unknown, answer.code)?;
-                Ok(false)
-            }
-            class @ (Delivery::Hold | Delivery::Poison) => postpone(store, batch, class, answer.code),
+            Delivery::Hold | Delivery::Poison => postpone(store, batch, class, answer.code),
         }
     }
 
@@ -134,7 +129,7 @@ impl Shard {
     /// The batch is in ClickHouse: it is done, and its rows are booked.
     fn finish(&self, store: &Rc<Store>, batch: &Batch, place: &str) -> Result<()> {
         let is_home = place == self.memory.borrow().region;
-        let is_doubtful = batch.doubt.as_ref().is_some_and(|doubt| doubt.region != place);
+        let is_doubtful = batch.doubt.as_ref().is_some_and(|doubt| !doubt.is_only(place));
         let fate = match batch.table {
             Table::Events if is_doubtful => Some(Fate::Inserted(Some(ElsewhereReason::PossibleDuplicate))),
             Table::Events if !is_home => Some(Fate::Inserted(Some(ElsewhereReason::Failover))),
@@ -165,11 +160,12 @@ impl Shard {
     }
 }
 
-/// From now on a region may have the batch.
-fn doubt(store: &Store, batch: &mut Batch, place: &str) -> Result<()> {
-    let doubt = Doubt { region: place.to_owned(), since_ms: clock::now_ms() };
-    store.doubt(batch, &doubt)?;
-    batch.doubt.get_or_insert(doubt);
+/// Writes down which regions may have the batch, if that has changed.
+fn set_doubt(store: &Store, batch: &mut Batch, doubt: Option<Doubt>) -> Result<()> {
+    if batch.doubt != doubt {
+        store.set_doubt(batch, doubt.as_ref())?;
+        batch.doubt = doubt;
+    }
     Ok(())
 }
 

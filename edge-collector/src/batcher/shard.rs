@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use collector_core::append::{self, Append, Taken};
-use collector_core::failover::{self, Doubt, Health};
+use collector_core::failover::{self, Health};
 use collector_core::insert::{MAX_BATCH_BYTES, Table};
 use collector_core::ledger::Ledger;
 use collector_core::metric::Inserts;
@@ -96,7 +96,7 @@ impl Shard {
             }
         }
         if !memory.region.is_empty() {
-            store.doubt_untried(&Doubt { region: memory.region.clone(), since_ms: now_ms })?;
+            store.doubt_untried(&memory.region, now_ms)?;
         }
         memory.store = Some(store.clone());
         *self.memory.borrow_mut() = memory;
