@@ -92,11 +92,12 @@ pub fn choose<'r>(permitted: &'r [String], doubt: Option<&Doubt>, health: &Healt
     }
 }
 
-/// When a batch that waits is to be looked at again: when a region opens for it.
+/// When a batch that waits is to be looked at again: when a region opens for it, and never much later than the longest wait of a region, so
+/// that a time that lies far ahead is always a clock that has been put back.
 pub fn next_look_ms(permitted: &[String], doubt: Option<&Doubt>, health: &Health, now_ms: i64) -> i64 {
     let first_ms = |regions: &mut dyn Iterator<Item = &String>| regions.map(|region| health.opens_at_ms(region)).min();
     let first_of_all_ms = first_ms(&mut permitted.iter()).unwrap_or(now_ms);
-    match doubt {
+    let look_ms = match doubt {
         Some(doubt) => {
             let free_at_ms = first_of_all_ms.max(doubt.since_ms.saturating_add(FAILOVER_AFTER_MS));
             // A region in doubt that does not permit the batch any more is not worth a look, however open it is.
@@ -104,7 +105,8 @@ pub fn next_look_ms(permitted: &[String], doubt: Option<&Doubt>, health: &Health
             own_ms.map_or(free_at_ms, |own_ms| own_ms.min(free_at_ms))
         }
         None => first_of_all_ms,
-    }
+    };
+    look_ms.min(now_ms.saturating_add(MAX_WAIT_MS.cast_signed()))
 }
 
 /// The regions where all rows of a batch may be, in the order of the first site's; `by_site` are those of each site, nearest first.
@@ -205,8 +207,9 @@ mod tests {
     fn a_region_in_doubt_that_is_not_permitted_is_not_looked_at() {
         let health = Health::default();
         let doubt = doubt(&["gone"], NOW_MS);
-        let look_ms = next_look_ms(&names(&["eu", "us"]), Some(&doubt), &health, NOW_MS + 1);
-        assert_eq!(look_ms, NOW_MS + FAILOVER_AFTER_MS);
+        let look_ms = |now_ms| next_look_ms(&names(&["eu", "us"]), Some(&doubt), &health, now_ms);
+        assert_eq!(look_ms(NOW_MS), NOW_MS + MAX_WAIT_MS.cast_signed(), "neither at once nor too late");
+        assert_eq!(look_ms(NOW_MS + FAILOVER_AFTER_MS - 1), NOW_MS + FAILOVER_AFTER_MS);
     }
 
     #[test]

@@ -20,10 +20,19 @@ use super::store::{Batch, Store};
 use crate::config::{Config, Endpoint};
 use crate::{clock, fault_point, sink};
 
+/// What one alarm did with a batch.
+pub(super) enum Step {
+    /// It was sent somewhere, whatever the answer.
+    Sent,
+    /// Nobody takes it now.
+    Waited,
+}
+
 impl Shard {
     /// Sends one batch to the first region that may have it and takes it. If none does now, the batch waits.
-    pub(super) async fn send_batch(&self, store: &Rc<Store>, batch: &Batch) -> Result<()> {
+    pub(super) async fn send_batch(&self, store: &Rc<Store>, batch: &Batch) -> Result<Step> {
         let mut batch = batch.clone();
+        let mut step = Step::Waited;
         let home = self.memory.borrow().region.clone();
         let is_perhaps_elsewhere = batch.doubt.as_ref().is_some_and(|doubt| !doubt.is_only(&home));
         let mut places = vec![home];
@@ -39,8 +48,9 @@ impl Shard {
             };
             match place {
                 Some(place) => {
+                    step = Step::Sent;
                     if self.try_place(store, &mut batch, &place).await? {
-                        return Ok(());
+                        return Ok(step);
                     }
                 }
                 // Only now: most batches never need to know where else they may be.
@@ -49,12 +59,12 @@ impl Shard {
                     match self.other_places(store, &batch).await? {
                         Some(others) => places.extend(others),
                         // Its rows may not all be in the same regions: its parts come next.
-                        None => return Ok(()),
+                        None => return Ok(step),
                     }
                 }
                 None => {
                     self.wait_for(&places, &batch, now_ms);
-                    return Ok(());
+                    return Ok(step);
                 }
             }
         }
@@ -66,13 +76,13 @@ impl Shard {
         let Some(endpoint) = config.endpoint(place) else {
             // The operator's to mend: the batch waits, and says for what.
             console_error!("batcher: expected region {place:?} in REGIONS");
-            return postpone(store, batch, Delivery::Hold, None);
+            return self.postpone(store, batch, place, Delivery::Hold, None);
         };
         let is_trusted = self.memory.borrow().health.is_trusted(place, clock::now_ms());
         if !is_trusted && !sink::is_reachable(&endpoint.url).await {
             self.close(place, Delivery::Retry)?;
             if batch.waits_for.is_none() {
-                note_failure(store, batch, Delivery::Retry, None)?;
+                self.note_failure(store, batch, place, Delivery::Retry, None)?;
             }
             return Ok(false);
         }
@@ -110,10 +120,10 @@ impl Shard {
             }
             Delivery::Retry | Delivery::Unknown => {
                 self.close(place, class)?;
-                note_failure(store, batch, class, answer.code)?;
+                self.note_failure(store, batch, place, class, answer.code)?;
                 Ok(false)
             }
-            Delivery::Hold | Delivery::Poison => postpone(store, batch, class, answer.code),
+            Delivery::Hold | Delivery::Poison => self.postpone(store, batch, place, class, answer.code),
         }
     }
 
@@ -158,6 +168,47 @@ impl Shard {
         let body = insert::compress([store.lines(batch)?.as_slice()]);
         Ok(sink::send(Insert::new(&endpoint, batch.table, token, body)).await)
     }
+
+    /// Keeps a batch that only an operator can help. True: there is nothing more to do with it now.
+    fn postpone(&self, store: &Store, batch: &Batch, place: &str, class: Delivery, code: Option<i32>) -> Result<bool> {
+        let wait_ms = Backoff { failures: batch.attempts }.next_wait_ms(class, u64::from_le_bytes(random()?));
+        let next_at_ms = clock::now_ms().saturating_add(i64::try_from(wait_ms).unwrap_or(i64::MAX));
+        store.postpone(batch, next_at_ms, &waits_for(class, code))?;
+        self.log_failure(batch, place, class, code);
+        Ok(true)
+    }
+
+    /// Notes on the batch why a region did not take it; when it is tried again is the region's matter.
+    fn note_failure(
+        &self,
+        store: &Store,
+        batch: &mut Batch,
+        place: &str,
+        class: Delivery,
+        code: Option<i32>,
+    ) -> Result<()> {
+        store.postpone(batch, 0, &waits_for(class, code))?;
+        batch.attempts = batch.attempts.saturating_add(1);
+        batch.waits_for = Some(waits_for(class, code));
+        self.log_failure(batch, place, class, code);
+        Ok(())
+    }
+
+    /// Only what needs a person is an alert.
+    fn log_failure(&self, batch: &Batch, place: &str, class: Delivery, code: Option<i32>) {
+        let memory = self.memory.borrow();
+        let level = if matches!(class, Delivery::Hold | Delivery::Poison) { "alert" } else { "warn" };
+        let code = code.map_or_else(|| "null".to_owned(), |code| code.to_string());
+        console_error!(
+            r#"{{"level":"{level}","what":"insert_failed","region":"{}","shard":{},"sent_to":"{place}","class":"{}","table":"{}","rows":{},"attempts":{},"code":{code}}}"#,
+            memory.region,
+            memory.shard,
+            class.tag(),
+            batch.table.name(),
+            batch.rows,
+            batch.attempts.saturating_add(1),
+        );
+    }
 }
 
 /// Writes down which regions may have the batch, if that has changed.
@@ -169,37 +220,8 @@ fn set_doubt(store: &Store, batch: &mut Batch, doubt: Option<Doubt>) -> Result<(
     Ok(())
 }
 
-/// Keeps a batch that only an operator can help. True: there is nothing more to do with it now.
-fn postpone(store: &Store, batch: &Batch, class: Delivery, code: Option<i32>) -> Result<bool> {
-    let wait_ms = Backoff { failures: batch.attempts }.next_wait_ms(class, u64::from_le_bytes(random()?));
-    let next_at_ms = clock::now_ms().saturating_add(i64::try_from(wait_ms).unwrap_or(i64::MAX));
-    store.postpone(batch, next_at_ms, &waits_for(class, code))?;
-    alert(batch, class, code);
-    Ok(true)
-}
-
-/// Notes on the batch why a region did not take it; when it is tried again is the region's matter.
-fn note_failure(store: &Store, batch: &mut Batch, class: Delivery, code: Option<i32>) -> Result<()> {
-    store.postpone(batch, 0, &waits_for(class, code))?;
-    batch.attempts = batch.attempts.saturating_add(1);
-    batch.waits_for = Some(waits_for(class, code));
-    alert(batch, class, code);
-    Ok(())
-}
-
 /// For `/readyz` and metrics. Never ClickHouse's message, which may quote a visitor's data.
 fn waits_for(class: Delivery, code: Option<i32>) -> String {
     let code = code.map_or_else(|| "no code".to_owned(), |code| format!("code {code}"));
     format!("{} {code}", class.tag())
-}
-
-fn alert(batch: &Batch, class: Delivery, code: Option<i32>) {
-    let code = code.map_or_else(|| "null".to_owned(), |code| code.to_string());
-    console_error!(
-        r#"{{"level":"alert","what":"insert_failed","class":"{}","table":"{}","rows":{},"attempts":{},"code":{code}}}"#,
-        class.tag(),
-        batch.table.name(),
-        batch.rows,
-        batch.attempts.saturating_add(1),
-    );
 }

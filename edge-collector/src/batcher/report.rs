@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use collector_core::metric::{Origin, Samples};
+use collector_core::recent::WINDOW_MS;
 use serde::Serialize;
 use worker::{Response, Result};
 
@@ -26,8 +27,8 @@ struct State<'a> {
 
 impl Shard {
     /// The state; asking for it also sets a lost alarm.
-    pub(crate) async fn state(&self, region: &str) -> Result<Response> {
-        let (backlog, batches) = self.look(region).await?;
+    pub(crate) async fn state(&self, origin: Origin<'_>) -> Result<Response> {
+        let (backlog, batches) = self.look(origin).await?;
         let memory = self.memory.borrow();
         Response::from_json(&State {
             region: &memory.region,
@@ -43,7 +44,7 @@ impl Shard {
 
     /// The samples as text.
     pub(crate) async fn metrics(&self, origin: Origin<'_>) -> Result<Response> {
-        let (backlog, batches) = self.look(origin.region).await?;
+        let (backlog, batches) = self.look(origin).await?;
         let memory = self.memory.borrow();
         let mut samples = Samples::default();
         samples.push("landfall_up", origin, &[], 1);
@@ -59,9 +60,12 @@ impl Shard {
         Response::ok(samples.into_text())
     }
 
-    async fn look(&self, region: &str) -> Result<(Backlog, Vec<Batch>)> {
-        let store = self.open(region)?;
+    async fn look(&self, origin: Origin<'_>) -> Result<(Backlog, Vec<Batch>)> {
+        let store = self.open(origin)?;
         self.arm().await;
+        // No alarm comes for these when the traffic has stopped.
+        let before_ms = clock::now_ms() - WINDOW_MS;
+        store.atomically(move |store| store.drop_delivered(before_ms))?;
         let open: Vec<Open> = self.memory.borrow().events.into_iter().collect();
         Ok((store.backlog(&open)?, store.batches()?))
     }

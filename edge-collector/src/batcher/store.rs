@@ -308,6 +308,14 @@ impl Store {
         Ok(())
     }
 
+    /// How many batches wait, and their bytes.
+    pub(crate) fn waiting(&self) -> Result<(i64, i64)> {
+        let cursor =
+            self.sql.exec("SELECT count(), coalesce(sum(bytes), 0) FROM segments WHERE token IS NOT NULL", None)?;
+        let row = cursor.raw().next().transpose()?.unwrap_or_default();
+        Ok((integer(row.first())?, integer(row.get(1))?))
+    }
+
     /// When the first batch may be tried.
     pub(crate) fn next_attempt_at_ms(&self) -> Result<Option<i64>> {
         let cursor = self.sql.exec("SELECT min(next_attempt_at_ms) FROM segments WHERE token IS NOT NULL", None)?;
@@ -325,9 +333,9 @@ impl Store {
         Ok(())
     }
 
-    /// Drops delivered segments whose ids need not be known any more, a few at a time.
+    /// Drops delivered segments whose ids need not be known any more, some at a time.
     pub(crate) fn drop_delivered(&self, before_ms: i64) -> Result<()> {
-        let query = "SELECT id FROM (SELECT id, at_ms FROM delivered ORDER BY id LIMIT 20) WHERE at_ms < ?";
+        let query = "SELECT id FROM (SELECT id, at_ms FROM delivered ORDER BY id LIMIT 200) WHERE at_ms < ?";
         let cursor = self.sql.exec(query, vec![number(before_ms)?])?;
         let segments: Vec<i64> = cursor.raw().map(|row| integer(row?.first())).collect::<Result<_>>()?;
         for segment in segments {
