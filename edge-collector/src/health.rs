@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use collector_core::filter;
 use collector_core::metric::{self, Origin, Samples};
-use serde::{Deserialize, Serialize};
-use serde_json::value::{RawValue, to_raw_value};
+use collector_core::readiness::State;
+use serde::Serialize;
 use worker::{Env, Error, Headers, Method, Request, Response, Result, console_error, console_log};
 
 use crate::append;
@@ -15,28 +15,19 @@ use crate::config::{Config, Endpoint};
 #[derive(Serialize)]
 struct Readiness<'a> {
     is_ready: bool,
-    regions: BTreeMap<&'a str, Box<RawValue>>,
+    regions: BTreeMap<&'a str, State>,
 }
 
-/// What `/readyz` reads of a Batcher's state.
-#[derive(Deserialize)]
-struct Accepting {
-    is_accepting: bool,
-}
-
-/// In place of the state of a Batcher that does not answer.
-#[derive(Serialize)]
-struct Silent {
-    error: String,
-}
-
-/// 200 with the state of each region's first Batcher; 503 if one cannot be reached or has too much waiting.
+/// 200 with the state of each region, all its Batchers together; 503 if one cannot be reached or has too much waiting.
 pub(crate) async fn readyz(env: &Env, config: &Config) -> Result<Response> {
     let mut readiness = Readiness { is_ready: true, regions: BTreeMap::new() };
     for endpoint in config.endpoints() {
-        let state = shard_state(env, endpoint, 0).await?;
-        readiness.is_ready &= serde_json::from_str(state.get()).is_ok_and(|Accepting { is_accepting }| is_accepting);
-        readiness.regions.insert(&endpoint.name, state);
+        let mut all = shard_state(env, endpoint, 0).await;
+        for shard in 1..endpoint.shards {
+            all = all.and(shard_state(env, endpoint, shard).await);
+        }
+        readiness.is_ready &= all.is_accepting;
+        readiness.regions.insert(&endpoint.name, all);
     }
     let status = if readiness.is_ready { 200 } else { 503 };
     Ok(Response::from_json(&readiness)?.with_status(status))
@@ -47,18 +38,21 @@ pub(crate) async fn sweep(env: &Env) -> Result<()> {
     let config = Config::of(env)?;
     for endpoint in config.endpoints() {
         for shard in 0..endpoint.shards {
-            // One that cannot be reached must not keep the others from being asked.
-            let state = shard_state(env, endpoint, shard).await?;
-            console_log!(r#"{{"what":"batcher_state","shard":{shard},"state":{state}}}"#);
+            let state = serde_json::to_string(&shard_state(env, endpoint, shard).await)?;
+            console_log!(
+                r#"{{"level":"info","what":"batcher_state","region":"{}","shard":{shard},"state":{state}}}"#,
+                endpoint.name
+            );
         }
     }
     Ok(())
 }
 
 /// What a Batcher says of itself, or why it says nothing.
-async fn shard_state(env: &Env, endpoint: &Endpoint, shard: u32) -> Result<Box<RawValue>> {
+async fn shard_state(env: &Env, endpoint: &Endpoint, shard: u32) -> State {
     let state = async { ask(env, endpoint, shard, "state").await?.json().await }.await;
-    state.or_else(|error: Error| Ok(to_raw_value(&Silent { error: error.to_string() })?))
+    // One that cannot be reached must not keep the others from being asked.
+    state.unwrap_or_else(|error: Error| State::silent(error.to_string()))
 }
 
 /// `GET /metrics`: the samples of every Batcher; one that does not answer is `landfall_up 0`.

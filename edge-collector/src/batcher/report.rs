@@ -3,27 +3,13 @@
 use std::collections::BTreeMap;
 
 use collector_core::metric::{Origin, Samples};
+use collector_core::readiness::State;
 use collector_core::recent::WINDOW_MS;
-use serde::Serialize;
 use worker::{Response, Result};
 
 use super::shard::{BACKLOG_BYTES_MAX, Shard};
 use super::store::{Backlog, Batch, Open};
 use crate::clock;
-
-/// The state of a Batcher, as `/readyz` shows it.
-#[derive(Serialize)]
-struct State<'a> {
-    region: &'a str,
-    is_accepting: bool,
-    backlog_rows: i64,
-    backlog_bytes: i64,
-    oldest_pending_seconds: u64,
-    batches: usize,
-    has_open_segment: bool,
-    /// What the first batch that failed waits for.
-    waits_for: Option<&'a str>,
-}
 
 impl Shard {
     /// The state; asking for it also sets a lost alarm.
@@ -31,14 +17,14 @@ impl Shard {
         let (backlog, batches) = self.look(origin).await?;
         let memory = self.memory.borrow();
         Response::from_json(&State {
-            region: &memory.region,
             is_accepting: backlog.bytes <= BACKLOG_BYTES_MAX,
             backlog_rows: backlog.rows,
             backlog_bytes: backlog.bytes,
             oldest_pending_seconds: age_s(&backlog),
             batches: batches.len(),
             has_open_segment: memory.events.is_some() || memory.outcomes.is_some() || memory.letters.is_some(),
-            waits_for: batches.iter().find_map(|batch| batch.waits_for.as_deref()),
+            waits_for: batches.iter().find_map(|batch| batch.waits_for.clone()),
+            error: None,
         })
     }
 

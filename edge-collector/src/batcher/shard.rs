@@ -10,7 +10,7 @@ use collector_core::insert::{MAX_BATCH_BYTES, Table};
 use collector_core::ledger::Ledger;
 use collector_core::metric::{Inserts, Origin};
 use collector_core::outcome::Outcome;
-use collector_core::recent::{MAX_IDS, RecentIds};
+use collector_core::recent::{self, MAX_IDS, RecentIds};
 use uuid::Uuid;
 use worker::{Delay, Env, Error, Response, Result, State, console_error};
 
@@ -167,12 +167,13 @@ impl Shard {
         let now_ms = clock::now_ms();
         let mut answers = Vec::with_capacity(append.lines.len());
         for line in &append.lines {
-            let is_new = memory.recent.insert(line.event_id, now_ms);
+            let key = recent::key(&line.site_id, line.event_id);
+            let is_new = memory.recent.insert(key, now_ms);
             let (taken, outcome) =
                 if is_new { (Taken::Accepted, line.outcome) } else { (Taken::Duplicate, Outcome::Duplicate) };
             memory.window.counts.add(append.minute_s, &line.site_id, outcome, 1);
             if is_new {
-                memory.window.push(line.event_id, &line.json);
+                memory.window.push(key, &line.json);
             }
             answers.push(taken);
         }
