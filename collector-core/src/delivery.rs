@@ -19,6 +19,44 @@ pub enum Delivery {
     Poison,
 }
 
+/// What an answer says of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Its class.
+    pub delivery: Delivery,
+    /// Whether the rows, or some of them, may be in the table, whatever the class: then only the same batch with the same token, in the same
+    /// region, is safe.
+    pub may_be_stored: bool,
+}
+
+impl Answer {
+    /// Reads an answer: its status, its `X-ClickHouse-Exception-Code`, whether it bears other marks of ClickHouse, and its body.
+    pub fn read(status: u16, exception_code: Option<i32>, is_from_clickhouse: bool, body: &[u8]) -> Self {
+        let delivery = match Delivery::classify(status, exception_code, body) {
+            // Some proxy's empty 200.
+            Delivery::Delivered if !is_from_clickhouse => Delivery::Hold,
+            delivery => delivery,
+        };
+        let may_be_stored = delivery == Delivery::Unknown
+            || (200..300).contains(&status)
+            || String::from_utf8_lossy(body).contains(WHILE_PUSHING_TO_VIEW);
+        Self { delivery, may_be_stored }
+    }
+
+    /// A request that got no answer.
+    pub const fn none(was_sent: bool) -> Self {
+        Self { delivery: Delivery::without_answer(was_sent), may_be_stored: was_sent }
+    }
+
+    /// No request was made: only an operator can help.
+    pub const fn not_sent() -> Self {
+        Self { delivery: Delivery::Hold, may_be_stored: false }
+    }
+}
+
+/// In the message of an INSERT whose own table is written already.
+const WHILE_PUSHING_TO_VIEW: &str = "while pushing to view";
+
 impl Delivery {
     /// The stable machine tag.
     pub const fn tag(self) -> &'static str {
@@ -48,22 +86,21 @@ impl Delivery {
         match code {
             // The table's own part is written already when a view fails: halving the batch would write its rows again. The same
             // batch with the same token repairs it, once the view is mended.
-            _ if message.contains("while pushing to view") => Self::Hold,
+            _ if message.contains(WHILE_PUSHING_TO_VIEW) => Self::Hold,
             // Too many partitions in one INSERT is a property of the batch; too many parts in the table passes.
             252 if message.contains("Too many partitions for single INSERT block") => Self::Poison,
             // A field that the table does not know is a schema that is not deployed; other incorrect data is a bad row.
             117 if message.contains("Unknown field") => Self::Hold,
-            // The server may have stored the block before it failed or gave up.
-            159 | 209 | 210 | 285 | 286 | 319 => Self::Unknown,
+            // Said before anything is written: the body was cut or damaged on its way (3, 33, 354: it was whole when it left), a read-only or
+            // overloaded server, a quota, too many parts, nobody to ask.
+            3 | 33 | 164 | 201 | 202 | 203 | 225 | 242 | 252 | 279 | 354 | 364 | 439 | 745 => Self::Retry,
             // 469 is a constraint that an operator put on the table: the row breaks it in every batch.
-            6 | 25 | 26 | 27 | 33 | 38 | 41 | 53 | 69 | 70 | 72 | 117 | 130 | 349 | 376 | 469 | 561 | 675 => {
-                Self::Poison
-            }
+            6 | 25 | 26 | 27 | 38 | 41 | 53 | 69 | 70 | 72 | 117 | 130 | 349 | 376 | 469 | 561 | 675 => Self::Poison,
             16 | 20 | 36 | 44 | 47 | 48 | 60 | 62 | 73 | 81 | 115 | 192 | 193 | 194 | 291 | 336 | 381 | 452 | 497
             | 511 | 512 | 516 => Self::Hold,
-            // 354 (inflate failed) is retried too: the gzip stream was whole when it left, so it was damaged on the way.
-            // Everything else is retried: a batch that waits is better than a batch that is lost, and the age of the oldest batch is an alert.
-            _ => Self::Retry,
+            // Time-outs, lost quorums, a full memory or disk, a code that nobody knows yet: a batch with rows of two months is two parts, and
+            // the first may be there. A batch that waits is better than a batch that is doubled, and the age of the oldest is an alert.
+            _ => Self::Unknown,
         }
     }
 
@@ -71,9 +108,11 @@ impl Delivery {
         match status {
             // An INSERT answers with an empty body; any other is an exception that came too late for the status.
             200..=299 if body.iter().all(u8::is_ascii_whitespace) => Self::Delivered,
-            200..=299 => {
-                code_in_body(body).map_or(Self::Unknown, |code| Self::of_code(code, &String::from_utf8_lossy(body)))
-            }
+            200..=299 => match code_in_body(body).map(|code| Self::of_code(code, &String::from_utf8_lossy(body))) {
+                // Too late to be sure of anything, so never to be cut or sent elsewhere at once.
+                Some(Self::Hold | Self::Poison) => Self::Hold,
+                _ => Self::Unknown,
+            },
             // No code: not ClickHouse itself. A gateway that gave up waiting says nothing about the server.
             502 | 504 | 408 | 499 => Self::Unknown,
             // Cloudflare could not reach the server, or not shake hands with it: it has seen nothing of the batch.
@@ -105,23 +144,41 @@ mod tests {
     fn a_view_that_fails_is_not_the_payloads_fault() {
         let message =
             b"Code: 6. DB::Exception: Cannot parse string: while pushing to view ecommerce.v: While executing X";
-        assert_eq!(Delivery::classify(500, Some(6), message), Hold);
+        let answer = Answer::read(500, Some(6), true, message);
+        assert_eq!(answer, Answer { delivery: Hold, may_be_stored: true }, "the table's own part is written");
     }
 
     #[test]
+    fn only_a_definite_no_leaves_no_doubt() {
+        let read = |status, code, is_from_clickhouse, body: &str| {
+            let Answer { delivery, may_be_stored } = Answer::read(status, code, is_from_clickhouse, body.as_bytes());
+            (delivery, may_be_stored)
+        };
+        assert_eq!(read(200, None, true, "").0, Delivered);
+        assert_eq!(read(200, None, false, ""), (Hold, true), "some proxy's empty 200");
+        assert_eq!(read(500, Some(202), true, "Code: 202."), (Retry, false));
+        assert_eq!(read(500, Some(159), true, "Code: 159."), (Unknown, true));
+        assert_eq!(read(404, Some(60), true, "Code: 60."), (Hold, false));
+        assert_eq!(read(200, None, true, "Code: 60."), (Hold, true), "too late to be sure");
+        assert_eq!(read(400, Some(27), true, "Code: 27."), (Poison, false));
+        assert_eq!(Answer::none(true), Answer { delivery: Unknown, may_be_stored: true });
+        assert_eq!(Answer::none(false), Answer { delivery: Retry, may_be_stored: false });
+    }
+
+    /// Every code that the reference of ClickHouse's HTTP interface lists, and some that nobody knows.
+    #[test]
     fn every_code_has_its_class() {
         for (class, codes) in [
-            (
-                Retry,
-                &[
-                    3, 107, 164, 201, 202, 203, 225, 236, 241, 242, 243, 252, 279, 354, 364, 425, 439, 499, 745, 999,
-                    1000,
-                ][..],
-            ),
+            (Retry, &[3, 33, 164, 201, 202, 203, 225, 242, 252, 279, 354, 364, 439, 745][..]),
             (Unknown, &[159, 209, 210, 285, 286, 319]),
-            (Poison, &[6, 25, 26, 27, 33, 38, 41, 53, 69, 70, 72, 117, 130, 349, 376, 561, 675]),
-            (Hold, &[16, 20, 47, 60, 62, 73, 81, 115, 192, 193, 194, 452, 497, 516]),
-            (Retry, &[1, 12_345, -1]),
+            (Unknown, &[107, 236, 241, 243, 425, 499, 999, 1000]),
+            (Unknown, &[49, 75, 76, 86, 290, 307, 321, 394, 396, 427, 472, 620, 692, 701, 1001, 1002]),
+            (Unknown, &[1, 12_345, -1]),
+            (Poison, &[6, 25, 26, 27, 38, 41, 53, 69, 70, 72, 117, 130, 349, 376, 469, 561, 675]),
+            (
+                Hold,
+                &[16, 20, 36, 44, 47, 48, 60, 62, 73, 81, 115, 192, 193, 194, 291, 336, 381, 452, 497, 511, 512, 516],
+            ),
         ] {
             for code in codes {
                 assert_eq!(of_code(*code), class, "code {code}");
@@ -155,7 +212,8 @@ mod tests {
         for (status, body, class) in [
             (200, "", Delivered),
             (200, "\r\n", Delivered),
-            (200, "\r\n__exception__\r\nabc\r\nCode: 241. DB::Exception: Memory limit exceeded", Retry),
+            (200, "\r\n__exception__\r\nabc\r\nCode: 202. DB::Exception: Too many simultaneous queries", Unknown),
+            (200, "Code: 27. DB::Exception: Cannot parse input", Hold),
             (200, "Code: 60. DB::Exception: Unknown table", Hold),
             (200, "<html>", Unknown),
             (302, "", Hold),

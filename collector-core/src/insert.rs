@@ -27,11 +27,16 @@ const SETTINGS: &[(&str, &str)] = &[
     // The Batcher has batched already; the server's queue would only split token from batch.
     ("async_insert", "0"),
     ("insert_deduplicate", "1"),
+    ("deduplicate_insert", "enable"),
     // A retry after a half-done INSERT must not count twice in the views.
     ("deduplicate_blocks_in_dependent_materialized_views", "1"),
     ("materialized_views_ignore_errors", "0"),
     // One parser makes one block: the batch is inserted whole or not at all, and its token names all of it.
     ("input_format_parallel_parsing", "0"),
+    // Both hold far more than a batch.
+    ("max_insert_block_size", "1048576"),
+    ("min_insert_block_size_rows", "1048576"),
+    ("min_insert_block_size_bytes", "268435456"),
     ("input_format_allow_errors_num", "0"),
     ("input_format_allow_errors_ratio", "0"),
     // A field without its column is a schema that is not deployed: an error, not a silent loss.
@@ -167,9 +172,13 @@ mod tests {
         http://127.0.0.1:8123/?query=INSERT%20INTO%20ecommerce.collector_outcomes%20%28minute%2C%20site_id%2C%20collector_region%2C%20outcome%2C%20reason%2C%20count%29%20FORMAT%20JSONEachRow
         &async_insert=0
         &insert_deduplicate=1
+        &deduplicate_insert=enable
         &deduplicate_blocks_in_dependent_materialized_views=1
         &materialized_views_ignore_errors=0
         &input_format_parallel_parsing=0
+        &max_insert_block_size=1048576
+        &min_insert_block_size_rows=1048576
+        &min_insert_block_size_bytes=268435456
         &input_format_allow_errors_num=0
         &input_format_allow_errors_ratio=0
         &input_format_skip_unknown_fields=0

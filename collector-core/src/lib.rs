@@ -68,4 +68,5 @@ pub mod delivery;
 pub mod failover;
 pub mod insert;
 pub mod metric;
+pub mod readiness;
 pub mod retry;

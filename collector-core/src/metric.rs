@@ -36,7 +36,7 @@ const METRICS: &[Metric] = &[
 ];
 
 /// Where a sample comes from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Origin<'a> {
     /// The region of the Batcher.
     pub region: &'a str,

@@ -1,6 +1,6 @@
 //! The ids that were stored a short time ago.
 //!
-//! In scope: a window bounded in time and number, in which an id is found. Out of scope: duplicates beyond it (a query by `event_id` finds them).
+//! In scope: a window bounded in time and number, in which an id of a site is found. Out of scope: duplicates beyond it (a query by `event_id` finds them).
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -11,6 +11,15 @@ pub const WINDOW_MS: i64 = 10 * 60 * 1_000;
 
 /// The most ids remembered, about 5 MB; many Batchers may share one isolate of 128 MB.
 pub const MAX_IDS: usize = 100_000;
+
+/// What is remembered of an event: its id, mixed with its site, because ids are the site's own matter and two sites may use the same.
+pub fn key(site_id: &str, event_id: Uuid) -> Uuid {
+    // FNV-1a with 128 bits: sites are few and their names not chosen against each other.
+    const BASIS: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
+    const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
+    let site = site_id.bytes().fold(BASIS, |hash, byte| (hash ^ u128::from(byte)).wrapping_mul(PRIME));
+    Uuid::from_u128(site ^ event_id.as_u128())
+}
 
 /// A bounded window of ids.
 #[derive(Clone, Debug, Default)]
@@ -72,6 +81,14 @@ mod tests {
 
     fn id(number: u128) -> Uuid {
         Uuid::from_u128(number)
+    }
+
+    #[test]
+    fn two_sites_may_use_the_same_id() {
+        assert_eq!(key("demo", id(7)), key("demo", id(7)));
+        assert_ne!(key("demo", id(7)), key("shopx", id(7)));
+        assert_ne!(key("demo", id(7)), key("demo", id(8)));
+        assert_ne!(key("ab", id(7)), key("ba", id(7)));
     }
 
     #[test]

@@ -128,7 +128,8 @@ pub(crate) async fn count(env: &Env, config: &Config, counts: Ledger) {
 async fn send(env: &Env, endpoint: &Endpoint, shard: u32, frame: &[u8], lines: usize) -> Result<Said> {
     let mut init = RequestInit::new();
     init.with_method(Method::Post).with_body(Some(Uint8Array::from(frame).into()));
-    let request = Request::new_with_init(&format!("https://batcher/append?region={}", endpoint.name), &init)?;
+    let request =
+        Request::new_with_init(&format!("https://batcher/append?region={}&shard={shard}", endpoint.name), &init)?;
     match batcher(env, endpoint, shard)?.fetch_with_request(request).await {
         Ok(mut response) if response.status_code() == 200 => {
             let answer = response.bytes().await?;

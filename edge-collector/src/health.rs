@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use collector_core::filter;
 use collector_core::metric::{self, Origin, Samples};
-use serde::{Deserialize, Serialize};
-use serde_json::value::{RawValue, to_raw_value};
+use collector_core::readiness::State;
+use serde::Serialize;
 use worker::{Env, Error, Headers, Method, Request, Response, Result, console_error, console_log};
 
 use crate::config::{Config, Endpoint};
@@ -15,35 +15,32 @@ use crate::{append, site_cache};
 #[derive(Serialize)]
 struct Readiness<'a> {
     is_ready: bool,
-    regions: BTreeMap<&'a str, Box<RawValue>>,
+    regions: BTreeMap<&'a str, State>,
     /// Why the sites cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
-    sites: Option<Silent>,
+    sites: Option<Unreadable>,
 }
 
-/// What `/readyz` reads of a Batcher's state.
-#[derive(Deserialize)]
-struct Accepting {
-    is_accepting: bool,
-}
-
-/// In place of what an object would say that does not answer.
+/// In place of what the Registry would say.
 #[derive(Serialize)]
-struct Silent {
+struct Unreadable {
     error: String,
 }
 
-/// 200 with the state of each region's first Batcher; 503 if one cannot be reached or has too much waiting, or if the sites cannot be read.
+/// 200 with the state of each region, all its Batchers together; 503 if one cannot be reached or has too much waiting, or if the sites cannot be read.
 pub(crate) async fn readyz(env: &Env, config: &Config) -> Result<Response> {
     let mut readiness = Readiness { is_ready: true, regions: BTreeMap::new(), sites: None };
     for endpoint in config.endpoints() {
-        let state = shard_state(env, endpoint, 0).await?;
-        readiness.is_ready &= serde_json::from_str(state.get()).is_ok_and(|Accepting { is_accepting }| is_accepting);
-        readiness.regions.insert(&endpoint.name, state);
+        let mut all = shard_state(env, endpoint, 0).await;
+        for shard in 1..endpoint.shards {
+            all = all.and(shard_state(env, endpoint, shard).await);
+        }
+        readiness.is_ready &= all.is_accepting;
+        readiness.regions.insert(&endpoint.name, all);
     }
     if let Err(error) = site_cache::ask(env, Method::Get, "/", None).await {
         readiness.is_ready = false;
-        readiness.sites = Some(Silent { error: error.to_string() });
+        readiness.sites = Some(Unreadable { error: error.to_string() });
     }
     let status = if readiness.is_ready { 200 } else { 503 };
     Ok(Response::from_json(&readiness)?.with_status(status))
@@ -57,18 +54,21 @@ pub(crate) async fn sweep(env: &Env) -> Result<()> {
     }
     for endpoint in config.endpoints() {
         for shard in 0..endpoint.shards {
-            // One that cannot be reached must not keep the others from being asked.
-            let state = shard_state(env, endpoint, shard).await?;
-            console_log!(r#"{{"what":"batcher_state","shard":{shard},"state":{state}}}"#);
+            let state = serde_json::to_string(&shard_state(env, endpoint, shard).await)?;
+            console_log!(
+                r#"{{"level":"info","what":"batcher_state","region":"{}","shard":{shard},"state":{state}}}"#,
+                endpoint.name
+            );
         }
     }
     Ok(())
 }
 
 /// What a Batcher says of itself, or why it says nothing.
-async fn shard_state(env: &Env, endpoint: &Endpoint, shard: u32) -> Result<Box<RawValue>> {
+async fn shard_state(env: &Env, endpoint: &Endpoint, shard: u32) -> State {
     let state = async { ask(env, endpoint, shard, "state").await?.json().await }.await;
-    state.or_else(|error: Error| Ok(to_raw_value(&Silent { error: error.to_string() })?))
+    // One that cannot be reached must not keep the others from being asked.
+    state.unwrap_or_else(|error: Error| State::silent(error.to_string()))
 }
 
 /// `GET /metrics`: the samples of every Batcher; one that does not answer is `landfall_up 0`.

@@ -1,6 +1,6 @@
 //! Sends an INSERT. In scope: the request, its deadline, reading the answer to its end. Out of scope: what the answer means.
 
-use collector_core::delivery::Delivery;
+use collector_core::delivery;
 use collector_core::insert::Insert;
 use js_sys::Uint8Array;
 use worker::{AbortSignal, Fetch, Headers, Method, Request, RequestInit, RequestRedirect, Response, Result};
@@ -14,7 +14,7 @@ const MESSAGE_BYTES_MAX: usize = 500;
 
 /// What an attempt brought.
 pub(crate) struct Answer {
-    pub(crate) delivery: Delivery,
+    pub(crate) meaning: delivery::Answer,
     /// `X-ClickHouse-Exception-Code`
     pub(crate) code: Option<i32>,
     /// The start of the answer's body, or of the error.
@@ -27,7 +27,7 @@ pub(crate) async fn send(insert: Insert) -> Answer {
         Ok(answer) => answer,
         // The runtime does not say how far the request got, so it may have arrived.
         Err(error) => {
-            Answer { delivery: Delivery::without_answer(true), code: None, message: shorten(&error.to_string()) }
+            Answer { meaning: delivery::Answer::none(true), code: None, message: shorten(&error.to_string()) }
         }
     }
 }
@@ -41,9 +41,10 @@ async fn ping(url: &str) -> Result<bool> {
     let request = Request::new(&format!("{}/ping", url.trim_end_matches('/')), Method::Get)?;
     let signal = AbortSignal::from(web_sys::AbortSignal::timeout_with_u32(PING_MS_MAX));
     let mut response = Fetch::Request(request).send_with_signal(&signal).await?;
-    // An unread body would hold the connection. Whatever it says: somebody is there, and the batch will hear the truth.
+    // An unread body would hold the connection.
     response.bytes().await?;
-    Ok(true)
+    // Whatever ClickHouse says, the batch will hear the truth; a gateway in front of it that says 502 has not found it.
+    Ok(response.status_code() < 500)
 }
 
 async fn attempt(insert: Insert) -> Result<Answer> {
@@ -66,12 +67,8 @@ async fn attempt(insert: Insert) -> Result<Answer> {
     let is_from_clickhouse =
         response.headers().has("X-ClickHouse-Summary")? || response.headers().has("X-ClickHouse-Query-Id")?;
     let body = response.bytes().await?;
-    let mut delivery = Delivery::classify(response.status_code(), code, &body);
-    if delivery == Delivery::Delivered && !is_from_clickhouse {
-        // Some proxy's empty 200. If ClickHouse did store the batch, its token keeps the next attempt from doubling it.
-        delivery = Delivery::Hold;
-    }
-    Ok(Answer { delivery, code, message: shorten(&String::from_utf8_lossy(&body)) })
+    let meaning = delivery::Answer::read(response.status_code(), code, is_from_clickhouse, &body);
+    Ok(Answer { meaning, code, message: shorten(&String::from_utf8_lossy(&body)) })
 }
 
 fn shorten(text: &str) -> String {

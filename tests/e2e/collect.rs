@@ -110,7 +110,12 @@ fn a_repeated_event_id_is_a_duplicate(lab: &mut Lab) -> Result<()> {
     ensure!(answer.outcomes()? == ["accepted", "duplicate"], "{answer:?}");
     let again = lab::send(stack, &json!({"site": "demo", "events": [event]}))?;
     ensure!(again.status == 202 && again.outcomes()? == ["duplicate"], "{again:?}");
-    lab::expect_events(stack, &format!("event_id = '{id}'"), 1, 10)
+    // Ids are each site's own matter.
+    lab::put_site(stack, &json!({"id": "same-ids", "domains": ["shop.example"]}))?;
+    let other = lab::send(stack, &json!({"site": "same-ids", "events": [event]}))?;
+    ensure!(other.outcomes()? == ["accepted"], "{other:?}");
+    lab::expect_events(stack, &format!("event_id = '{id}' AND site_id = 'demo'"), 1, 10)?;
+    lab::expect_events(stack, &format!("event_id = '{id}' AND site_id = 'same-ids'"), 1, 10)
 }
 
 fn an_invalid_event_names_its_reason_and_field(lab: &mut Lab) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use anyhow::{Result, ensure};
 use serde_json::json;
+use xtask::chaos::clock::Clock;
 use xtask::stack::Stack;
 use xtask::stack::process::Stop;
 
@@ -25,8 +26,11 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
         "a_region_that_is_down_is_passed_over_where_the_site_permits",
         a_region_that_is_down_is_passed_over_where_the_site_permits,
     ),
+    ("rows_that_two_regions_may_have_are_booked_as_such", rows_that_two_regions_may_have_are_booked_as_such),
 ];
 
+/// Longer than a batch waits for the region that may have it.
+const FAILOVER_AFTER_S: i64 = 6 * 60;
 /// How long an outage may still be felt after it ended: the longest retry delay, and the start of ClickHouse.
 const RECOVERY_S: u64 = 90;
 
@@ -212,8 +216,7 @@ fn a_region_that_is_down_is_passed_over_where_the_site_permits(lab: &mut Lab) ->
         }
         Ok(())
     };
-    let index = |region: &str| stack.file.clickhouse.iter().position(|endpoint| endpoint.region == region);
-    let (eu, us) = (index("eu").expect("a region eu"), index("us").expect("a region us"));
+    let (eu, us) = (position(stack, "eu"), position(stack, "us"));
     stack.stop_clickhouse(eu, Stop::Kill)?;
     let mut sent = 0;
     let count = |stack: &Stack, region: usize, site: &str| -> Result<u64> {
@@ -237,6 +240,70 @@ fn a_region_that_is_down_is_passed_over_where_the_site_permits(lab: &mut Lab) ->
         ensure!(found == format!("{moved},0,0"), "expected {moved} elsewhere and nothing open, found {found}");
         Ok(Some(()))
     })
+}
+
+/// A view fails in Europe: the rows are in the table, and the answer is an error. Then Europe dies for longer than a batch waits for it. The rows
+/// are in both regions then, and the books say that they may be.
+fn rows_that_two_regions_may_have_are_booked_as_such(lab: &mut Lab) -> Result<()> {
+    let stack = lab.stack()?;
+    let clock = Clock::build(&stack.layout.dir)?;
+    set_clock(stack, Some(&clock))?;
+    lab::put_site(stack, &json!({"id": "twice", "domains": ["shop.example"], "regions": ["eu", "us"]}))?;
+    let (eu, us) = (position(stack, "eu"), position(stack, "us"));
+    let view = "CREATE MATERIALIZED VIEW ecommerce.broken_view TO ecommerce.broken_target DEFINER = CURRENT_USER SQL SECURITY DEFINER AS \
+         SELECT toUInt8(toDecimal32(page_path, 2)) AS n FROM ecommerce.events";
+    stack.file.clickhouse[eu].query("CREATE TABLE ecommerce.broken_target (n UInt8) ENGINE = Null")?;
+    stack.file.clickhouse[eu].query(view)?;
+    let moved = move_unheard(stack, &clock, eu, us);
+    stack.start_clickhouse(eu)?;
+    stack.file.clickhouse[eu].query("DROP VIEW IF EXISTS ecommerce.broken_view")?;
+    stack.file.clickhouse[eu].query("DROP TABLE IF EXISTS ecommerce.broken_target")?;
+    let booked = moved.and_then(|()| expect_possible_duplicates(stack, eu));
+    set_clock(stack, None)?;
+    booked
+}
+
+const UNHEARD: usize = 4;
+
+fn move_unheard(stack: &mut Stack, clock: &Clock, eu: usize, us: usize) -> Result<()> {
+    let run = lab::event_id();
+    let events =
+        vec![json!({"event_type": "page_view", "page_url": "https://shop.example/", "session_id": run}); UNHEARD];
+    let german = [("CF-Blob", r#"{"country":"DE","continent":"EU","latitude":"50.1","longitude":"8.7"}"#)];
+    let beacon = json!({"site": "twice", "events": events}).to_string();
+    let answer = lab::post(stack, "/v1/events", beacon.as_bytes(), &german)?;
+    ensure!(answer.outcomes()? == ["accepted"; UNHEARD], "{answer:?}");
+    parked(stack)?;
+    let count = |stack: &Stack, region: usize| {
+        stack.file.clickhouse[region].query(&format!("SELECT count() FROM ecommerce.events WHERE session_id = '{run}'"))
+    };
+    let stored = count(stack, eu)?;
+    ensure!(stored == UNHEARD.to_string(), "expected the rows in the table behind the view, found {stored}");
+    stack.stop_clickhouse(eu, Stop::Kill)?;
+    clock.set_offset(FAILOVER_AFTER_S)?;
+    lab::wait_for("the rows in the other region", RECOVERY_S, || {
+        Ok((count(stack, us)? == UNHEARD.to_string()).then_some(()))
+    })
+}
+
+fn expect_possible_duplicates(stack: &Stack, eu: usize) -> Result<()> {
+    lab::wait_for("the books to know of the second copies", RECOVERY_S, || {
+        let sql = "SELECT reason, sum(count) FROM ecommerce.collector_outcomes WHERE site_id = 'twice' AND outcome = 'inserted' GROUP BY ALL FORMAT CSV";
+        let found = stack.file.clickhouse[eu].query(sql)?;
+        ensure!(found == format!("\"possible_duplicate\",{UNHEARD}"), "found {found:?}");
+        Ok(Some(()))
+    })
+}
+
+/// Gives the collector a clock that can be moved, or takes it away.
+fn set_clock(stack: &mut Stack, clock: Option<&Clock>) -> Result<()> {
+    stack.layout.surroundings.workerd_variables = clock.map(Clock::variables).unwrap_or_default();
+    stack.stop_workerd(Stop::Clean)?;
+    stack.start_workerd()
+}
+
+fn position(stack: &Stack, region: &str) -> usize {
+    stack.file.clickhouse.iter().position(|endpoint| endpoint.region == region).expect("a region of the stack")
 }
 
 fn stop_all(stack: &mut Stack, how: Stop) -> Result<()> {

@@ -5,7 +5,7 @@
 use std::rc::Rc;
 
 use collector_core::append;
-use collector_core::delivery::Delivery;
+use collector_core::delivery::{self, Delivery};
 use collector_core::failover::{self, Doubt};
 use collector_core::insert::{self, Insert, Table};
 use collector_core::ledger::Ledger;
@@ -20,22 +20,37 @@ use super::store::{Batch, Store};
 use crate::config::{Config, Endpoint};
 use crate::{clock, fault_point, sink};
 
+/// What one alarm did with a batch.
+pub(super) enum Step {
+    /// It was sent somewhere, whatever the answer.
+    Sent,
+    /// Nobody takes it now.
+    Waited,
+}
+
 impl Shard {
     /// Sends one batch to the first region that may have it and takes it. If none does now, the batch waits.
-    pub(super) async fn send_batch(&self, store: &Rc<Store>, batch: &Batch) -> Result<()> {
+    pub(super) async fn send_batch(&self, store: &Rc<Store>, batch: &Batch) -> Result<Step> {
         let mut batch = batch.clone();
-        let mut places = vec![self.memory.borrow().region.clone()];
+        let mut step = Step::Waited;
+        let home = self.memory.borrow().region.clone();
+        let is_perhaps_elsewhere = batch.doubt.as_ref().is_some_and(|doubt| !doubt.is_only(&home));
+        let mut places = vec![home];
         let mut has_looked_further = batch.table != Table::Events;
         loop {
             let now_ms = clock::now_ms();
-            let place = {
+            // A region that may have it comes before home, so it must be among the places from the start.
+            let place = if is_perhaps_elsewhere && !has_looked_further {
+                None
+            } else {
                 let health = &self.memory.borrow().health;
                 failover::choose(&places, batch.doubt.as_ref(), health, now_ms).map(str::to_owned)
             };
             match place {
                 Some(place) => {
+                    step = Step::Sent;
                     if self.try_place(store, &mut batch, &place).await? {
-                        return Ok(());
+                        return Ok(step);
                     }
                 }
                 // Only now: most batches never need to know where else they may be.
@@ -44,12 +59,12 @@ impl Shard {
                     match self.other_places(store, &batch).await? {
                         Some(others) => places.extend(others),
                         // Its rows may not all be in the same regions: its parts come next.
-                        None => return Ok(()),
+                        None => return Ok(step),
                     }
                 }
                 None => {
                     self.wait_for(&places, &batch, now_ms);
-                    return Ok(());
+                    return Ok(step);
                 }
             }
         }
@@ -61,64 +76,54 @@ impl Shard {
         let Some(endpoint) = config.endpoint(place) else {
             // The operator's to mend: the batch waits, and says for what.
             console_error!("batcher: expected region {place:?} in REGIONS");
-            return postpone(store, batch, Delivery::Hold, None);
+            return self.postpone(store, batch, place, Delivery::Hold, None);
         };
         let is_trusted = self.memory.borrow().health.is_trusted(place, clock::now_ms());
         if !is_trusted && !sink::is_reachable(&endpoint.url).await {
             self.close(place, Delivery::Retry)?;
             if batch.waits_for.is_none() {
-                note_failure(store, batch, Delivery::Retry, None)?;
+                self.note_failure(store, batch, place, Delivery::Retry, None)?;
             }
             return Ok(false);
         }
         fault_point::reached(&self.env, "region-asked").await;
-        let is_first_doubt = batch.doubt.is_none();
-        // What never failed and was sent home is put in doubt after a restart; all else is written down before it is sent, because if the
-        // object dies in between, nobody else knows where the batch went.
-        let is_usual = is_trusted && batch.attempts == 0 && place == self.memory.borrow().region;
-        if is_first_doubt && !is_usual {
-            doubt(store, batch, place)?;
+        let before = batch.doubt.clone();
+        // Because if the object dies in between, nobody else knows where the batch went: also if it is the second region.
+        let is_trusted_home = is_trusted && place == self.memory.borrow().region;
+        if !failover::is_usual(before.as_ref(), batch.attempts, is_trusted_home) {
+            set_doubt(store, batch, Some(Doubt::with(before.as_ref(), place, clock::now_ms())))?;
         }
         fault_point::reached(&self.env, "doubt-written").await;
         let started_ms = clock::now_ms();
         let answer = self.attempt(store, batch, endpoint).await.unwrap_or_else(|error| {
             console_error!("batcher: {error}");
-            sink::Answer { delivery: Delivery::Hold, code: None, message: String::new() }
+            sink::Answer { meaning: delivery::Answer::not_sent(), code: None, message: String::new() }
         });
         fault_point::reached(&self.env, "answer-read").await;
+        let class = answer.meaning.delivery;
         let took_ms = clock::now_ms().saturating_sub(started_ms).max(0).unsigned_abs();
-        self.memory.borrow_mut().inserts.note(answer.delivery, took_ms, batch.rows.unsigned_abs());
-        if answer.delivery != Delivery::Unknown
-            && answer.delivery != Delivery::Delivered
-            && is_first_doubt
-            && batch.doubt.is_some()
-        {
-            store.trust(batch)?;
-            batch.doubt = None;
+        self.memory.borrow_mut().inserts.note(class, took_ms, batch.rows.unsigned_abs());
+        if class != Delivery::Delivered {
+            set_doubt(store, batch, Doubt::after(before.as_ref(), place, answer.meaning, clock::now_ms()))?;
         }
-        match answer.delivery {
+        match class {
             Delivery::Delivered => {
                 self.memory.borrow_mut().health.succeed(place, clock::now_ms());
                 self.finish(store, batch, place)?;
                 fault_point::reached(&self.env, "batch-finished").await;
                 Ok(true)
             }
-            Delivery::Poison if batch.table == Table::Events => {
+            // Elsewhere it may be stored whole: cut, it would be stored twice. Then that region decides, by the token.
+            Delivery::Poison if batch.table == Table::Events && batch.doubt.is_none() => {
                 self.take_apart(store, batch, &answer)?;
                 Ok(true)
             }
-            Delivery::Retry => {
-                self.close(place, Delivery::Retry)?;
-                note_failure(store, batch, Delivery::Retry, answer.code)?;
+            Delivery::Retry | Delivery::Unknown => {
+                self.close(place, class)?;
+                self.note_failure(store, batch, place, class, answer.code)?;
                 Ok(false)
             }
-            Delivery::Unknown => {
-                doubt(store, batch, place)?;
-                self.close(place, Delivery::Unknown)?;
-                note_failure(store, batch, Delivery::Unknown, answer.code)?;
-                Ok(false)
-            }
-            class @ (Delivery::Hold | Delivery::Poison) => postpone(store, batch, class, answer.code),
+            Delivery::Hold | Delivery::Poison => self.postpone(store, batch, place, class, answer.code),
         }
     }
 
@@ -134,7 +139,7 @@ impl Shard {
     /// The batch is in ClickHouse: it is done, and its rows are booked.
     fn finish(&self, store: &Rc<Store>, batch: &Batch, place: &str) -> Result<()> {
         let is_home = place == self.memory.borrow().region;
-        let is_doubtful = batch.doubt.as_ref().is_some_and(|doubt| doubt.region != place);
+        let is_doubtful = batch.doubt.as_ref().is_some_and(|doubt| !doubt.is_only(place));
         let fate = match batch.table {
             Table::Events if is_doubtful => Some(Fate::Inserted(Some(ElsewhereReason::PossibleDuplicate))),
             Table::Events if !is_home => Some(Fate::Inserted(Some(ElsewhereReason::Failover))),
@@ -163,31 +168,55 @@ impl Shard {
         let body = insert::compress([store.lines(batch)?.as_slice()]);
         Ok(sink::send(Insert::new(&endpoint, batch.table, token, body)).await)
     }
+
+    /// Keeps a batch that only an operator can help. True: there is nothing more to do with it now.
+    fn postpone(&self, store: &Store, batch: &Batch, place: &str, class: Delivery, code: Option<i32>) -> Result<bool> {
+        let wait_ms = Backoff { failures: batch.attempts }.next_wait_ms(class, u64::from_le_bytes(random()?));
+        let next_at_ms = clock::now_ms().saturating_add(i64::try_from(wait_ms).unwrap_or(i64::MAX));
+        store.postpone(batch, next_at_ms, &waits_for(class, code))?;
+        self.log_failure(batch, place, class, code);
+        Ok(true)
+    }
+
+    /// Notes on the batch why a region did not take it; when it is tried again is the region's matter.
+    fn note_failure(
+        &self,
+        store: &Store,
+        batch: &mut Batch,
+        place: &str,
+        class: Delivery,
+        code: Option<i32>,
+    ) -> Result<()> {
+        store.postpone(batch, 0, &waits_for(class, code))?;
+        batch.attempts = batch.attempts.saturating_add(1);
+        batch.waits_for = Some(waits_for(class, code));
+        self.log_failure(batch, place, class, code);
+        Ok(())
+    }
+
+    /// Only what needs a person is an alert.
+    fn log_failure(&self, batch: &Batch, place: &str, class: Delivery, code: Option<i32>) {
+        let memory = self.memory.borrow();
+        let level = if matches!(class, Delivery::Hold | Delivery::Poison) { "alert" } else { "warn" };
+        let code = code.map_or_else(|| "null".to_owned(), |code| code.to_string());
+        console_error!(
+            r#"{{"level":"{level}","what":"insert_failed","region":"{}","shard":{},"sent_to":"{place}","class":"{}","table":"{}","rows":{},"attempts":{},"code":{code}}}"#,
+            memory.region,
+            memory.shard,
+            class.tag(),
+            batch.table.name(),
+            batch.rows,
+            batch.attempts.saturating_add(1),
+        );
+    }
 }
 
-/// From now on a region may have the batch.
-fn doubt(store: &Store, batch: &mut Batch, place: &str) -> Result<()> {
-    let doubt = Doubt { region: place.to_owned(), since_ms: clock::now_ms() };
-    store.doubt(batch, &doubt)?;
-    batch.doubt.get_or_insert(doubt);
-    Ok(())
-}
-
-/// Keeps a batch that only an operator can help. True: there is nothing more to do with it now.
-fn postpone(store: &Store, batch: &Batch, class: Delivery, code: Option<i32>) -> Result<bool> {
-    let wait_ms = Backoff { failures: batch.attempts }.next_wait_ms(class, u64::from_le_bytes(random()?));
-    let next_at_ms = clock::now_ms().saturating_add(i64::try_from(wait_ms).unwrap_or(i64::MAX));
-    store.postpone(batch, next_at_ms, &waits_for(class, code))?;
-    alert(batch, class, code);
-    Ok(true)
-}
-
-/// Notes on the batch why a region did not take it; when it is tried again is the region's matter.
-fn note_failure(store: &Store, batch: &mut Batch, class: Delivery, code: Option<i32>) -> Result<()> {
-    store.postpone(batch, 0, &waits_for(class, code))?;
-    batch.attempts = batch.attempts.saturating_add(1);
-    batch.waits_for = Some(waits_for(class, code));
-    alert(batch, class, code);
+/// Writes down which regions may have the batch, if that has changed.
+fn set_doubt(store: &Store, batch: &mut Batch, doubt: Option<Doubt>) -> Result<()> {
+    if batch.doubt != doubt {
+        store.set_doubt(batch, doubt.as_ref())?;
+        batch.doubt = doubt;
+    }
     Ok(())
 }
 
@@ -195,15 +224,4 @@ fn note_failure(store: &Store, batch: &mut Batch, class: Delivery, code: Option<
 fn waits_for(class: Delivery, code: Option<i32>) -> String {
     let code = code.map_or_else(|| "no code".to_owned(), |code| format!("code {code}"));
     format!("{} {code}", class.tag())
-}
-
-fn alert(batch: &Batch, class: Delivery, code: Option<i32>) {
-    let code = code.map_or_else(|| "null".to_owned(), |code| code.to_string());
-    console_error!(
-        r#"{{"level":"alert","what":"insert_failed","class":"{}","table":"{}","rows":{},"attempts":{},"code":{code}}}"#,
-        class.tag(),
-        batch.table.name(),
-        batch.rows,
-        batch.attempts.saturating_add(1),
-    );
 }

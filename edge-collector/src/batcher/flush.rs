@@ -6,21 +6,27 @@ use std::rc::Rc;
 use collector_core::failover;
 use collector_core::insert::Table;
 use collector_core::ledger::Ledger;
+use collector_core::metric::Origin;
 use collector_core::recent::WINDOW_MS;
 use uuid::Builder;
-use worker::{Error, Result};
+use worker::{Error, Result, console_error};
 
-use super::shard::{FLUSH_MS, OUTCOMES_FLUSH_MS, Shard, encode_counts};
+use super::deliver::Step;
+use super::shard::{OUTCOMES_FLUSH_MS, Shard, encode_counts};
 use super::store::{Batch, Commit, Open, Store};
 use crate::{clock, fault_point};
 
 /// How long one alarm goes on sending; then it makes way and is set again. The platform allows 15 minutes.
 const ALARM_MS_MAX: i64 = 120_000;
+/// How much one alarm sends: the clock stands still between two answers, and an alarm has 30 s of CPU.
+const ALARM_BYTES_MAX: i64 = 64 << 20;
+/// How many batches one alarm sends.
+const ALARM_BATCHES_MAX: usize = 500;
 
 impl Shard {
     /// Freezes what is old enough, sends what is frozen, and sets the next alarm.
     pub(crate) async fn flush(&self) -> Result<()> {
-        let store = self.open("")?;
+        let store = self.open(Origin::default())?;
         self.memory.borrow_mut().alarm_at_ms = None;
         let started_ms = clock::now_ms();
         fault_point::reached(&self.env, "flush-begun").await;
@@ -35,8 +41,11 @@ impl Shard {
     }
 
     fn freeze_due(&self, now_ms: i64) -> Result<()> {
-        let events = self.memory.borrow().events;
-        if events.is_some_and(|open| is_old(open, FLUSH_MS, now_ms)) {
+        let (events, freeze_ms) = {
+            let memory = self.memory.borrow();
+            (memory.events, memory.freeze_ms())
+        };
+        if events.is_some_and(|open| is_old(open, freeze_ms, now_ms)) {
             self.freeze_events()?;
         }
         // Only now: freezing events adds to the outcomes.
@@ -44,11 +53,11 @@ impl Shard {
             let memory = self.memory.borrow();
             (memory.outcomes, memory.letters)
         };
-        if let Some(open) = outcomes.filter(|open| is_old(*open, OUTCOMES_FLUSH_MS, now_ms)) {
+        if let Some(open) = outcomes.filter(|open| is_old(*open, freeze_ms.max(OUTCOMES_FLUSH_MS), now_ms)) {
             freeze(&*self.store()?, open, &mint_token()?)?;
             self.memory.borrow_mut().outcomes = None;
         }
-        if let Some(open) = letters.filter(|open| is_old(*open, FLUSH_MS, now_ms)) {
+        if let Some(open) = letters.filter(|open| is_old(*open, freeze_ms, now_ms)) {
             freeze(&*self.store()?, open, &mint_token()?)?;
             self.memory.borrow_mut().letters = None;
         }
@@ -96,19 +105,34 @@ impl Shard {
         Ok(done)
     }
 
+    /// Sends what is due, as much as one alarm may. What goes wrong with one batch is told at the end: the others are sent all the same.
     async fn send_batches(&self, store: &Rc<Store>, started_ms: i64) -> Result<()> {
         self.memory.borrow_mut().not_before_ms = 0;
+        let (mut result, mut sent, mut sent_bytes) = (Ok(()), 0, 0);
         for batch in store.batches()? {
             let now_ms = clock::now_ms();
-            if now_ms - started_ms > ALARM_MS_MAX {
+            if now_ms - started_ms > ALARM_MS_MAX || sent >= ALARM_BATCHES_MAX || sent_bytes >= ALARM_BYTES_MAX {
                 break;
             }
-            if failover::is_due(batch.next_attempt_at_ms, now_ms) {
-                self.send_batch(store, &batch).await?;
+            if !failover::is_due(batch.next_attempt_at_ms, now_ms) {
+                continue;
+            }
+            match self.send_batch(store, &batch).await {
+                Ok(Step::Waited) => {}
+                Ok(Step::Sent) => {
+                    sent += 1;
+                    sent_bytes += batch.bytes;
+                }
+                Err(error) => {
+                    console_error!("batcher: expected to send a batch of {} rows, found {error}", batch.rows);
+                    result = Err(error);
+                }
             }
         }
-        self.memory.borrow_mut().frozen_bytes = store.batches()?.iter().map(|batch| batch.bytes).sum();
-        Ok(())
+        let (waiting_batches, frozen_bytes) = store.waiting()?;
+        let memory = &mut *self.memory.borrow_mut();
+        (memory.waiting_batches, memory.frozen_bytes) = (waiting_batches, frozen_bytes);
+        result
     }
 
     /// A batch waits for one of these regions: until the first of them may be tried, it need not be looked at.

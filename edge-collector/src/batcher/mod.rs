@@ -56,10 +56,10 @@ impl Batcher {
         match (request.method(), path.as_str()) {
             (Method::Post, "/append") => {
                 let frame = request.bytes().await?;
-                self.shard.append(&caller.region, &frame).await
+                self.shard.append(caller.origin(), &frame).await
             }
-            (_, "/metrics") => self.shard.metrics(Origin { region: &caller.region, shard: caller.shard }).await,
-            _ => self.shard.state(&caller.region).await,
+            (_, "/metrics") => self.shard.metrics(caller.origin()).await,
+            _ => self.shard.state(caller.origin()).await,
         }
     }
 }
@@ -82,5 +82,9 @@ impl Caller {
             }
         }
         caller
+    }
+
+    fn origin(&self) -> Origin<'_> {
+        Origin { region: &self.region, shard: self.shard }
     }
 }

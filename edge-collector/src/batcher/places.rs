@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use collector_core::append;
 use collector_core::client::Client;
+use collector_core::failover;
 use collector_core::stored;
 use worker::{Result, console_log};
 
@@ -31,7 +32,7 @@ impl Shard {
             [] => Ok(Some(Vec::new())),
             [all] => Ok(Some((*all).clone())),
             // What may be stored somewhere already must stay whole: only as it is its token holds.
-            _ if batch.doubt.is_some() => Ok(Some(Vec::new())),
+            _ if batch.doubt.is_some() => Ok(Some(failover::common(by_site.values()))),
             _ => {
                 part(store, batch, &by_site)?;
                 Ok(None)

@@ -47,12 +47,12 @@ impl Shard {
 
     /// Moves a single row to the dead letters.
     fn bury(&self, store: &Rc<Store>, batch: &Batch, line: &[u8], answer: &sink::Answer) -> Result<()> {
-        let (letters, region) = {
+        let (letters, region, shard) = {
             let memory = self.memory.borrow();
-            (memory.letters, memory.region.clone())
+            (memory.letters, memory.region.clone(), memory.shard)
         };
         let code = answer.code.map_or_else(|| "null".to_owned(), |code| code.to_string());
-        console_error!(r#"{{"level":"alert","what":"dead_letter","code":{code}}}"#);
+        console_error!(r#"{{"level":"alert","what":"dead_letter","region":"{region}","shard":{shard},"code":{code}}}"#);
         let commit = Commit {
             rows: 1,
             counts: encode_counts(&stored::tally(line))?,

@@ -3,47 +3,34 @@
 use std::collections::BTreeMap;
 
 use collector_core::metric::{Origin, Samples};
-use serde::Serialize;
+use collector_core::readiness::State;
+use collector_core::recent::WINDOW_MS;
 use worker::{Response, Result};
 
 use super::shard::{BACKLOG_BYTES_MAX, Shard};
 use super::store::{Backlog, Batch, Open};
 use crate::clock;
 
-/// The state of a Batcher, as `/readyz` shows it.
-#[derive(Serialize)]
-struct State<'a> {
-    region: &'a str,
-    is_accepting: bool,
-    backlog_rows: i64,
-    backlog_bytes: i64,
-    oldest_pending_seconds: u64,
-    batches: usize,
-    has_open_segment: bool,
-    /// What the first batch that failed waits for.
-    waits_for: Option<&'a str>,
-}
-
 impl Shard {
     /// The state; asking for it also sets a lost alarm.
-    pub(crate) async fn state(&self, region: &str) -> Result<Response> {
-        let (backlog, batches) = self.look(region).await?;
+    pub(crate) async fn state(&self, origin: Origin<'_>) -> Result<Response> {
+        let (backlog, batches) = self.look(origin).await?;
         let memory = self.memory.borrow();
         Response::from_json(&State {
-            region: &memory.region,
             is_accepting: backlog.bytes <= BACKLOG_BYTES_MAX,
             backlog_rows: backlog.rows,
             backlog_bytes: backlog.bytes,
             oldest_pending_seconds: age_s(&backlog),
             batches: batches.len(),
             has_open_segment: memory.events.is_some() || memory.outcomes.is_some() || memory.letters.is_some(),
-            waits_for: batches.iter().find_map(|batch| batch.waits_for.as_deref()),
+            waits_for: batches.iter().find_map(|batch| batch.waits_for.clone()),
+            error: None,
         })
     }
 
     /// The samples as text.
     pub(crate) async fn metrics(&self, origin: Origin<'_>) -> Result<Response> {
-        let (backlog, batches) = self.look(origin.region).await?;
+        let (backlog, batches) = self.look(origin).await?;
         let memory = self.memory.borrow();
         let mut samples = Samples::default();
         samples.push("landfall_up", origin, &[], 1);
@@ -59,9 +46,12 @@ impl Shard {
         Response::ok(samples.into_text())
     }
 
-    async fn look(&self, region: &str) -> Result<(Backlog, Vec<Batch>)> {
-        let store = self.open(region)?;
+    async fn look(&self, origin: Origin<'_>) -> Result<(Backlog, Vec<Batch>)> {
+        let store = self.open(origin)?;
         self.arm().await;
+        // No alarm comes for these when the traffic has stopped.
+        let before_ms = clock::now_ms() - WINDOW_MS;
+        store.atomically(move |store| store.drop_delivered(before_ms))?;
         let open: Vec<Open> = self.memory.borrow().events.into_iter().collect();
         Ok((store.backlog(&open)?, store.batches()?))
     }

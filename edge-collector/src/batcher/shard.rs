@@ -5,13 +5,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use collector_core::append::{self, Append, Taken};
-use collector_core::failover::{self, Doubt, Health};
+use collector_core::failover::{self, Health};
 use collector_core::insert::{MAX_BATCH_BYTES, Table};
 use collector_core::ledger::Ledger;
-use collector_core::metric::Inserts;
+use collector_core::metric::{Inserts, Origin};
 use collector_core::outcome::Outcome;
 use collector_core::rate::VisitorCounts;
-use collector_core::recent::{MAX_IDS, RecentIds};
+use collector_core::recent::{self, MAX_IDS, RecentIds};
 use uuid::Uuid;
 use worker::{Delay, Env, Error, Response, Result, State, console_error};
 
@@ -25,8 +25,14 @@ const WINDOW: Duration = Duration::from_millis(20);
 pub(super) const FLUSH_MS: i64 = 1_000;
 /// How old counted outcomes may get before they are sent: they are few, and each insert makes a part.
 pub(super) const OUTCOMES_FLUSH_MS: i64 = 5_000;
-/// An alarm that should have fired this long ago, or is set this far ahead, is lost: the one by a failure, the other by a clock put back.
-const ALARM_LOST_MS: i64 = 60_000;
+/// The oldest that rows get before they are frozen, however many batches wait already.
+const FREEZE_MS_MAX: i64 = 60_000;
+/// An alarm is set at least this far ahead: one for the very millisecond in which another fires has been seen to be lost.
+const ALARM_MS_MIN: i64 = 20;
+/// An alarm that should have fired this long ago is lost. Setting it again does no harm.
+const ALARM_LATE_MS: i64 = 5_000;
+/// An alarm that is set this far ahead was set by a clock that has been put back since.
+const ALARM_AHEAD_MS: i64 = 2 * FREEZE_MS_MAX;
 /// More than this waiting, and appends are refused: loudly, while there is still room. A Durable Object holds 10 GB.
 pub(super) const BACKLOG_BYTES_MAX: i64 = 4 << 30;
 
@@ -42,6 +48,7 @@ pub(crate) struct Shard {
 pub(super) struct Memory {
     pub(super) store: Option<Rc<Store>>,
     pub(super) region: String,
+    pub(super) shard: u32,
     /// The open segment of events, with what was counted in it.
     pub(super) events: Option<Open>,
     pub(super) counts: Ledger,
@@ -55,6 +62,8 @@ pub(super) struct Memory {
     pub(super) inserts: Inserts,
     /// Bytes that wait in frozen segments.
     pub(super) frozen_bytes: i64,
+    /// Batches that waited behind the last flush.
+    pub(super) waiting_batches: i64,
     window: Window,
     recent: RecentIds,
     visitors: VisitorCounts,
@@ -66,21 +75,33 @@ pub(super) struct Memory {
     pub(super) not_before_ms: i64,
 }
 
+impl Memory {
+    /// How old rows may get before they are frozen: the more batches wait, the larger the next one, so that an outage of a day is some thousand
+    /// batches and not a hundred thousand.
+    pub(super) fn freeze_ms(&self) -> i64 {
+        FLUSH_MS.saturating_mul(self.waiting_batches.saturating_add(1)).min(FREEZE_MS_MAX)
+    }
+}
+
 impl Shard {
     pub(crate) fn new(state: State, env: Env) -> Self {
         Self { state, env, memory: RefCell::default() }
     }
 
     /// Opens the store once per life of the object, and remembers what it holds.
-    pub(super) fn open(&self, region: &str) -> Result<Rc<Store>> {
+    /// An object does not know its own name: the first caller's word is kept.
+    pub(super) fn open(&self, origin: Origin<'_>) -> Result<Rc<Store>> {
         if let Some(store) = self.memory.borrow().store.clone() {
             return Ok(store);
         }
         let store = Rc::new(Store::new(&self.state.storage())?);
         let mut memory = Memory { region: store.meta("region")?.unwrap_or_default(), ..Memory::default() };
-        if memory.region.is_empty() && !region.is_empty() {
-            store.set_meta("region", region)?;
-            region.clone_into(&mut memory.region);
+        memory.shard = store.meta("shard")?.and_then(|shard| shard.parse().ok()).unwrap_or_default();
+        if memory.region.is_empty() && !origin.region.is_empty() {
+            store.set_meta("region", origin.region)?;
+            store.set_meta("shard", &origin.shard.to_string())?;
+            origin.region.clone_into(&mut memory.region);
+            memory.shard = origin.shard;
         }
         memory.events = store.open_segment(Table::Events)?;
         memory.outcomes = store.open_segment(Table::Outcomes)?;
@@ -89,7 +110,7 @@ impl Shard {
             memory.counts = read_counts(&store.counts(open.segment)?);
         }
         memory.totals = read_counts(&[store.totals()?]);
-        memory.frozen_bytes = store.batches()?.iter().map(|batch| batch.bytes).sum();
+        (memory.waiting_batches, memory.frozen_bytes) = store.waiting()?;
         let now_ms = clock::now_ms();
         // Oldest first, as they came: the window forgets in this order.
         for ids in store.known_ids(MAX_IDS)?.iter().rev() {
@@ -98,7 +119,7 @@ impl Shard {
             }
         }
         if !memory.region.is_empty() {
-            store.doubt_untried(&Doubt { region: memory.region.clone(), since_ms: now_ms })?;
+            store.doubt_untried(&memory.region, now_ms)?;
         }
         memory.store = Some(store.clone());
         *self.memory.borrow_mut() = memory;
@@ -106,8 +127,8 @@ impl Shard {
     }
 
     /// Takes a frame: answers when it is durable, or 503 if it was not taken.
-    pub(crate) async fn append(self: &Rc<Self>, region: &str, frame: &[u8]) -> Result<Response> {
-        self.open(region)?;
+    pub(crate) async fn append(self: &Rc<Self>, origin: Origin<'_>, frame: &[u8]) -> Result<Response> {
+        self.open(origin)?;
         if self.backlog_bytes() > BACKLOG_BYTES_MAX {
             return Response::error("too much is waiting", 503);
         }
@@ -148,7 +169,8 @@ impl Shard {
         let now_ms = clock::now_ms();
         let mut answers = Vec::with_capacity(append.lines.len());
         for line in &append.lines {
-            let is_new = memory.recent.insert(line.event_id, now_ms);
+            let key = recent::key(&line.site_id, line.event_id);
+            let is_new = memory.recent.insert(key, now_ms);
             let (taken, outcome) = if !is_new {
                 (Taken::Duplicate, Outcome::Duplicate)
             } else if memory.visitors.add(line.visitor_id, now_ms) {
@@ -158,7 +180,7 @@ impl Shard {
             };
             memory.window.counts.add(append.minute_s, &line.site_id, outcome, 1);
             if is_new {
-                memory.window.push(line.event_id, &line.json);
+                memory.window.push(key, &line.json);
             }
             answers.push(taken);
         }
@@ -236,13 +258,14 @@ impl Shard {
     pub(super) async fn arm(&self) {
         let now_ms = clock::now_ms();
         let Some(due_ms) = self.due_at_ms(now_ms) else { return };
-        let is_alive = |at_ms: &i64| *at_ms > now_ms - ALARM_LOST_MS && *at_ms - now_ms <= ALARM_LOST_MS;
+        let due_ms = due_ms.max(now_ms + ALARM_MS_MIN);
+        let is_alive = |at_ms: &i64| *at_ms > now_ms - ALARM_LATE_MS && *at_ms - now_ms <= ALARM_AHEAD_MS;
         let set = self.memory.borrow().alarm_at_ms.filter(is_alive);
         if set.is_some_and(|at_ms| at_ms <= due_ms) {
             return;
         }
         self.memory.borrow_mut().alarm_at_ms = Some(due_ms);
-        if let Err(error) = self.state.storage().set_alarm((due_ms - now_ms).max(0)).await {
+        if let Err(error) = self.state.storage().set_alarm(due_ms - now_ms).await {
             console_error!("batcher: expected to set the alarm, found {error}");
             self.memory.borrow_mut().alarm_at_ms = None;
         }
@@ -250,7 +273,12 @@ impl Shard {
 
     /// Sets the alarm after an error of the flush itself.
     pub(crate) async fn arm_again(&self) {
-        self.memory.borrow_mut().alarm_at_ms = None;
+        {
+            let mut memory = self.memory.borrow_mut();
+            memory.alarm_at_ms = None;
+            // An append in between must not set it for at once.
+            memory.not_before_ms = clock::now_ms() + FLUSH_MS;
+        }
         if let Err(error) = self.state.storage().set_alarm(FLUSH_MS).await {
             // The next append or the sweep sets it.
             console_error!("batcher: expected to set the alarm again, found {error}");
@@ -260,9 +288,10 @@ impl Shard {
     /// When there is next something to do.
     fn due_at_ms(&self, now_ms: i64) -> Option<i64> {
         let memory = self.memory.borrow();
-        let events = memory.events.map(|open| open.since_ms + FLUSH_MS);
-        let outcomes = memory.outcomes.map(|open| open.since_ms + OUTCOMES_FLUSH_MS);
-        let letters = memory.letters.map(|open| open.since_ms + FLUSH_MS);
+        let freeze_ms = memory.freeze_ms();
+        let events = memory.events.map(|open| open.since_ms + freeze_ms);
+        let outcomes = memory.outcomes.map(|open| open.since_ms + freeze_ms.max(OUTCOMES_FLUSH_MS));
+        let letters = memory.letters.map(|open| open.since_ms + freeze_ms);
         let frozen = memory.store.as_ref().and_then(|store| store.next_attempt_at_ms().ok().flatten());
         let frozen = frozen.map(|at_ms| at_ms.max(memory.not_before_ms));
         let due = [events, outcomes, letters, frozen].into_iter().flatten().min()?;

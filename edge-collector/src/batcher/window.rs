@@ -11,7 +11,7 @@ use uuid::Uuid;
 /// What has arrived since the last commit.
 #[derive(Default)]
 pub(crate) struct Window {
-    /// The ids of the rows.
+    /// What is remembered of the rows (`collector_core::recent::key`).
     pub(crate) ids: Vec<Uuid>,
     /// Outcomes counted, those of the rows among them.
     pub(crate) counts: Ledger,

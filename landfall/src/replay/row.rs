@@ -66,16 +66,22 @@ fn id_of(text: &str) -> Uuid {
     Builder::from_custom_bytes(bytes).into_uuid()
 }
 
+/// The day of a timestamp as the collector writes it. Other forms, which ClickHouse may read too, can mean another day than they show: the row
+/// would not be found in the table, and would be inserted again by every replay.
 fn date(timestamp: &str) -> Result<String, String> {
-    let date = timestamp.get(..10).unwrap_or_default();
-    let is_date = date.bytes().enumerate().all(|(place, byte)| match place {
-        4 | 7 => byte == b'-',
-        _ => byte.is_ascii_digit(),
-    });
-    if date.len() == 10 && is_date {
-        Ok(date.to_owned())
-    } else {
-        Err(format!("expected YYYY-MM-DD hh:mm:ss in timestamp, found {timestamp:?}"))
+    let (time, fraction) = timestamp.split_once('.').unwrap_or((timestamp, "0"));
+    let is_time = time.len() == "YYYY-MM-DD hh:mm:ss".len()
+        && time.bytes().enumerate().all(|(place, byte)| match place {
+            4 | 7 => byte == b'-',
+            10 => byte == b' ',
+            13 | 16 => byte == b':',
+            _ => byte.is_ascii_digit(),
+        })
+        && time.get(11..13).is_some_and(|hour| hour < "24");
+    let is_fraction = !fraction.is_empty() && fraction.bytes().all(|byte| byte.is_ascii_digit());
+    match time.get(..10) {
+        Some(date) if is_time && is_fraction => Ok(date.to_owned()),
+        _ => Err(format!("expected YYYY-MM-DD hh:mm:ss[.fff], in UTC, in timestamp, found {timestamp:?}")),
     }
 }
 
@@ -103,6 +109,11 @@ mod tests {
             ("event_type=\"\"", "in event_type"),
             ("timestamp=\"yesterday\"", "in timestamp"),
             ("timestamp=1763660000", "in timestamp"),
+            ("timestamp=\"2026-11-20T23:30:00-05:00\"", "in timestamp"),
+            ("timestamp=\"2026-11-20 23:30:00 -05:00\"", "in timestamp"),
+            ("timestamp=\"2026-11-20 24:00:00\"", "in timestamp"),
+            ("timestamp=\"2026-11-20 10:00:00.\"", "in timestamp"),
+            ("timestamp=\"2026-11-20\"", "in timestamp"),
             ("colour=1", "\"colour\""),
             ("collector_region=\"us\"", "row of region eu"),
         ] {

@@ -3,7 +3,7 @@
 
 use collector_core::failover::Doubt;
 use collector_core::insert::Table;
-use worker::Result;
+use worker::{Result, SqlStorageValue as Value};
 
 use super::segment::{Commit, Open};
 use super::value::{integer, number, string, text};
@@ -22,7 +22,7 @@ pub(crate) struct Batch {
     pub(crate) next_attempt_at_ms: i64,
     /// Why the last attempt failed.
     pub(crate) waits_for: Option<String>,
-    /// The region that may have stored it.
+    /// The regions that may have stored it.
     pub(crate) doubt: Option<Doubt>,
 }
 
@@ -49,7 +49,7 @@ impl Store {
     pub(crate) fn batches(&self) -> Result<Vec<Batch>> {
         let cursor = self.sql.exec(
             "SELECT id, target, token, rows, bytes, attempts, next_attempt_at_ms, waits_for, doubt_region, doubt_since_ms \
-             FROM segments WHERE token IS NOT NULL ORDER BY next_attempt_at_ms, id",
+             FROM segments WHERE token IS NOT NULL ORDER BY next_attempt_at_ms, attempts, id",
             None,
         )?;
         cursor
@@ -66,7 +66,9 @@ impl Store {
                     next_attempt_at_ms: integer(row.get(6))?,
                     waits_for: string(row.get(7)).ok(),
                     doubt: match (string(row.get(8)), integer(row.get(9))) {
-                        (Ok(region), Ok(since_ms)) => Some(Doubt { region, since_ms }),
+                        (Ok(list), Ok(since_ms)) => {
+                            Some(Doubt { regions: list.split(',').map(str::to_owned).collect(), since_ms })
+                        }
                         _ => None,
                     },
                 })
@@ -97,32 +99,34 @@ impl Store {
         Ok(())
     }
 
-    /// From now on a region may have the batch; what was in doubt before stays so.
-    pub(crate) fn doubt(&self, batch: &Batch, doubt: &Doubt) -> Result<()> {
+    /// Which regions may have the batch: a list with commas, which no name of a region has.
+    pub(crate) fn set_doubt(&self, batch: &Batch, doubt: Option<&Doubt>) -> Result<()> {
+        let (regions, since_ms) = doubt.map_or(Ok((Value::Null, Value::Null)), |doubt| -> Result<_> {
+            Ok((text(&doubt.regions.join(",")), number(doubt.since_ms)?))
+        })?;
         self.sql.exec(
-            "UPDATE segments SET doubt_region = ?, doubt_since_ms = ? WHERE id = ? AND doubt_region IS NULL",
-            vec![text(&doubt.region), number(doubt.since_ms)?, number(batch.segment)?],
-        )?;
-        Ok(())
-    }
-
-    /// The only region that was asked to take the batch said no.
-    pub(crate) fn trust(&self, batch: &Batch) -> Result<()> {
-        self.sql.exec(
-            "UPDATE segments SET doubt_region = NULL, doubt_since_ms = NULL WHERE id = ?",
-            vec![number(batch.segment)?],
+            "UPDATE segments SET doubt_region = ?, doubt_since_ms = ? WHERE id = ?",
+            vec![regions, since_ms, number(batch.segment)?],
         )?;
         Ok(())
     }
 
     /// After a restart nobody knows which of the batches that never failed were on their way.
-    pub(crate) fn doubt_untried(&self, doubt: &Doubt) -> Result<()> {
+    pub(crate) fn doubt_untried(&self, region: &str, now_ms: i64) -> Result<()> {
         self.sql.exec(
             "UPDATE segments SET doubt_region = ?, doubt_since_ms = ? \
              WHERE token IS NOT NULL AND attempts = 0 AND doubt_region IS NULL",
-            vec![text(&doubt.region), number(doubt.since_ms)?],
+            vec![text(region), number(now_ms)?],
         )?;
         Ok(())
+    }
+
+    /// How many batches wait, and their bytes.
+    pub(crate) fn waiting(&self) -> Result<(i64, i64)> {
+        let cursor =
+            self.sql.exec("SELECT count(), coalesce(sum(bytes), 0) FROM segments WHERE token IS NOT NULL", None)?;
+        let row = cursor.raw().next().transpose()?.unwrap_or_default();
+        Ok((integer(row.first())?, integer(row.get(1))?))
     }
 
     /// When the first batch may be tried.

@@ -116,9 +116,9 @@ impl Store {
         cursor.raw().map(|row| blob(row?.into_iter().next())).collect()
     }
 
-    /// Drops delivered segments whose ids need not be known any more, a few at a time.
+    /// Drops delivered segments whose ids need not be known any more, some at a time.
     pub(crate) fn drop_delivered(&self, before_ms: i64) -> Result<()> {
-        let query = "SELECT id FROM (SELECT id, at_ms FROM delivered ORDER BY id LIMIT 20) WHERE at_ms < ?";
+        let query = "SELECT id FROM (SELECT id, at_ms FROM delivered ORDER BY id LIMIT 200) WHERE at_ms < ?";
         let cursor = self.sql.exec(query, vec![number(before_ms)?])?;
         let segments: Vec<i64> = cursor.raw().map(|row| integer(row?.first())).collect::<Result<_>>()?;
         for segment in segments {
