@@ -105,7 +105,11 @@ fn segments(stack: &Stack, command: &[&str], data_dir: &Path, site: &str) -> Res
 
 fn dict_services(stack: &Stack) -> Command {
     let mut program = Command::new(paths::program("dict-services"));
-    program.env("CLICKHOUSE_PASSWORD", &stack.layout.secrets.clickhouse_reader).env("RUST_LOG", "warn");
+    program
+        .env("CLICKHOUSE_PASSWORD", &stack.layout.secrets.clickhouse_reader)
+        .env("RUST_LOG", "warn")
+        // Tokens of the surroundings would close what is meant to be open here.
+        .env_remove("FEED_TOKENS");
     program
 }
 
