@@ -40,6 +40,7 @@ pub const FILES: &[File] = files! {
     "0012_dictionary_health.sql"
     "0013_visitors_by_country.sql"
     "0014_segment_revenue.sql"
+    "0016_durability.sql"
 };
 
 impl File {
