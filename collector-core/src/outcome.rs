@@ -149,7 +149,7 @@ reasons! {
     ElsewhereReason {
         /// The row is in the ClickHouse of another permitted region, because its own did not answer.
         Failover => "failover",
-        /// The row is in the ClickHouse of another permitted region; its own may have it too, for it never said.
+        /// The row is in the ClickHouse of one permitted region; another may have it too, for it never said.
         PossibleDuplicate => "possible_duplicate",
     }
 }

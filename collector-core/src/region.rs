@@ -102,7 +102,8 @@ impl Regions {
     }
 }
 
-/// The shard of a visitor in a region: the same visitor always goes to the same one.
+/// The shard of a visitor in a region: the same visitor always goes to the same one, so that one Batcher can count what a visitor does. An event
+/// that comes again under another address, and so another visitor id, may miss the Batcher that knows its id.
 pub fn shard(visitor_id: u64, region: &Region) -> u32 {
     // The multiplication spreads ids that differ little; the high bits are the mixed ones.
     let mixed = visitor_id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;

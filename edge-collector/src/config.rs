@@ -13,10 +13,16 @@ thread_local! {
     static CONFIG: OnceCell<Rc<Config>> = const { OnceCell::new() };
 }
 
+/// What may wait in one Batcher unless the variable `BACKLOG_BYTES_MAX` says otherwise: loudly full while there is still room, for a Durable Object
+/// holds 10 GB, and what is delivered stays for ten minutes.
+const BACKLOG_BYTES_MAX: i64 = 4 << 30;
+
 /// The Worker's settings.
 pub(crate) struct Config {
     pub(crate) regions: Regions,
     endpoints: Vec<Endpoint>,
+    /// More than this waiting in one Batcher, in bytes of lines, and appends are refused.
+    pub(crate) backlog_bytes_max: i64,
     /// What stands before every path, such as `/_l`; empty for none.
     pub(crate) path_prefix: String,
     /// The agents whose signatures are checked.
@@ -84,22 +90,26 @@ impl Config {
             if let Some(config) = cell.get() {
                 return Ok(config.clone());
             }
-            let config = Rc::new(Self::parse(
-                &variable(env, "REGIONS"),
-                &variable(env, "PATH_PREFIX"),
-                &variable(env, "WEB_BOT_AUTH_AGENTS"),
-            )?);
+            let config = Rc::new(Self::parse(env)?);
             Ok(cell.get_or_init(|| config).clone())
         })
     }
 
-    fn parse(regions: &str, path_prefix: &str, agents: &str) -> Result<Self> {
+    fn parse(env: &Env) -> Result<Self> {
         let wrong = |found: String| Error::RustError(format!("variable REGIONS: {found}"));
-        let endpoints: Vec<Endpoint> = serde_json::from_str(regions).map_err(|error| wrong(error.to_string()))?;
+        let endpoints: Vec<Endpoint> =
+            serde_json::from_str(&variable(env, "REGIONS")).map_err(|error| wrong(error.to_string()))?;
         let regions = Regions::new(endpoints.iter().map(Endpoint::region).collect()).map_err(wrong)?;
+        let backlog_bytes_max = match variable(env, "BACKLOG_BYTES_MAX").as_str() {
+            "" => BACKLOG_BYTES_MAX,
+            text => text.parse().ok().filter(|bytes| *bytes > 0).ok_or_else(|| {
+                Error::RustError(format!("variable BACKLOG_BYTES_MAX: expected a number of bytes, found {text:?}"))
+            })?,
+        };
         let wrong = |found: String| Error::RustError(format!("variable WEB_BOT_AUTH_AGENTS: {found}"));
-        let agents = Agents::parse(agents).map_err(wrong)?;
-        Ok(Self { regions, endpoints, path_prefix: path_prefix.trim_end_matches('/').to_owned(), agents })
+        let agents = Agents::parse(&variable(env, "WEB_BOT_AUTH_AGENTS")).map_err(wrong)?;
+        let path_prefix = variable(env, "PATH_PREFIX").trim_end_matches('/').to_owned();
+        Ok(Self { regions, endpoints, backlog_bytes_max, path_prefix, agents })
     }
 
     /// The ClickHouse of a region.

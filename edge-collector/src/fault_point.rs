@@ -2,6 +2,7 @@
 //!
 //! Only in test builds (feature `fault-points`): the production Worker has nothing of it.
 
+use collector_core::insert::Table;
 use worker::Env;
 
 /// Tells the test, and waits for its answer; a test that wants the process to end here never gives one.
@@ -16,6 +17,17 @@ pub(crate) async fn reached(env: &Env, name: &str) {
         let _ = response.bytes().await;
     }
 }
+
+/// As `reached`, on the way of a batch for one table.
+#[cfg(feature = "fault-points")]
+pub(crate) async fn reached_with(env: &Env, name: &str, table: Table) {
+    reached(env, &format!("{name}-{}", table.name())).await;
+}
+
+/// Nothing.
+#[cfg(not(feature = "fault-points"))]
+#[expect(clippy::unused_async, reason = "the test build waits here")]
+pub(crate) async fn reached_with(_env: &Env, _name: &str, _table: Table) {}
 
 /// Nothing.
 #[cfg(not(feature = "fault-points"))]

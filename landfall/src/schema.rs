@@ -41,6 +41,7 @@ pub const FILES: &[File] = files! {
     "0013_visitors_by_country.sql"
     "0014_segment_revenue.sql"
     "0015_verdicts.sql"
+    "0016_durability.sql"
 };
 
 impl File {

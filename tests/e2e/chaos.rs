@@ -10,8 +10,8 @@ pub(crate) const TESTS: &[(&str, Test)] =
     &[("faults_under_load_lose_and_double_nothing", faults_under_load_lose_and_double_nothing)];
 
 /// Those that tell most in little time.
-const FAULTS: [&str; 6] =
-    ["kill-both", "kill-workerd", "reset-after-body", "retriable-codes", "other-password", "poison-row"];
+const FAULTS: [&str; 7] =
+    ["kill-both", "kill-workerd", "reset-after-body", "retriable-codes", "other-password", "bad-gateway", "poison-row"];
 
 fn faults_under_load_lose_and_double_nothing(lab: &mut Lab) -> Result<()> {
     let options = Options {

@@ -26,6 +26,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
         "a_region_that_is_down_is_passed_over_where_the_site_permits",
         a_region_that_is_down_is_passed_over_where_the_site_permits,
     ),
+    ("a_full_backlog_refuses_loudly_and_drains", a_full_backlog_refuses_loudly_and_drains),
     ("rows_that_two_regions_may_have_are_booked_as_such", rows_that_two_regions_may_have_are_booked_as_such),
 ];
 
@@ -242,6 +243,51 @@ fn a_region_that_is_down_is_passed_over_where_the_site_permits(lab: &mut Lab) ->
     })
 }
 
+/// More waits than the operator allows: what is taken is safe, the rest is refused so that its sender keeps it, and the probe says so.
+fn a_full_backlog_refuses_loudly_and_drains(lab: &mut Lab) -> Result<()> {
+    let stack = lab.stack()?;
+    stack.layout.surroundings.worker_variables = vec![("BACKLOG_BYTES_MAX".to_owned(), "20000".to_owned())];
+    stop_all(stack, Stop::Clean)?;
+    restart(stack)?;
+    let filled = fill_backlog(stack);
+    start_all(stack)?;
+    let drained = filled.and_then(|ids| {
+        lab::expect_events(stack, &among(&ids), ids.len() as u64, RECOVERY_S)?;
+        lab::wait_for("a probe that says ready", RECOVERY_S, || {
+            Ok((lab::get(stack, "/readyz", &[])?.status == 200).then_some(()))
+        })
+    });
+    stack.layout.surroundings.worker_variables = Vec::new();
+    restart(stack)?;
+    drained
+}
+
+/// Sends until the collector refuses; the ids of what it took.
+fn fill_backlog(stack: &Stack) -> Result<Vec<String>> {
+    let mut ids = Vec::new();
+    lab::wait_for("the collector to refuse", 60, || {
+        let id = lab::event_id();
+        let event = json!({"event_id": id, "event_type": "page_view", "page_url": "https://shop.example/load"});
+        let answer = lab::send(stack, &json!({"site": "demo", "events": [event]}))?;
+        if answer.status == 202 {
+            ids.push(id);
+            return Ok(None);
+        }
+        ensure!(answer.status == 503 && answer.header("Retry-After").is_some(), "{answer:?}");
+        ensure!(answer.outcomes()? == ["limited"], "{answer:?}");
+        Ok(Some(()))
+    })?;
+    ensure!(ids.len() > 5, "expected more than {} events to fit", ids.len());
+    let ready = lab::get(stack, "/readyz", &[])?;
+    ensure!(ready.status == 503 && ready.text.contains("\"is_accepting\":false"), "{ready:?}");
+    Ok(ids)
+}
+
+fn restart(stack: &mut Stack) -> Result<()> {
+    stack.stop_workerd(Stop::Clean)?;
+    stack.start_workerd()
+}
+
 /// A view fails in Europe: the rows are in the table, and the answer is an error. Then Europe dies for longer than a batch waits for it. The rows
 /// are in both regions then, and the books say that they may be.
 fn rows_that_two_regions_may_have_are_booked_as_such(lab: &mut Lab) -> Result<()> {
@@ -298,8 +344,7 @@ fn expect_possible_duplicates(stack: &Stack, eu: usize) -> Result<()> {
 /// Gives the collector a clock that can be moved, or takes it away.
 fn set_clock(stack: &mut Stack, clock: Option<&Clock>) -> Result<()> {
     stack.layout.surroundings.workerd_variables = clock.map(Clock::variables).unwrap_or_default();
-    stack.stop_workerd(Stop::Clean)?;
-    stack.start_workerd()
+    restart(stack)
 }
 
 fn position(stack: &Stack, region: &str) -> usize {

@@ -24,13 +24,14 @@ const POINTS: [&str; 9] = [
     "rows-written",
     "flush-begun",
     "batch-frozen",
-    "region-asked",
-    "doubt-written",
-    "answer-read",
-    "batch-finished",
+    "region-asked-ecommerce.events",
+    "doubt-written-ecommerce.events",
+    "answer-read-ecommerce.events",
+    "batch-finished-ecommerce.events",
     "batches-sent",
     "alarm-set",
 ];
+const SITE: &str = "killed";
 const EVENTS: u64 = 20;
 /// The longest delay between two attempts, and the start of the collector.
 const RECOVERY_S: u64 = 60;
@@ -42,6 +43,7 @@ fn killed_between_any_two_steps_nothing_is_lost_or_doubled(lab: &mut Lab) -> Res
     stack.layout.surroundings.worker = Some(worker);
     stack.layout.surroundings.worker_variables = vec![("FAULT_POINTS_URL".to_owned(), gate.url.clone())];
     restart(stack)?;
+    lab::put_site(stack, &json!({"id": SITE, "domains": ["shop.example"]}))?;
     let result = POINTS.iter().try_for_each(|point| {
         kill_at(stack, &gate, point).map_err(|error| error.context(format!("killed at {point}")))
     });
@@ -61,7 +63,7 @@ fn kill_at(stack: &mut Stack, gate: &Gate, point: &str) -> Result<()> {
     let run = lab::event_id();
     let events: Vec<_> =
         (0..EVENTS).map(|_| json!({"event_id": lab::event_id(), "event_type": "login", "session_id": run})).collect();
-    let beacon = json!({"site": "demo", "events": events});
+    let beacon = json!({"site": SITE, "events": events});
     gate.arm(Some(point));
     // Killed before the answer, the collector never acknowledges: the sender does what the script does, and sends again.
     let is_acknowledged = lab::send(stack, &beacon).is_ok_and(|answer| answer.status == 202);
@@ -74,7 +76,26 @@ fn kill_at(stack: &mut Stack, gate: &Gate, point: &str) -> Result<()> {
         let again = lab::send(stack, &beacon)?;
         ensure!(again.outcomes()?.iter().all(|outcome| outcome == "duplicate"), "expected duplicates, found {again:?}");
     }
-    lab::expect_events(stack, &format!("session_id = '{run}'"), EVENTS, RECOVERY_S)
+    lab::expect_events(stack, &format!("session_id = '{run}'"), EVENTS, RECOVERY_S)?;
+    expect_balance(stack)
+}
+
+/// The books survive as the rows do: all that was received has an outcome, all that was accepted is inserted, and nothing is inserted twice.
+fn expect_balance(stack: &Stack) -> Result<()> {
+    lab::wait_for("the books to balance", RECOVERY_S, || {
+        let (mut open, mut inserted, mut rows) = (0, 0, 0);
+        for endpoint in &stack.file.clickhouse {
+            let number = |sql: String| -> Result<u64> { Ok(endpoint.query(&sql)?.parse()?) };
+            let sums = |what: &str| {
+                number(format!("SELECT sum({what}) FROM ecommerce.collector_balance WHERE site_id = '{SITE}'"))
+            };
+            open += sums("abs(unaccounted) + abs(pending)")?;
+            inserted += sums("inserted")?;
+            rows += number(format!("SELECT count() FROM ecommerce.events WHERE site_id = '{SITE}'"))?;
+        }
+        ensure!(open == 0 && inserted == rows, "{open} open, {inserted} booked as inserted, {rows} rows");
+        Ok(Some(()))
+    })
 }
 
 /// What the collector asks at every point: it is let through, unless the point is the armed one.

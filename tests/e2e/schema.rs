@@ -13,6 +13,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("a_wrong_password_is_named", a_wrong_password_is_named),
     ("the_collector_may_only_insert", the_collector_may_only_insert),
     ("the_reader_may_only_read", the_reader_may_only_read),
+    ("what_is_acknowledged_is_on_the_disk", what_is_acknowledged_is_on_the_disk),
     ("an_id_that_is_there_twice_is_shown", an_id_that_is_there_twice_is_shown),
 ];
 
@@ -73,6 +74,20 @@ fn the_reader_may_only_read(lab: &mut Lab) -> Result<()> {
         "expected the reader not to write"
     );
     ensure!(reader.query("DROP TABLE ecommerce.events").is_err(), "expected the reader not to drop");
+    Ok(())
+}
+
+fn what_is_acknowledged_is_on_the_disk(lab: &mut Lab) -> Result<()> {
+    let endpoint = lab.stack()?.file.clickhouse[0].clone();
+    for setting in
+        ["fsync_after_insert = 1", "fsync_part_directory = 1", "non_replicated_deduplication_window = 100000"]
+    {
+        let found = endpoint.query(&format!(
+            "SELECT name FROM system.tables WHERE database = 'ecommerce' AND engine LIKE '%MergeTree' \
+             AND name != 'schema_migrations' AND position(engine_full, '{setting}') = 0"
+        ))?;
+        ensure!(found.is_empty(), "expected {setting} on every table, found {found} without it");
+    }
     Ok(())
 }
 

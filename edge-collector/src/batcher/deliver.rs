@@ -86,20 +86,20 @@ impl Shard {
             }
             return Ok(false);
         }
-        fault_point::reached(&self.env, "region-asked").await;
+        fault_point::reached_with(&self.env, "region-asked", batch.table).await;
         let before = batch.doubt.clone();
         // Because if the object dies in between, nobody else knows where the batch went: also if it is the second region.
         let is_trusted_home = is_trusted && place == self.memory.borrow().region;
         if !failover::is_usual(before.as_ref(), batch.attempts, is_trusted_home) {
             set_doubt(store, batch, Some(Doubt::with(before.as_ref(), place, clock::now_ms())))?;
         }
-        fault_point::reached(&self.env, "doubt-written").await;
+        fault_point::reached_with(&self.env, "doubt-written", batch.table).await;
         let started_ms = clock::now_ms();
         let answer = self.attempt(store, batch, endpoint).await.unwrap_or_else(|error| {
             console_error!("batcher: {error}");
             sink::Answer { meaning: delivery::Answer::not_sent(), code: None, message: String::new() }
         });
-        fault_point::reached(&self.env, "answer-read").await;
+        fault_point::reached_with(&self.env, "answer-read", batch.table).await;
         let class = answer.meaning.delivery;
         let took_ms = clock::now_ms().saturating_sub(started_ms).max(0).unsigned_abs();
         self.memory.borrow_mut().inserts.note(class, took_ms, batch.rows.unsigned_abs());
@@ -110,7 +110,7 @@ impl Shard {
             Delivery::Delivered => {
                 self.memory.borrow_mut().health.succeed(place, clock::now_ms());
                 self.finish(store, batch, place)?;
-                fault_point::reached(&self.env, "batch-finished").await;
+                fault_point::reached_with(&self.env, "batch-finished", batch.table).await;
                 Ok(true)
             }
             // Elsewhere it may be stored whole: cut, it would be stored twice. Then that region decides, by the token.

@@ -7,7 +7,7 @@ use collector_core::readiness::State;
 use collector_core::recent::WINDOW_MS;
 use worker::{Response, Result};
 
-use super::shard::{BACKLOG_BYTES_MAX, Shard};
+use super::shard::Shard;
 use super::store::{Backlog, Batch, Open};
 use crate::clock;
 
@@ -17,7 +17,7 @@ impl Shard {
         let (backlog, batches) = self.look(origin).await?;
         let memory = self.memory.borrow();
         Response::from_json(&State {
-            is_accepting: backlog.bytes <= BACKLOG_BYTES_MAX,
+            is_accepting: self.is_accepting()?,
             backlog_rows: backlog.rows,
             backlog_bytes: backlog.bytes,
             oldest_pending_seconds: age_s(&backlog),
@@ -34,7 +34,7 @@ impl Shard {
         let memory = self.memory.borrow();
         let mut samples = Samples::default();
         samples.push("landfall_up", origin, &[], 1);
-        samples.push("landfall_accepting", origin, &[], u64::from(backlog.bytes <= BACKLOG_BYTES_MAX));
+        samples.push("landfall_accepting", origin, &[], u64::from(self.is_accepting()?));
         samples.push_totals(origin, &memory.totals);
         samples.push("landfall_backlog_rows", origin, &[], backlog.rows.unsigned_abs());
         samples.push("landfall_backlog_bytes", origin, &[], backlog.bytes.unsigned_abs());

@@ -17,6 +17,7 @@ use worker::{Delay, Env, Error, Response, Result, State, console_error};
 
 use super::store::{BLOB_BYTES_MAX, Commit, Open, Store};
 use super::window::Window;
+use crate::config::Config;
 use crate::{clock, fault_point};
 
 /// How long a window stays open for others to join.
@@ -33,8 +34,6 @@ const ALARM_MS_MIN: i64 = 20;
 const ALARM_LATE_MS: i64 = 5_000;
 /// An alarm that is set this far ahead was set by a clock that has been put back since.
 const ALARM_AHEAD_MS: i64 = 2 * FREEZE_MS_MAX;
-/// More than this waiting, and appends are refused: loudly, while there is still room. A Durable Object holds 10 GB.
-pub(super) const BACKLOG_BYTES_MAX: i64 = 4 << 30;
 
 /// One Batcher.
 pub(crate) struct Shard {
@@ -129,7 +128,8 @@ impl Shard {
     /// Takes a frame: answers when it is durable, or 503 if it was not taken.
     pub(crate) async fn append(self: &Rc<Self>, origin: Origin<'_>, frame: &[u8]) -> Result<Response> {
         self.open(origin)?;
-        if self.backlog_bytes() > BACKLOG_BYTES_MAX {
+        if !self.is_accepting()? {
+            self.arm().await;
             return Response::error("too much is waiting", 503);
         }
         let append = append::decode(frame).map_err(|error| Error::RustError(error.to_string()))?;
@@ -249,9 +249,11 @@ impl Shard {
         }
     }
 
-    fn backlog_bytes(&self) -> i64 {
+    /// Whether there is room for more.
+    pub(super) fn is_accepting(&self) -> Result<bool> {
         let memory = self.memory.borrow();
-        memory.frozen_bytes + memory.events.map_or(0, |open| open.bytes)
+        let backlog_bytes = memory.frozen_bytes + memory.events.map_or(0, |open| open.bytes);
+        Ok(backlog_bytes <= Config::of(&self.env)?.backlog_bytes_max)
     }
 
     /// Sets the alarm for whatever waits, if it is not set early enough already.

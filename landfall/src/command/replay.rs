@@ -17,8 +17,8 @@ const REFUSED_SHOWN_MAX: u64 = 20;
 
 /// Bring dead letters, or rows from files, back into `ecommerce.events`.
 ///
-/// Run it when what made ClickHouse refuse the rows is mended. A row that is in the table already is skipped, so it is safe to run again, to
-/// interrupt and to run twice at once. Rows go into the table as they are, past the collector: they have been through its checks, and carry
+/// Run it when what made ClickHouse refuse the rows is mended. A row that is in the table already is skipped, so it is safe to run again and to
+/// interrupt; two at once are safe only with the same arguments. Rows go into the table as they are, past the collector: they have been through its checks, and carry
 /// what only the edge knew. They are checked again as far as a row can fail: columns and identity here, values by ClickHouse.
 ///
 /// Files hold one row a line, as `SELECT * FROM ecommerce.events FORMAT JSONEachRow` writes them. The user must be allowed to read

@@ -90,6 +90,11 @@ pub(super) struct Cross {
     pub(super) letters: u64,
     pub(super) in_view: u64,
     pub(super) in_outcomes: u64,
+    /// Rows and dead letters as the books have them ...
+    pub(super) inserted: u64,
+    pub(super) dead_lettered: u64,
+    /// ... and what their two equations leave open, of whatever sign.
+    pub(super) open: u64,
     /// Rows and dead letters of the resident site in its own region ...
     pub(super) resident: u64,
     /// ... and in others.
@@ -109,6 +114,9 @@ impl Cross {
             rows: sum(stack, "SELECT count() FROM ecommerce.events")?,
             letters: sum(stack, "SELECT count() FROM ecommerce.dead_letters")?,
             in_view: sum(stack, "SELECT sum(event_count) FROM ecommerce.hourly_events")?,
+            inserted: sum(stack, "SELECT sum(inserted) FROM ecommerce.collector_balance")?,
+            dead_lettered: sum(stack, "SELECT sum(dead_lettered) FROM ecommerce.collector_balance")?,
+            open: sum(stack, "SELECT sum(abs(pending) + abs(unaccounted)) FROM ecommerce.collector_balance")?,
             in_outcomes: sum(
                 stack,
                 "SELECT sum(count) FROM ecommerce.collector_outcomes WHERE outcome IN ('accepted', 'flagged')",
@@ -119,6 +127,9 @@ impl Cross {
     pub(super) fn is_clean(&self) -> bool {
         self.in_view == self.rows
             && self.in_outcomes == self.rows + self.letters
+            && self.inserted == self.rows
+            && self.dead_lettered == self.letters
+            && self.open == 0
             && self.resident > 0
             && self.strayed == 0
     }

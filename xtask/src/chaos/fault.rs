@@ -10,6 +10,7 @@ use anyhow::Result;
 use super::scene::Scene;
 
 mod answer_late;
+mod bad_gateway;
 mod clock_jump;
 mod exception_in_body;
 mod full_disk;
@@ -53,6 +54,7 @@ pub(super) const ALL: &[Fault] = &[
     reset_in_body::FAULT,
     reset_after_body::FAULT,
     answer_late::FAULT,
+    bad_gateway::FAULT,
     retriable_codes::FAULT,
     exception_in_body::FAULT,
     renamed_table::FAULT,

@@ -117,6 +117,14 @@ impl Shared {
         self.is_stopping.load(Ordering::SeqCst)
     }
 
+    /// Out of turn: the script is for inserts.
+    fn reaction_to_question(&self) -> Reaction {
+        let mut plan = self.plan();
+        let is_gateway = plan.always == Reaction::BadGateway;
+        plan.disturbed += u64::from(is_gateway);
+        if is_gateway { Reaction::BadGateway } else { Reaction::Pass }
+    }
+
     fn next_reaction(&self) -> Reaction {
         let mut plan = self.plan();
         let reaction = plan.script.pop_front().unwrap_or(plan.always);

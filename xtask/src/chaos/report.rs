@@ -36,7 +36,7 @@ impl Line {
     }
 
     fn is_clean(&self) -> bool {
-        self.tally.is_clean() && matches!(self.end, End::Recovered(_) | End::NotRun(_))
+        self.tally.is_clean() && matches!(self.end, End::Recovered(_))
     }
 }
 
@@ -70,11 +70,17 @@ impl fmt::Display for Report {
                 line.end
             )?;
         }
-        let Cross { rows, letters, in_view, in_outcomes, resident, strayed } = self.cross;
+        let Cross { rows, letters, in_view, in_outcomes, inserted, dead_lettered, open, resident, strayed } =
+            self.cross;
         let total = self.acknowledged();
         writeln!(out, "\n{total} events acknowledged, {rows} rows, {letters} dead letters")?;
         writeln!(out, "{in_view} events in the hourly view (expected {rows})")?;
         writeln!(out, "{in_outcomes} accepted or flagged in collector_outcomes (expected {})", rows + letters)?;
+        writeln!(
+            out,
+            "{inserted} booked as inserted (expected {rows}), {dead_lettered} as dead-lettered (expected {letters})"
+        )?;
+        writeln!(out, "{open} pending or unaccounted in the books (expected 0)")?;
         write!(
             out,
             "{resident} events of the site that is bound to one region are there, {strayed} elsewhere (expected 0)"
@@ -98,7 +104,17 @@ mod tests {
     use super::*;
 
     fn report(tally: Tally, end: End) -> Report {
-        let cross = Cross { rows: 5, letters: 0, in_view: 5, in_outcomes: 5, resident: 1, strayed: 0 };
+        let cross = Cross {
+            rows: 5,
+            letters: 0,
+            in_view: 5,
+            in_outcomes: 5,
+            inserted: 5,
+            dead_lettered: 0,
+            open: 0,
+            resident: 1,
+            strayed: 0,
+        };
         Report { lines: vec![Line { name: "refused", tally, end }], cross }
     }
 
@@ -109,11 +125,19 @@ mod tests {
         assert!(report(whole, End::Recovered(second)).is_clean());
         assert!(!report(whole, End::NotRecovered(second)).is_clean());
         assert!(!report(whole, End::Failed("x".to_owned())).is_clean());
+        assert!(!report(whole, End::NotRun("not here")).is_clean(), "what did not run proves nothing");
         assert!(!report(Tally { lost: 1, ..whole }, End::Recovered(second)).is_clean());
         assert!(!report(Tally::default(), End::Recovered(second)).is_clean(), "nothing was sent");
         let mut doubled_in_view = report(whole, End::Recovered(second));
         doubled_in_view.cross.in_view = 6;
         assert!(!doubled_in_view.is_clean());
+        type Spoil = fn(&mut Cross);
+        let spoils: [Spoil; 3] = [|cross| cross.inserted = 4, |cross| cross.dead_lettered = 1, |cross| cross.open = 1];
+        for spoil in spoils {
+            let mut wrong_books = report(whole, End::Recovered(second));
+            spoil(&mut wrong_books.cross);
+            assert!(!wrong_books.is_clean(), "{wrong_books}");
+        }
         let mut astray = report(whole, End::Recovered(second));
         astray.cross.strayed = 1;
         assert!(!astray.is_clean());

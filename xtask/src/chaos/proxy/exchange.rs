@@ -30,8 +30,8 @@ fn exchange(client: &TcpStream, shared: &Shared) -> io::Result<()> {
     let mut reader = BufReader::new(client);
     let Some(head) = read_head(&mut reader)? else { return Ok(()) };
     if head.first().is_some_and(|line| line.starts_with("GET ")) {
-        // The Batcher asks whether anybody is there: somebody is. Faults are for what it then risks.
-        return carry_out(Reaction::Pass, client, shared, &head, &[]);
+        // The Batcher asks whether anybody is there: somebody is, unless only a gateway is. Other faults are for what it then risks.
+        return carry_out(shared.reaction_to_question(), client, shared, &head, &[]);
     }
     let reaction = shared.next_reaction();
     if reaction == Reaction::ResetBeforeBody {
@@ -53,6 +53,7 @@ fn carry_out(reaction: Reaction, client: &TcpStream, shared: &Shared, head: &[St
             }
             client.write_all(&reaction::exception(code))
         }
+        Reaction::BadGateway => client.write_all(&reaction::bad_gateway()),
         Reaction::ExceptionInBody { code } => client.write_all(&reaction::exception_in_body(code)),
         Reaction::ResetAfterBody => {
             ask(shared, head, body)?;

@@ -23,6 +23,8 @@ pub(in super::super) enum Reaction {
     },
     /// A success whose body is an exception, as when the status has left already.
     ExceptionInBody { code: u16 },
+    /// A gateway before ClickHouse answers everything, the Batcher's question too, because it finds nobody behind it.
+    BadGateway,
     /// ClickHouse itself is asked with another password.
     OtherPassword,
 }
@@ -32,6 +34,11 @@ pub(super) fn exception(code: u16) -> Vec<u8> {
     let body = format!("Code: {code}. DB::Exception: injected. (INJECTED)\n");
     let headers = format!("X-ClickHouse-Exception-Code: {code}\r\n");
     answer(status_of(code), &headers, &body)
+}
+
+/// The answer of a gateway that finds nobody behind it.
+pub(super) fn bad_gateway() -> Vec<u8> {
+    answer("502 Bad Gateway", "", "<html>502 Bad Gateway</html>")
 }
 
 /// A success with an exception in its body.
@@ -67,11 +74,11 @@ mod tests {
 
     #[test]
     fn made_up_answers_state_their_length() {
-        for bytes in [exception(241), exception_in_body(241)] {
+        for bytes in [exception(241), exception_in_body(241), bad_gateway()] {
             let text = String::from_utf8(bytes).expect("text");
             let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
             assert!(head.contains(&format!("Content-Length: {}\r\n", body.len())), "{text}");
-            assert!(body.contains("Code: 241."), "{text}");
+            assert!(body.contains("Code: 241.") != head.contains("502"), "{text}");
         }
     }
 }
