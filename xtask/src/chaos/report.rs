@@ -120,6 +120,7 @@ mod tests {
 
     #[test]
     fn a_report_is_clean_only_if_everything_is() {
+        type Spoil = fn(&mut Cross);
         let whole = Tally { acknowledged: 5, stored: 5, ..Tally::default() };
         let second = Duration::from_secs(1);
         assert!(report(whole, End::Recovered(second)).is_clean());
@@ -131,7 +132,6 @@ mod tests {
         let mut doubled_in_view = report(whole, End::Recovered(second));
         doubled_in_view.cross.in_view = 6;
         assert!(!doubled_in_view.is_clean());
-        type Spoil = fn(&mut Cross);
         let spoils: [Spoil; 3] = [|cross| cross.inserted = 4, |cross| cross.dead_lettered = 1, |cross| cross.open = 1];
         for spoil in spoils {
             let mut wrong_books = report(whole, End::Recovered(second));
