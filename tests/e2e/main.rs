@@ -17,6 +17,7 @@ mod fault_point;
 mod operator;
 mod page_view;
 mod privacy;
+mod purchase;
 mod readme;
 mod round_trip;
 mod rules;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         ("readme", readme::TESTS),
         ("sender", sender::TESTS),
         ("privacy", privacy::TESTS),
+        ("purchase", purchase::TESTS),
         ("rules", rules::TESTS),
         ("round_trip", round_trip::TESTS),
         ("books", books::TESTS),
