@@ -19,6 +19,7 @@ mod misuse;
 mod operator;
 mod page_view;
 mod privacy;
+mod purchase;
 mod rates;
 mod readme;
 mod reclassify;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         ("sender", sender::TESTS),
         ("misuse", misuse::TESTS),
         ("privacy", privacy::TESTS),
+        ("purchase", purchase::TESTS),
         ("rules", rules::TESTS),
         ("agents", agents::TESTS),
         ("rates", rates::TESTS),
