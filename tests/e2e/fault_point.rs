@@ -14,10 +14,13 @@ use xtask::stack::process::Stop;
 use crate::Test;
 use crate::lab::{self, Lab};
 
-pub(crate) const TESTS: &[(&str, Test)] = &[(
-    "killed_between_any_two_steps_nothing_is_lost_or_doubled",
-    killed_between_any_two_steps_nothing_is_lost_or_doubled,
-)];
+pub(crate) const TESTS: &[(&str, Test)] = &[
+    (
+        "killed_between_any_two_steps_nothing_is_lost_or_doubled",
+        killed_between_any_two_steps_nothing_is_lost_or_doubled,
+    ),
+    ("killed_while_a_batch_is_cut_nothing_is_lost_or_doubled", killed_while_a_batch_is_cut_nothing_is_lost_or_doubled),
+];
 
 /// In the order of a flush; the first is the step before it, of which the sender never hears.
 const POINTS: [&str; 9] = [
@@ -37,6 +40,51 @@ const EVENTS: u64 = 20;
 const RECOVERY_S: u64 = 60;
 
 fn killed_between_any_two_steps_nothing_is_lost_or_doubled(lab: &mut Lab) -> Result<()> {
+    with_fault_points(lab, |stack, gate| {
+        POINTS.iter().try_for_each(|point| {
+            kill_at(stack, gate, point).map_err(|error| error.context(format!("killed at {point}")))
+        })
+    })
+}
+
+/// One row of a batch is refused: the batch is halved until that row is alone, and the collector dies behind the first cut.
+fn killed_while_a_batch_is_cut_nothing_is_lost_or_doubled(lab: &mut Lab) -> Result<()> {
+    with_fault_points(lab, |stack, gate| {
+        on_every_region(stack, "ALTER TABLE ecommerce.events MODIFY COLUMN seq Decimal(3, 0)")?;
+        let survived = kill_behind_the_cut(stack, gate);
+        on_every_region(stack, "ALTER TABLE ecommerce.events MODIFY COLUMN seq UInt32")?;
+        survived
+    })
+}
+
+fn kill_behind_the_cut(stack: &mut Stack, gate: &Gate) -> Result<()> {
+    let (run, misfit) = (lab::event_id(), lab::event_id());
+    let mut events: Vec<_> =
+        (1..EVENTS).map(|seq| json!({"event_type": "login", "session_id": run, "seq": seq})).collect();
+    events.push(json!({"event_id": misfit, "event_type": "login", "session_id": run, "seq": 4_000_000}));
+    gate.arm(Some("batch-cut-ecommerce.events"));
+    let answer = lab::send(stack, &json!({"site": SITE, "events": events}))?;
+    ensure!(answer.status == 202, "{answer:?}");
+    lab::wait_for("a cut", 30, || Ok(gate.is_reached().then_some(())))?;
+    stack.stop_workerd(Stop::Kill)?;
+    gate.arm(None);
+    stack.start_workerd()?;
+    lab::expect_events(stack, &format!("session_id = '{run}'"), EVENTS - 1, RECOVERY_S)?;
+    lab::wait_for("the dead letter", RECOVERY_S, || {
+        let sql = format!("SELECT count() FROM ecommerce.dead_letters WHERE event_id = '{misfit}'");
+        let found: Result<u64> =
+            stack.file.clickhouse.iter().map(|endpoint| Ok(endpoint.query(&sql)?.parse::<u64>()?)).sum();
+        Ok((found? == 1).then_some(()))
+    })?;
+    expect_balance(stack)
+}
+
+fn on_every_region(stack: &Stack, sql: &str) -> Result<()> {
+    stack.file.clickhouse.iter().try_for_each(|endpoint| endpoint.query(sql).map(drop))
+}
+
+/// Lets the collector stop at points, for the time of a test.
+fn with_fault_points(lab: &mut Lab, test: impl FnOnce(&mut Stack, &Gate) -> Result<()>) -> Result<()> {
     let worker = build::worker_with_fault_points()?;
     let stack = lab.stack()?;
     let gate = Gate::open()?;
@@ -44,9 +92,7 @@ fn killed_between_any_two_steps_nothing_is_lost_or_doubled(lab: &mut Lab) -> Res
     stack.layout.surroundings.worker_variables = vec![("FAULT_POINTS_URL".to_owned(), gate.url.clone())];
     restart(stack)?;
     lab::put_site(stack, &json!({"id": SITE, "domains": ["shop.example"]}))?;
-    let result = POINTS.iter().try_for_each(|point| {
-        kill_at(stack, &gate, point).map_err(|error| error.context(format!("killed at {point}")))
-    });
+    let result = test(stack, &gate);
     gate.arm(None);
     stack.layout.surroundings.worker = None;
     stack.layout.surroundings.worker_variables = Vec::new();

@@ -116,6 +116,7 @@ impl Shard {
             // Elsewhere it may be stored whole: cut, it would be stored twice. Then that region decides, by the token.
             Delivery::Poison if batch.table == Table::Events && batch.doubt.is_none() => {
                 self.take_apart(store, batch, &answer)?;
+                fault_point::reached_with(&self.env, "batch-cut", batch.table).await;
                 Ok(true)
             }
             Delivery::Retry | Delivery::Unknown => {
