@@ -212,9 +212,9 @@ fn stored(sql: &SqlStorage, id: &str) -> Result<Stored> {
 fn salts(sql: &SqlStorage, now_ms: i64) -> Result<Vec<Salt>> {
     let today = now_ms.div_euclid(MS_PER_DAY);
     let mut salts = Vec::new();
-    for row in
-        sql.exec("SELECT day, salt FROM salts WHERE day >= ? ORDER BY day DESC", vec![day_value(today - 1)?])?.raw()
-    {
+    // A clock that was ahead has left salts of days to come.
+    let query = "SELECT day, salt FROM salts WHERE day BETWEEN ? AND ? ORDER BY day DESC";
+    for row in sql.exec(query, vec![day_value(today - 1)?, day_value(today)?])?.raw() {
         let mut row = row?.into_iter();
         let day = match row.next() {
             Some(Value::Integer(day)) => day,

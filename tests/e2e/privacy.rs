@@ -60,6 +60,6 @@ fn visitor(stack: &Stack) -> Result<u64> {
     let body = json!({"site": "demo", "event_type": "login"}).to_string();
     let answer = lab::post(stack, "/v1/validate", body.as_bytes(), &[("CF-Connecting-IP", "203.0.113.9")])?;
     let id = answer.json()?["results"][0]["row"]["visitor_id"].as_u64();
-    ensure!(id.is_some(), "expected a row, found {answer:?}");
+    ensure!(id.is_some_and(|id| id != 0), "expected a row with a visitor, found {answer:?}");
     Ok(id.unwrap_or_default())
 }
