@@ -131,6 +131,7 @@ impl<'a> Properties<'a> {
         if members.is_cut {
             return Err(Invalid { reason: InvalidReason::TooManyProperties, field: String::new() });
         }
+        self.entries.reserve(members.list.len());
         for (member, value) in members.list {
             let name = if prefix.is_empty() { member.clone() } else { Cow::Owned(format!("{prefix}.{member}")) };
             let added = match wire::members(value).filter(|inner| depth < MAX_DEPTH && !inner.list.is_empty()) {

@@ -210,10 +210,22 @@ impl Column for Money {
     }
 }
 
+/// Most are IPv4 addresses, whose form is simple; formatting by the standard library takes as long as five other columns.
 impl Column for Ipv6Addr {
     fn encode(&self, line: &mut Vec<u8>) {
         line.push(b'"');
-        line.extend_from_slice(self.to_string().as_bytes());
+        match self.to_ipv4_mapped() {
+            Some(address) => {
+                line.extend_from_slice(b"::ffff");
+                let mut separator = b':';
+                for octet in address.octets() {
+                    line.push(separator);
+                    octet.encode(line);
+                    separator = b'.';
+                }
+            }
+            None => line.extend_from_slice(self.to_string().as_bytes()),
+        }
         line.push(b'"');
     }
 }
@@ -361,6 +373,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn addresses_are_written_as_the_standard_library_does(bits: u128, v4: u32, is_ipv4: bool) {
+            let address = if is_ipv4 { std::net::Ipv4Addr::from_bits(v4).to_ipv6_mapped() } else { Ipv6Addr::from_bits(bits) };
+            let mut line = Vec::new();
+            address.encode(&mut line);
+            prop_assert_eq!(String::from_utf8(line).unwrap(), format!("\"{address}\""));
+        }
+
         #[test]
         fn any_text_is_read_back(text in "\\PC{0,40}|[\\x00-\\x7f]{0,40}") {
             let mut line = Vec::new();

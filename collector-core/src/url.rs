@@ -36,8 +36,11 @@ impl<'a> Url<'a> {
         let (rest, fragment) = split_before(rest, |byte| byte == b'#');
         let (rest, query) = split_before(rest, |byte| byte == b'?');
         let (authority, path) = split_before(rest, |byte| byte == b'/' || byte == b'\\');
-        let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-        let is_host = !authority.is_empty() && !authority.contains(|c: char| c.is_ascii_whitespace() || c.is_control());
+        let user_bytes = authority.bytes().rposition(|byte| byte == b'@').map_or(0, |at| at + 1);
+        let authority = authority.get(user_bytes..).unwrap_or("");
+        let is_plain = authority.bytes().all(|byte| byte.is_ascii_graphic());
+        let is_host = !authority.is_empty()
+            && (is_plain || !authority.contains(|c: char| c.is_ascii_whitespace() || c.is_control()));
         is_host.then_some(Self {
             scheme,
             authority,

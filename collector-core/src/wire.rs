@@ -19,6 +19,9 @@ const MAX_UNKNOWN: usize = MAX_PROPERTIES + 1;
 /// The name of the field that makes an object an envelope.
 const EVENTS: &str = "events";
 
+/// Room for the members of one object before more is asked for.
+const USUAL_MEMBERS: usize = 16;
+
 /// The fields of one JSON object: known ones by slot, unknown ones by name.
 #[derive(Debug, Default)]
 pub(crate) struct Fields<'a> {
@@ -314,7 +317,7 @@ impl<'de> Deserialize<'de> for Members<'de> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
-                let mut members = Members::default();
+                let mut members = Members { list: Vec::with_capacity(USUAL_MEMBERS), is_cut: false };
                 while let Some((Name(name), value)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
                     members.is_cut |= members.list.len() >= MAX_UNKNOWN;
                     if !members.is_cut {

@@ -43,6 +43,21 @@ const PROBES: [&str; 30] = [
     "' or '1'='1",
 ];
 
+/// Where in probes a byte occurs: 1 as the first, 2 as the second one, in either case.
+#[expect(clippy::indexing_slicing, reason = "evaluated when the crate is built")]
+const PLACES: [u8; 256] = {
+    let mut places = [0; 256];
+    let mut index = 0;
+    while index < PROBES.len() {
+        let probe = PROBES[index].as_bytes();
+        places[probe[0] as usize] |= 1;
+        places[probe[1] as usize] |= 2;
+        places[probe[1].to_ascii_uppercase() as usize] |= 2;
+        index += 1;
+    }
+    places
+};
+
 /// Adds the signal of the page's address, as it was sent.
 pub fn check(event: &Event<'_>, signals: &mut Vec<Signal>) {
     if is_probe(decode_param(&event.page_url).as_bytes()) {
@@ -51,15 +66,25 @@ pub fn check(event: &Event<'_>, signals: &mut Vec<Signal>) {
 }
 
 fn is_probe(url: &[u8]) -> bool {
-    // Every probe begins with a character that has no case, and few characters of an address are among those.
-    let starts = url.iter().enumerate().filter(|(_, byte)| matches!(byte, b'/' | b'\\' | b'<' | b'$' | b' ' | b'\''));
-    starts
-        .filter_map(|(at, _)| url.get(at..))
-        .any(|rest| PROBES.iter().any(|probe| begins_with(rest, probe.as_bytes())))
+    let mut before = 0;
+    for (end, byte) in url.iter().enumerate() {
+        let places = PLACES.get(usize::from(*byte)).copied().unwrap_or_default();
+        // Few places of an address begin like a probe. Every probe begins with a character that has no case.
+        if before & 1 != 0 && places & 2 != 0 {
+            let rest = url.get(end - 1..).unwrap_or_default();
+            if PROBES.iter().any(|probe| begins_with(rest, probe.as_bytes())) {
+                return true;
+            }
+        }
+        before = places;
+    }
+    false
 }
 
 fn begins_with(text: &[u8], lower_case: &[u8]) -> bool {
-    text.get(..lower_case.len()).is_some_and(|start| start.eq_ignore_ascii_case(lower_case))
+    // The second character tells nearly all of them apart, for less than a comparison of text costs.
+    text.get(1).map(u8::to_ascii_lowercase) == lower_case.get(1).copied()
+        && text.get(..lower_case.len()).is_some_and(|start| start.eq_ignore_ascii_case(lower_case))
 }
 
 #[cfg(test)]
