@@ -1,13 +1,14 @@
 //! The path of a beacon: read, collect, make durable, answer. In scope: the order of these steps and their I/O.
 //! Out of scope: every rule about events (`collector_core`).
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use collector_core::beacon::{Beacon, BeaconError};
 use collector_core::body;
 use collector_core::client::Client;
 use collector_core::collected::Collected;
+use collector_core::enrich::time;
 use collector_core::enrich::visitor::Salts;
 use collector_core::first_party;
 use collector_core::ledger::{Ledger, minute_s};
@@ -29,6 +30,8 @@ const PIXEL_QUERY_BYTES_MAX: usize = 8 * 1024;
 thread_local! {
     /// Parsed user agents, rate limits, fast visitors: bounded, and nothing is lost with them.
     static MEMORY: RefCell<Memory> = RefCell::new(Memory::default());
+    /// When the last beacon of this isolate was received.
+    static RECEIVED_AT_MS: Cell<i64> = const { Cell::new(0) };
 }
 
 /// What a beacon is read for.
@@ -244,7 +247,9 @@ async fn collect(
         Purpose::Store => rate_limit::limited(env, &sites, &client).await,
         Purpose::Show => Vec::new(),
     };
-    let moment = Moment { received_at_ms: clock::now_ms(), entropy, salts: Salts::new(salts) };
+    let received_at_ms = time::received_at_ms(RECEIVED_AT_MS.get(), clock::now_ms());
+    RECEIVED_AT_MS.set(received_at_ms);
+    let moment = Moment { received_at_ms, entropy, salts: Salts::new(salts) };
     let around =
         Surroundings { sites: &sites, regions: &config.regions, client: &client, moment: &moment, limited: &limited };
     let collected = MEMORY.with_borrow_mut(|memory| match purpose {

@@ -1,12 +1,21 @@
 //! When an event happened, by the edge clock.
 //!
-//! In scope: skew correction and clamping. Out of scope: reading clocks (`received_at_ms` is an argument).
+//! In scope: skew correction and clamping; an edge clock that does not run backwards. Out of scope: reading clocks (`received_at_ms` is an argument).
 
 /// How far a corrected time may lie in the future, in milliseconds.
 pub const MAX_FUTURE_MS: i64 = 24 * 60 * 60 * 1_000;
 
 /// How far a corrected time may lie in the past, in milliseconds.
 pub const MAX_PAST_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
+
+/// The largest step back of the edge clock that is held back, in milliseconds. A larger one is a clock that was wrong and has been set right.
+pub const MAX_HELD_MS: i64 = 60 * 1_000;
+
+/// The time of receipt: never before the last one of the same isolate, so that events keep the order in which they arrived while the clock is
+/// corrected by a little.
+pub fn received_at_ms(last_ms: i64, now_ms: i64) -> i64 {
+    if (0..=MAX_HELD_MS).contains(&last_ms.saturating_sub(now_ms)) { last_ms } else { now_ms }
+}
 
 /// The corrected time of one event, with the correction kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +74,20 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn receipts_do_not_run_backwards_while_the_clock_is_corrected(steps in prop::collection::vec(-2_000_i64..5_000, 1..60)) {
+            // No series of these steps leads back by more than is held.
+            let (mut now_ms, mut last_ms) = (NOW_MS, 0);
+            for step in steps.iter().take(29) {
+                now_ms += step;
+                let received = received_at_ms(last_ms, now_ms);
+                prop_assert!(received >= last_ms && received >= now_ms);
+                last_ms = received;
+            }
+            // A clock that was a day ahead is believed once it is right.
+            prop_assert_eq!(received_at_ms(now_ms + MAX_FUTURE_MS, now_ms), now_ms);
+        }
+
         #[test]
         fn a_clock_wrong_by_years_gives_the_true_time(
             error_ms in -50 * YEAR_MS..50 * YEAR_MS,
