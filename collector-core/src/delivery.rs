@@ -92,13 +92,13 @@ impl Delivery {
             // A field that the table does not know is a schema that is not deployed; other incorrect data is a bad row.
             117 if message.contains("Unknown field") => Self::Hold,
             // Said before anything is written: the body was cut or damaged on its way (3, 33, 354: it was whole when it left), a read-only or
-            // overloaded server, a quota, too many parts, nobody to ask.
-            3 | 33 | 164 | 201 | 202 | 203 | 225 | 242 | 252 | 279 | 354 | 364 | 439 | 745 => Self::Retry,
+            // overloaded server, a quota, too many parts.
+            3 | 33 | 164 | 201 | 202 | 203 | 252 | 354 | 364 | 439 | 745 => Self::Retry,
             // 469 is a constraint that an operator put on the table: the row breaks it in every batch.
             6 | 25 | 26 | 27 | 38 | 41 | 53 | 69 | 70 | 72 | 117 | 130 | 349 | 376 | 469 | 561 | 675 => Self::Poison,
             16 | 20 | 36 | 44 | 47 | 48 | 60 | 62 | 73 | 81 | 115 | 192 | 193 | 194 | 291 | 336 | 381 | 452 | 497
             | 511 | 512 | 516 => Self::Hold,
-            // Time-outs, lost quorums, a full memory or disk, a code that nobody knows yet: a batch with rows of two months is two parts, and
+            // Time-outs, lost quorums or Keepers (225, 242), shards out of reach (279), a full memory or disk, a code that nobody knows yet: a batch with rows of two months is two parts, and
             // the first may be there. A batch that waits is better than a batch that is doubled, and the age of the oldest is an alert.
             _ => Self::Unknown,
         }
@@ -169,9 +169,9 @@ mod tests {
     #[test]
     fn every_code_has_its_class() {
         for (class, codes) in [
-            (Retry, &[3, 33, 164, 201, 202, 203, 225, 242, 252, 279, 354, 364, 439, 745][..]),
+            (Retry, &[3, 33, 164, 201, 202, 203, 252, 354, 364, 439, 745][..]),
             (Unknown, &[159, 209, 210, 285, 286, 319]),
-            (Unknown, &[107, 236, 241, 243, 425, 499, 999, 1000]),
+            (Unknown, &[107, 225, 236, 241, 242, 243, 279, 425, 499, 999, 1000]),
             (Unknown, &[49, 75, 76, 86, 290, 307, 321, 394, 396, 427, 472, 620, 692, 701, 1001, 1002]),
             (Unknown, &[1, 12_345, -1]),
             (Poison, &[6, 25, 26, 27, 38, 41, 53, 69, 70, 72, 117, 130, 349, 376, 469, 561, 675]),

@@ -10,7 +10,7 @@ use uuid::{Builder, Uuid};
 use crate::beacon::{Beacon, WireEvent};
 use crate::client::Client;
 use crate::collected::{Collected, CollectedRow};
-use crate::enrich::{Enriched, Facts, enrich, time, visitor};
+use crate::enrich::{Facts, enrich, time, visitor};
 use crate::event::Event;
 use crate::field::Field;
 use crate::filter::{self, Verdict, prefetch, rate};
@@ -157,7 +157,10 @@ fn collect_event(
     };
     let event_id = Some(facts.event_id);
     let enriched = enrich(event, &facts)?;
-    found.line_bytes += check_bytes(wire, &enriched, found.line_bytes)?;
+    let bytes_before = found.line_bytes;
+    // What is refused has been made too: a beacon's work is bounded, not only what is stored of it.
+    found.line_bytes += enriched.lines.iter().map(|line| line.json.len()).sum::<usize>();
+    check_bytes(wire, found.line_bytes, bytes_before)?;
     let outcome = enriched.flag.map_or(Outcome::Accepted(anonymised), Outcome::Flagged);
     let is_counted = !is_told && site.bots != BotPolicy::Off;
     for (position, line) in enriched.lines.into_iter().enumerate() {
@@ -206,7 +209,7 @@ struct Found {
     sender: Option<Arc<Sender>>,
     visit: Option<Visit>,
     first_party: Option<FirstParty>,
-    /// Bytes of the lines so far, at most `MAX_BEACON_LINE_BYTES`.
+    /// Bytes of the lines that were made so far; no more are made once they are `MAX_BEACON_LINE_BYTES`.
     line_bytes: usize,
 }
 
@@ -334,11 +337,10 @@ fn check_room(rows: usize) -> Result<(), LimitReason> {
     if rows <= MAX_ROWS { Ok(()) } else { Err(LimitReason::BeaconFull) }
 }
 
-/// The bytes of an event's lines, if the beacon has room for them. An event that had all the room there is can only become smaller.
-fn check_bytes(wire: &WireEvent<'_, '_>, enriched: &Enriched, bytes_before: usize) -> Result<usize, Stop> {
-    let bytes = enriched.lines.iter().map(|line| line.json.len()).sum();
-    if bytes_before + bytes <= MAX_BEACON_LINE_BYTES {
-        Ok(bytes)
+/// Whether an event's lines have room in the beacon. One that had all the room there is can only become smaller.
+fn check_bytes(wire: &WireEvent<'_, '_>, bytes: usize, bytes_before: usize) -> Result<(), Stop> {
+    if bytes <= MAX_BEACON_LINE_BYTES {
+        Ok(())
     } else if bytes_before == 0 {
         Err(wire.invalid(Field::Items, InvalidReason::TooManyItems).into())
     } else {

@@ -26,6 +26,8 @@ const MINUTE_MS: u64 = 60_000;
 pub struct VisitorCounts {
     minute: u64,
     counts: BTreeMap<u64, u64>,
+    /// Whether forgetting has freed little: it is not tried again in this minute, because each look at all visitors costs as much as their rows.
+    is_full: bool,
 }
 
 impl VisitorCounts {
@@ -33,7 +35,7 @@ impl VisitorCounts {
     pub fn add(&mut self, visitor_id: u64, now_ms: i64) -> bool {
         let minute = now_ms.unsigned_abs() / MINUTE_MS;
         if minute != self.minute {
-            *self = Self { minute, counts: BTreeMap::new() };
+            *self = Self { minute, ..Self::default() };
         }
         if visitor_id == 0 || !self.has_room(visitor_id) {
             return false;
@@ -45,8 +47,9 @@ impl VisitorCounts {
 
     /// Makes room by forgetting who has sent one event; if that frees nothing, new visitors are not counted in this minute.
     fn has_room(&mut self, visitor_id: u64) -> bool {
-        if self.counts.len() >= MAX_VISITORS && !self.counts.contains_key(&visitor_id) {
+        if !self.is_full && self.counts.len() >= MAX_VISITORS && !self.counts.contains_key(&visitor_id) {
             self.counts.retain(|_, count| *count > 1);
+            self.is_full = self.counts.len() > MAX_VISITORS / 2;
         }
         self.counts.len() < MAX_VISITORS || self.counts.contains_key(&visitor_id)
     }

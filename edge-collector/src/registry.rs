@@ -5,7 +5,7 @@
 //! day is first asked for, and from then on nobody can compute that day's visitor ids again.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 
 use collector_core::site::{Site, Sites};
 use serde::{Deserialize, Serialize};
@@ -44,11 +44,13 @@ pub struct Registry {
     env: Env,
     /// Whose pages may send, for preflights; empty until the first one.
     origins: RefCell<Option<Vec<Site>>>,
+    /// The sites of the `SITES` variable, each as it stands there; read once, since beacons may name any id.
+    bootstrap: OnceCell<Vec<Box<RawValue>>>,
 }
 
 impl DurableObject for Registry {
     fn new(state: State, env: Env) -> Self {
-        Self { state, env, origins: RefCell::default() }
+        Self { state, env, origins: RefCell::default(), bootstrap: OnceCell::new() }
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
@@ -94,24 +96,24 @@ impl Registry {
         let settings = match stored(&sql, id)? {
             Stored::Settings(settings) => Some(settings),
             Stored::Deleted => None,
-            Stored::Never => self
-                .bootstrap_sites()?
-                .into_iter()
-                .find(|site| Named::of(site).id == id)
-                .map(|site| site.get().to_owned()),
+            Stored::Never => {
+                self.bootstrap_sites()?.iter().find(|site| Named::of(site).id == id).map(|site| site.get().to_owned())
+            }
         };
         Response::from_json(&Entry { settings, salts: salts(&sql, clock::now_ms())? })
     }
 
-    /// The sites of the `SITES` variable, each as it stands there.
-    fn bootstrap_sites(&self) -> Result<Vec<Box<RawValue>>> {
-        let text = self.env.var("SITES").map_or_else(|_| String::new(), |text| text.to_string());
-        if text.is_empty() {
-            return Ok(Vec::new());
+    /// The sites of the `SITES` variable.
+    fn bootstrap_sites(&self) -> Result<&[Box<RawValue>]> {
+        if let Some(sites) = self.bootstrap.get() {
+            return Ok(sites);
         }
+        let text = self.env.var("SITES").map_or_else(|_| String::new(), |text| text.to_string());
+        let text = if text.is_empty() { "[]" } else { &text };
         // With a mistake in the list nobody can tell which sites there are, and "no such site" would be final.
-        Sites::parse(&text).map_err(|error| Error::RustError(format!("variable SITES: {error}")))?;
-        Ok(serde_json::from_str(&text)?)
+        Sites::parse(text).map_err(|error| Error::RustError(format!("variable SITES: {error}")))?;
+        let sites = serde_json::from_str(text)?;
+        Ok(self.bootstrap.get_or_init(|| sites))
     }
 
     fn put(&self, id: &str, settings: &str) -> Result<Response> {
@@ -164,7 +166,7 @@ impl Registry {
             }
         }
         let is_new = |site: &RawValue| !known.iter().any(|known| *known == Named::of(site).id);
-        sites.extend(self.bootstrap_sites()?.into_iter().filter(|site| is_new(site)));
+        sites.extend(self.bootstrap_sites()?.iter().filter(|site| is_new(site)).cloned());
         Ok(sites)
     }
 }
@@ -233,7 +235,10 @@ fn salts(sql: &SqlStorage, now_ms: i64) -> Result<Vec<Salt>> {
         getrandom::fill(&mut salt)
             .map_err(|error| worker::Error::RustError(format!("expected random bytes, found {error}")))?;
         sql.exec("INSERT INTO salts (day, salt) VALUES (?, ?)", vec![day_value(today)?, Value::Blob(salt.to_vec())])?;
-        sql.exec("DELETE FROM salts WHERE day < ?", vec![day_value(today - 1)?])?;
+        // Days that follow one another are true. A clock that leaps days ahead may be wrong, and would take the present day's salt.
+        if salts.iter().any(|salt| salt.day == today - 1) {
+            sql.exec("DELETE FROM salts WHERE day < ?", vec![day_value(today - 1)?])?;
+        }
         salts.insert(0, Salt { day: today, salt });
     }
     Ok(salts)

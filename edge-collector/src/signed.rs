@@ -61,6 +61,8 @@ async fn find_key(origin: &str, claim: &Claim) -> std::result::Result<PublicKey,
     let look = || DIRECTORIES.with_borrow(|directories| directories.look(origin, &claim.key_id, clock::now_ms()));
     let mut found = look();
     if found == Look::Ask {
+        // Until there is an answer the others do not ask too.
+        DIRECTORIES.with_borrow_mut(|directories| directories.note(origin, None, clock::now_ms()));
         let directory = fetch(origin).await.unwrap_or_else(|error| {
             console_error!("keys of {origin}: {error}");
             None

@@ -58,16 +58,25 @@ pub(crate) async fn get(env: &Env, id: &str) -> Result<Known> {
     }
     match read(env, id, now_ms).await {
         Ok(known) => {
-            KNOWN.with_borrow_mut(|all| {
-                if all.len() >= SITES_MAX {
-                    all.clear();
-                }
-                all.insert(id.to_owned(), known.clone());
-            });
+            KNOWN.with_borrow_mut(|all| remember(all, id, &known));
             Ok(known)
         }
         Err(error) => remembered.ok_or(error),
     }
+}
+
+/// Made-up ids must not push out the sites that there are.
+fn remember(all: &mut HashMap<String, Known>, id: &str, known: &Known) {
+    if all.len() >= SITES_MAX && !all.contains_key(id) {
+        if known.site.is_none() {
+            return;
+        }
+        all.retain(|_, known| known.site.is_some());
+        if all.len() >= SITES_MAX {
+            all.clear();
+        }
+    }
+    all.insert(id.to_owned(), known.clone());
 }
 
 /// Whether an origin belongs to any site: what a preflight asks, which names no site.

@@ -4,7 +4,6 @@
 
 use std::rc::Rc;
 
-use collector_core::append;
 use collector_core::delivery::{self, Delivery};
 use collector_core::failover::{self, Doubt};
 use collector_core::insert::{self, Insert, Table};
@@ -149,9 +148,9 @@ impl Shard {
             Table::Outcomes => None,
         };
         let mut counts = Ledger::default();
-        for frame in fate.map_or_else(|| Ok(Vec::new()), |_| store.counts(batch.segment))? {
-            if let (Some(fate), Ok(carried)) = (fate, append::decode(&frame)) {
-                counts.merge(&carried.counts.stored_as(fate));
+        if let Some(fate) = fate {
+            for carried in store.ledgers(batch)? {
+                counts.merge(&carried.stored_as(fate));
             }
         }
         let (batch, now_ms) = (batch.clone(), clock::now_ms());

@@ -30,11 +30,13 @@ impl Shard {
         self.memory.borrow_mut().alarm_at_ms = None;
         let started_ms = clock::now_ms();
         fault_point::reached(&self.env, "flush-begun").await;
-        self.freeze_due(started_ms)?;
+        // With a full storage neither may work, and sending is what makes room: it is tried in any case.
+        let frozen = self.freeze_due(started_ms);
         fault_point::reached(&self.env, "batch-frozen").await;
-        store.atomically(move |store| store.drop_delivered(started_ms - WINDOW_MS))?;
+        let dropped = store.atomically(move |store| store.drop_delivered(started_ms, WINDOW_MS));
         self.send_batches(&store, started_ms).await?;
         fault_point::reached(&self.env, "batches-sent").await;
+        frozen.and(dropped)?;
         self.arm().await;
         fault_point::reached(&self.env, "alarm-set").await;
         Ok(())

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use collector_core::append;
 use collector_core::client::Client;
 use collector_core::failover;
 use collector_core::stored;
@@ -56,9 +55,8 @@ impl Shard {
 /// The sites of a batch's rows.
 fn sites(store: &Store, batch: &Batch) -> Result<Vec<String>> {
     let mut sites = Vec::new();
-    for frame in store.counts(batch.segment)? {
-        let Ok(carried) = append::decode(&frame) else { continue };
-        sites.extend(carried.counts.stored_sites().map(str::to_owned));
+    for counts in store.ledgers(batch)? {
+        sites.extend(counts.stored_sites().map(str::to_owned));
     }
     sites.sort_unstable();
     sites.dedup();

@@ -50,8 +50,8 @@ impl Shard {
         let store = self.open(origin)?;
         self.arm().await;
         // No alarm comes for these when the traffic has stopped.
-        let before_ms = clock::now_ms() - WINDOW_MS;
-        store.atomically(move |store| store.drop_delivered(before_ms))?;
+        let now_ms = clock::now_ms();
+        store.atomically(move |store| store.drop_delivered(now_ms, WINDOW_MS))?;
         let open: Vec<Open> = self.memory.borrow().events.into_iter().collect();
         Ok((store.backlog(&open)?, store.batches()?))
     }

@@ -1,8 +1,11 @@
 //! Batches: frozen segments. In scope: freezing, what is known of each attempt, reading, ending; parts of a batch.
 //! Out of scope: segments that are still open (`segment`), what an attempt brought (`deliver`).
 
+use collector_core::append;
 use collector_core::failover::Doubt;
 use collector_core::insert::Table;
+use collector_core::ledger::Ledger;
+use collector_core::stored;
 use worker::{Result, SqlStorageValue as Value};
 
 use super::segment::{Commit, Open};
@@ -74,6 +77,15 @@ impl Store {
                 })
             })
             .collect()
+    }
+
+    /// What was counted with the batch's rows, per commit. Counts that another version wrote and this one cannot read are taken from the rows:
+    /// without them nobody knew whose rows they are, and where these may be.
+    pub(crate) fn ledgers(&self, batch: &Batch) -> Result<Vec<Ledger>> {
+        let frames = self.counts(batch.segment)?;
+        let ledgers: Option<Vec<_>> =
+            frames.iter().map(|frame| append::decode(frame).ok().map(|carried| carried.counts)).collect();
+        ledgers.map_or_else(|| Ok(vec![stored::tally(&self.lines(batch)?)]), Ok)
     }
 
     /// The batch's JSONEachRow lines: the same bytes on every call.

@@ -117,9 +117,11 @@ impl Store {
     }
 
     /// Drops delivered segments whose ids need not be known any more, some at a time.
-    pub(crate) fn drop_delivered(&self, before_ms: i64) -> Result<()> {
-        let query = "SELECT id FROM (SELECT id, at_ms FROM delivered ORDER BY id LIMIT 200) WHERE at_ms < ?";
-        let cursor = self.sql.exec(query, vec![number(before_ms)?])?;
+    pub(crate) fn drop_delivered(&self, now_ms: i64, window_ms: i64) -> Result<()> {
+        // A clock that was ahead has left times to come.
+        let query =
+            "SELECT id FROM (SELECT id, at_ms FROM delivered ORDER BY id LIMIT 200) WHERE at_ms < ? OR at_ms > ?";
+        let cursor = self.sql.exec(query, vec![number(now_ms - window_ms)?, number(now_ms + window_ms)?])?;
         let segments: Vec<i64> = cursor.raw().map(|row| integer(row?.first())).collect::<Result<_>>()?;
         for segment in segments {
             self.sql.exec("DELETE FROM delivered WHERE id = ?", vec![number(segment)?])?;
