@@ -160,14 +160,14 @@ fn bury_one(stack: &Stack, from: &str) -> Result<String> {
     Ok(id)
 }
 
-/// More letters than are read at once and longer than one reply may be, all of one moment, of each event two, and of two sites that use the same ids.
+/// More letters than are read at once and longer than one reply may be, compressed or not, all of one moment, of each event two, and of two sites that use the same ids.
 fn dead_letters_are_read_page_by_page(lab: &mut Lab) -> Result<()> {
     let stack = lab.stack()?;
     let session = lab::event_id();
     let letters = format!(
         "INSERT INTO ecommerce.dead_letters (event_id, site_id, reason, line, stored_at) SELECT toString(id), site, 'refused_by_clickhouse', \
          toJSONString(map('event_id', toString(id), 'site_id', site, 'event_type', 'page_view', 'timestamp', '2026-11-20 10:00:00', \
-         'session_id', '{session}', 'page_url', repeat('x', 12000))), toDateTime64('2026-11-20 11:00:00', 3, 'UTC') \
+         'session_id', '{session}', 'page_url', randomPrintableASCII(16000))), toDateTime64('2026-11-20 11:00:00', 3, 'UTC') \
          FROM (SELECT reinterpretAsUUID(sipHash128('{session}', number % 1050)) AS id, arrayJoin(['pages', 'leaves']) AS site FROM numbers(2100))"
     );
     stack.file.clickhouse[0].query(&letters)?;
