@@ -40,7 +40,7 @@ Exit codes:
   6  no site has this id
   7  doctor found something to mend
   8  replay could not bring back every row
-  9  reclassify has no such run to undo, or a later one stands on it";
+  9  reclassify has no such run to undo, a later one stands on it, or another came in between";
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
@@ -143,7 +143,7 @@ fn reclassify_exit_code(failure: &reclassify::Failure) -> u8 {
         ReclassifyError::Row(_) => 1,
         ReclassifyError::Unsure { .. } => 3,
         ReclassifyError::Schema(_) => 5,
-        ReclassifyError::NoRun(_) | ReclassifyError::NotNewest { .. } => 9,
+        ReclassifyError::Overtaken | ReclassifyError::NoRun(_) | ReclassifyError::NotNewest { .. } => 9,
     }
 }
 

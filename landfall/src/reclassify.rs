@@ -62,6 +62,8 @@ pub enum Progress<'p> {
         /// Events of the days until now: judged, or passed over because the present rules have judged them.
         events: u64,
     },
+    /// All rows are judged. Nothing is changed until now.
+    Found(&'p Diff),
 }
 
 /// What a run found and did.
@@ -105,6 +107,9 @@ pub enum ReclassifyError {
         /// What happened.
         source: ConnectionError,
     },
+    /// The verdicts that stand were changed while it was computed what differs from them.
+    #[error("another run on these events was published or taken back meanwhile: nothing was changed, run it again")]
+    Overtaken,
     /// There is no run to take back.
     #[error("expected a run that is applied, found {0}; SELECT * FROM ecommerce.verdict_runs FINAL shows them")]
     NoRun(String),
@@ -139,7 +144,7 @@ pub fn reclassify(
     let source = Source::new(&connection, sites, choice)?;
     let days = source.days()?;
     report(Progress::Counted { events: days.iter().map(|day| day.events).sum() });
-    let mut judging = Judging::new(&connection, sites, mode);
+    let mut judging = Judging::new(&connection, sites, &source, mode)?;
     let mut events = 0;
     for day in &days {
         judging.diff.unknown_site += day.unknown_site;
@@ -154,5 +159,5 @@ pub fn reclassify(
         judging.diff.present += day.events.saturating_sub(looked_at);
         events += day.events.max(looked_at);
     }
-    judging.finish(&source)
+    judging.finish(&source, report)
 }

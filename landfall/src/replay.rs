@@ -7,7 +7,7 @@
 //! only the edge knew: visitor, place, agent, arrival. Sent as a beacon, it would be judged as an event of whoever replays it. What is checked
 //! again is what a row can fail: its columns and identity here (`row`), its values by ClickHouse, under the collector's own settings.
 //!
-//! Safe to run twice and to interrupt: a row whose id is in the table already is skipped, a row without an id gets one that follows from its
+//! Safe to run twice and to interrupt: a row whose site and id are in the table already is skipped, a row without an id gets one that follows from its
 //! text. Safe to run twice at once if both cut the same rows into the same batches: those have equal deduplication tokens.
 
 mod batch;

@@ -160,22 +160,26 @@ fn bury_one(stack: &Stack, from: &str) -> Result<String> {
     Ok(id)
 }
 
-/// More letters than are read at once, all of one moment, and of each event two.
+/// More letters than are read at once and longer than one reply may be, compressed or not, all of one moment, of each event two, and of two sites that use the same ids.
 fn dead_letters_are_read_page_by_page(lab: &mut Lab) -> Result<()> {
     let stack = lab.stack()?;
     let session = lab::event_id();
     let letters = format!(
-        "INSERT INTO ecommerce.dead_letters (event_id, site_id, reason, line, stored_at) SELECT toString(id), 'pages', 'refused_by_clickhouse', \
-         toJSONString(map('event_id', toString(id), 'site_id', 'pages', 'event_type', 'page_view', 'timestamp', '2026-11-20 10:00:00', \
-         'session_id', '{session}')), toDateTime64('2026-11-20 11:00:00', 3, 'UTC') \
-         FROM (SELECT reinterpretAsUUID(sipHash128('{session}', number % 2100)) AS id FROM numbers(4200))"
+        "INSERT INTO ecommerce.dead_letters (event_id, site_id, reason, line, stored_at) SELECT toString(id), site, 'refused_by_clickhouse', \
+         toJSONString(map('event_id', toString(id), 'site_id', site, 'event_type', 'page_view', 'timestamp', '2026-11-20 10:00:00', \
+         'session_id', '{session}', 'page_url', randomPrintableASCII(16000))), toDateTime64('2026-11-20 11:00:00', 3, 'UTC') \
+         FROM (SELECT reinterpretAsUUID(sipHash128('{session}', number % 1050)) AS id, arrayJoin(['pages', 'leaves']) AS site FROM numbers(2100))"
     );
     stack.file.clickhouse[0].query(&letters)?;
     for expected in ["2100 rows inserted, 0 present already", "0 rows inserted, 2100 present already"] {
-        let output = replay(stack, &["--site", "pages", "--from", "2026-11-20", "--to", "2026-11-20 11:00:01"])?;
+        let output = replay(stack, &["--from", "2026-11-20 11:00:00", "--to", "2026-11-20 11:00:01"])?;
         let text = String::from_utf8_lossy(&output.stdout);
         ensure!(output.status.success() && text.contains(expected), "expected {expected}, found {output:?}");
     }
+    let missing = "(site_id, toUUIDOrZero(event_id)) NOT IN (SELECT site_id, event_id FROM ecommerce.events)";
+    let missing =
+        format!("SELECT count() FROM ecommerce.dead_letters WHERE position(line, '{session}') > 0 AND {missing}");
+    ensure!(stack.file.clickhouse[0].query(&missing)? == "0", "expected every letter to be replayed");
     lab::expect_events(stack, &format!("session_id = '{session}'"), 2_100, 1)
 }
 

@@ -3,6 +3,9 @@
 use std::process::Output;
 
 use anyhow::{Context, Result, ensure};
+use collector_core::site::Sites;
+use landfall::connection::Target;
+use landfall::reclassify::{self, Choice, Mode, Progress, ReclassifyError};
 use serde_json::{Value, json};
 use xtask::stack::Stack;
 use xtask::stack::clickhouse::Endpoint;
@@ -14,6 +17,7 @@ use crate::operator::landfall_with;
 pub(crate) const TESTS: &[(&str, Test)] = &[
     ("new_rules_are_shown_applied_once_and_taken_back", new_rules_are_shown_applied_once_and_taken_back),
     ("the_newest_run_decides_and_goes_first", the_newest_run_decides_and_goes_first),
+    ("a_run_that_another_overtakes_changes_nothing", a_run_that_another_overtakes_changes_nothing),
     ("a_run_that_was_interrupted_is_not_seen", a_run_that_was_interrupted_is_not_seen),
     ("rules_on_what_is_not_stored_leave_events_as_they_are", rules_on_what_is_not_stored_leave_events_as_they_are),
     ("a_reader_may_look_and_not_apply", a_reader_may_look_and_not_apply),
@@ -138,7 +142,10 @@ fn new_rules_are_shown_applied_once_and_taken_back(lab: &mut Lab) -> Result<()> 
     expect_all(&diff, &["4 events judged again", "1 passed over", "nothing was changed; --apply does it"])?;
     ensure!(shop.rows("events_judged")? == stored && shop.runs()? == "0", "expected a diff to change nothing");
 
-    expect_all(&shop.reclassify(&["--apply"])?, &[&changes[..], &["\nbecame bots: 2", "applied as run "]].concat())?;
+    expect_all(
+        &shop.reclassify(&["--apply"])?,
+        &[&changes[..], &["would become bots: 2", "applied as run "]].concat(),
+    )?;
     ensure!(shop.rows("events")? == stored, "expected the events to be as they were");
     ensure!(shop.judged("is_bot = 1")? == "5", "expected purchase, items, two views: {}", shop.rows("events_judged")?);
     let purchase =
@@ -166,13 +173,13 @@ fn new_rules_are_shown_applied_once_and_taken_back(lab: &mut Lab) -> Result<()> 
 fn the_newest_run_decides_and_goes_first(lab: &mut Lab) -> Result<()> {
     let shop = Shop::open(lab.stack()?)?;
     shop.rule(&json!([farm("drop")]))?;
-    expect_all(&shop.reclassify(&["--apply"])?, &["became bots: 2", "2 of them would not be stored today"])?;
+    expect_all(&shop.reclassify(&["--apply"])?, &["would become bots: 2", "2 of them would not be stored today"])?;
     let first = shop.rows("events_judged")?;
     let rule = json!({"name": "purchases", "when": r#"event_type = "purchase""#, "then": "allow"});
     shop.rule(&json!([rule, farm("drop")]))?;
     expect_all(
         &shop.reclassify(&["--apply"])?,
-        &["became people: 1 events, 1 purchases", "and 2 items", "became bots: 0"],
+        &["become people: 1 events, 1 purchases", "and 2 items", "become bots: 0"],
     )?;
     ensure!(shop.judged("event_type IN ('purchase', 'item') AND is_bot = 0")? == "3");
     ensure!(shop.judged("is_bot = 1")? == "2", "expected the view of the first run and the crawler");
@@ -195,10 +202,44 @@ fn the_newest_run_decides_and_goes_first(lab: &mut Lab) -> Result<()> {
     ensure!(again.status.code() == Some(9), "expected nothing to take back, found {again:?}");
     // Rules that are as they were: events that a run has judged otherwise come back, too.
     shop.rule(&json!([farm("flag")]))?;
-    expect_all(&shop.reclassify(&["--apply"])?, &["became bots: 2"])?;
+    expect_all(&shop.reclassify(&["--apply"])?, &["become bots: 2"])?;
     shop.rule(&json!([]))?;
-    expect_all(&shop.reclassify(&["--apply"])?, &["became people: 2 events, 1 purchases", "and 2 items"])?;
+    expect_all(&shop.reclassify(&["--apply"])?, &["become people: 2 events, 1 purchases", "and 2 items"])?;
     ensure!(shop.judged("is_bot != edge_is_bot")? == "0");
+    Ok(())
+}
+
+/// Two runs at once: what the slower one found was found against verdicts that the faster one has changed.
+fn a_run_that_another_overtakes_changes_nothing(lab: &mut Lab) -> Result<()> {
+    let shop = Shop::open(lab.stack()?)?;
+    shop.rule(&json!([farm("flag")]))?;
+    let Endpoint { url, user, password, .. } = shop.home();
+    let target = Target { url: url.clone(), user: user.clone(), password: password.clone() };
+    let sites = json!([{"id": shop.id, "domains": ["judged.example"], "rules": [farm("flag"), partner()]}]);
+    let sites = Sites::parse(&sites.to_string())?;
+    let [_, from, _, to, _, site] =
+        <[String; 6]>::try_from(shop.choice()?).map_err(|_| anyhow::anyhow!("expected three options"))?;
+    let choice = Choice { from, to, site: Some(site), is_all: false };
+    let words = shop.choice()?;
+    let apply = [&["--apply"], &words.iter().map(String::as_str).collect::<Vec<_>>()[..]].concat();
+    // Rows that the faster one has changed: a purchase, its two items, a view.
+    for (command, rows) in [(&apply[..], "4"), (&["--undo"], "0")] {
+        let mut other = None;
+        let slower = reclassify::reclassify(&target, &sites, &choice, Mode::Apply, &mut |progress| {
+            if let Progress::Found(_) = progress {
+                other = Some(shop.run(command));
+            }
+        });
+        let other = other.context("expected the diff before the end")??;
+        ensure!(other.status.success(), "{other:?}");
+        ensure!(
+            matches!(slower, Err(ReclassifyError::Overtaken)),
+            "expected {command:?} to be noticed, found {slower:?}"
+        );
+        ensure!(shop.judged("run_id != toUUID('00000000-0000-0000-0000-000000000000')")? == rows);
+    }
+    let alone = reclassify::reclassify(&target, &sites, &choice, Mode::Apply, &mut |_| ())?;
+    ensure!(alone.run_id.is_some() && alone.diff.to_human.events == 1, "{alone:?}");
     Ok(())
 }
 
@@ -217,7 +258,7 @@ fn a_run_that_was_interrupted_is_not_seen(lab: &mut Lab) -> Result<()> {
     ))?;
     expect_all(&shop.reclassify(&[])?, &["1 events judged again", "judged by rules of 2999-01-01, newer than"])?;
     shop.rule(&json!([farm("flag")]))?;
-    expect_all(&shop.reclassify(&["--apply"])?, &["became bots: 2"])?;
+    expect_all(&shop.reclassify(&["--apply"])?, &["become bots: 2"])?;
     ensure!(shop.judged("is_bot = 1")? == "5", "expected purchase, items, view and crawler");
     Ok(())
 }

@@ -22,7 +22,7 @@ ORDER BY run_id;
 
 -- One row per event and run, of events whose verdict the run changed. What identifies an event is what the table of events is sorted by, and
 -- its id: an id that a site uses twice still names two events.
--- PARTITION BY: what is left of an interrupted run can be dropped at once, and undone runs are not read.
+-- PARTITION BY: what is left of an interrupted run can be dropped at once; so can an undone run, whose rows the join below leaves out but reads.
 CREATE TABLE IF NOT EXISTS ecommerce.verdict_overrides
 (
     run_id        UUID CODEC(ZSTD(1)),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use collector_core::site::{SiteError, Sites};
-use landfall::reclassify::{self, Choice, Mode, ReclassifyError};
+use landfall::reclassify::{self, Choice, Mode, Progress, ReclassifyError};
 use landfall::sites::{self, SitesError};
 use uuid::Uuid;
 
@@ -21,7 +21,8 @@ use report::Meter;
 /// Without --apply nothing is changed: it prints how many events would become bots or people, why, on which sites, and which purchases are among
 /// them. --apply writes these verdicts beside the events, which are never changed themselves; queries see them through the view
 /// `ecommerce.events_judged`. They are seen all at once when the run is complete: a run that is interrupted has changed nothing. --undo takes a
-/// run back, and what stood before stands again. Running it twice changes nothing the second time.
+/// run back, and what stood before stands again. Running it twice changes nothing the second time. Run one
+/// at a time: if another is published or taken back on the same events meanwhile, nothing is changed.
 ///
 /// Judged again by the lists of this program (use the release that is deployed) and the present settings of the sites: the user agent, the
 /// network, the page, the referrer, the screen, what the tracker saw, and the site's own rules and policy. Not stored, so kept as the edge found it:
@@ -41,7 +42,7 @@ use report::Meter;
   landfall sites list --json > sites.json   # edit the rules, and see what they would do before they are deployed:
   landfall reclassify --url https://eu.clickhouse.example:8443 --from 2026-11-01 --to 2026-11-21 --sites sites.json
 
-Exit codes: 0 done, also if something would change; 9 no such run to undo; others as in landfall --help")]
+Exit codes: 0 done, also if something would change; 9 no such run to undo, or another run came in between; others as in landfall --help")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     server: server::Arguments,
@@ -101,10 +102,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let sites = arguments.present_sites()?;
     let mode = if arguments.apply { Mode::Apply } else { Mode::Diff };
     let mut meter = Meter::default();
-    let outcome =
-        reclassify::reclassify(&target, &sites, &arguments.choice(), mode, &mut |progress| meter.show(progress))?;
-    // A closed pipe is no failure: whoever reads has seen enough.
-    let _ = report::print(&mut io::stdout().lock(), &outcome, mode).and_then(|()| io::stdout().flush());
+    // Below, a closed pipe is no failure: whoever reads has seen enough.
+    let mut show = |progress: Progress<'_>| match progress {
+        Progress::Found(diff) => {
+            let _ = report::print(&mut io::stdout().lock(), diff).and_then(|()| io::stdout().flush());
+        }
+        Progress::Counted { .. } | Progress::Judged { .. } => meter.show(progress),
+    };
+    let outcome = reclassify::reclassify(&target, &sites, &arguments.choice(), mode, &mut show)?;
+    let _ = report::print_end(&mut io::stdout().lock(), &outcome, mode);
     Ok(())
 }
 

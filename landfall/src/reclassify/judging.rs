@@ -4,14 +4,11 @@ use collector_core::rejudge::{Judge, Judgement};
 use collector_core::site::{Site, Sites};
 
 use super::diff::{Diff, Difference};
-use super::item::{self, Purchase};
+use super::item::{self, Purchases};
 use super::run::{Override, Run};
 use super::source::{Source, Standing};
-use super::{Mode, Outcome, ReclassifyError};
+use super::{Mode, Outcome, Progress, ReclassifyError};
 use crate::connection::Connection;
-
-/// Purchases whose items are looked for together.
-const PURCHASES_MAX: usize = 500;
 
 /// What is remembered from row to row.
 pub(super) struct Judging<'c> {
@@ -20,14 +17,20 @@ pub(super) struct Judging<'c> {
     judge: Judge,
     pub(super) diff: Diff,
     run: Option<Run<'c>>,
-    /// Purchases with another verdict, whose items have not been looked for.
-    purchases: Vec<Purchase>,
+    purchases: Purchases,
 }
 
 impl<'c> Judging<'c> {
-    pub(super) fn new(connection: &'c Connection, sites: &'c Sites, mode: Mode) -> Self {
-        let run = (mode == Mode::Apply).then(|| Run::new(connection));
-        Self { connection, sites, judge: Judge::default(), diff: Diff::default(), run, purchases: Vec::new() }
+    /// Before any row is read: a run notes which others are seen.
+    pub(super) fn new(
+        connection: &'c Connection,
+        sites: &'c Sites,
+        source: &Source<'_>,
+        mode: Mode,
+    ) -> Result<Self, ReclassifyError> {
+        let run = if mode == Mode::Apply { Some(Run::new(connection, source)?) } else { None };
+        let (judge, diff, purchases) = <(Judge, Diff, Purchases)>::default();
+        Ok(Self { connection, sites, judge, diff, run, purchases })
     }
 
     /// Judges one row.
@@ -55,10 +58,10 @@ impl<'c> Judging<'c> {
         let reason = self.diff.add(&difference);
         let verdict = Override::new(row, judgement, site.rules.version(), reason);
         if row.event_type == "purchase" {
-            self.purchases.push(Purchase { order_id: row.order_id.clone(), verdict: verdict.clone() });
+            self.purchases.push(&row.order_id, verdict.clone());
         }
         self.write(&verdict)?;
-        if self.purchases.len() >= PURCHASES_MAX { self.find_items() } else { Ok(()) }
+        if self.purchases.is_full() { self.find_items() } else { Ok(()) }
     }
 
     fn find_items(&mut self) -> Result<(), ReclassifyError> {
@@ -74,9 +77,14 @@ impl<'c> Judging<'c> {
         self.run.as_mut().map_or(Ok(()), |run| run.write(verdict))
     }
 
-    /// What is left, and then the moment from which the run is seen.
-    pub(super) fn finish(mut self, source: &Source<'_>) -> Result<Outcome, ReclassifyError> {
+    /// What is left, then the whole diff, and then the moment from which the run is seen.
+    pub(super) fn finish(
+        mut self,
+        source: &Source<'_>,
+        report: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<Outcome, ReclassifyError> {
         self.find_items()?;
+        report(Progress::Found(&self.diff));
         let has_changes = self.diff.to_bot.events + self.diff.to_human.events > 0;
         let run_id = match self.run {
             Some(run) if has_changes => Some(run.publish(source, &self.diff)?),

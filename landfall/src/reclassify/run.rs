@@ -63,13 +63,16 @@ impl Override {
 pub(super) struct Run<'c> {
     connection: &'c Connection,
     id: String,
+    /// The others on its events, as they were at its beginning.
+    others: String,
     lines: String,
     waiting: usize,
 }
 
 impl<'c> Run<'c> {
-    pub(super) fn new(connection: &'c Connection) -> Self {
-        Self { connection, id: Uuid::now_v7().to_string(), lines: String::new(), waiting: 0 }
+    pub(super) fn new(connection: &'c Connection, source: &Source<'_>) -> Result<Self, ReclassifyError> {
+        let others = state(connection, source)?;
+        Ok(Self { connection, id: Uuid::now_v7().to_string(), others, lines: String::new(), waiting: 0 })
     }
 
     /// Writes one verdict, sooner or later.
@@ -90,9 +93,12 @@ impl<'c> Run<'c> {
         Ok(())
     }
 
-    /// Makes all of it seen at once.
+    /// Makes all of it seen at once. What differs was found against the verdicts of the beginning: if these are others now, it is wrong.
     pub(super) fn publish(mut self, source: &Source<'_>, diff: &Diff) -> Result<String, ReclassifyError> {
         self.flush()?;
+        if state(self.connection, source)? != self.others {
+            return Err(ReclassifyError::Overtaken);
+        }
         let line = json!({
             "run_id": self.id, "from_time": source.from, "to_time": source.to, "site_id": source.site,
             "rules_version": Source::rules_version(),
@@ -106,6 +112,17 @@ impl<'c> Run<'c> {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// The runs on these events: a text that is another one as soon as a run is published or taken back.
+fn state(connection: &Connection, source: &Source<'_>) -> Result<String, ReclassifyError> {
+    let Source { from, to, site, .. } = source;
+    let state = connection.execute(&format!(
+        "SELECT count(), countIf(is_undone = 1), max(published_at) FROM ecommerce.verdict_runs FINAL \
+         WHERE from_time < toDateTime64('{to}', 3, 'UTC') AND to_time > toDateTime64('{from}', 3, 'UTC') \
+         AND (site_id IN ('', '{site}') OR '{site}' = '')"
+    ));
+    Ok(state?)
 }
 
 /// A run that was taken back.
@@ -152,5 +169,22 @@ fn check_newest(connection: &Connection, run: &str) -> Result<(), ReclassifyErro
     match newer.trim() {
         "" => Ok(()),
         newer => Err(ReclassifyError::NotNewest { run: run.to_owned(), newer: newer.to_owned() }),
+    }
+}
+
+#[cfg(test)]
+impl Override {
+    /// A verdict on an event of this site and time.
+    pub(super) fn of(site_id: &str, timestamp: &str) -> Self {
+        Self {
+            site_id: site_id.to_owned(),
+            timestamp: timestamp.to_owned(),
+            event_id: Uuid::nil().to_string(),
+            is_bot: 1,
+            bot_signals: Vec::new(),
+            device_type: String::new(),
+            rules_version: String::new(),
+            reason: String::new(),
+        }
     }
 }

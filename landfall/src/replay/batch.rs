@@ -9,7 +9,7 @@ use collector_core::retry::Backoff;
 use sha2::{Digest, Sha256};
 use uuid::{Builder, Uuid};
 
-use super::row::{self, Row};
+use super::row::{self, Identity, Row};
 use super::{Fate, Line, Mode, Receipt, ReplayError};
 use crate::connection::{Connection, Reply};
 
@@ -34,8 +34,8 @@ pub(super) fn bring(
     let mut known = present(connection, &rows)?;
     let mut missing = Vec::with_capacity(rows.len());
     for row in rows {
-        // An id that comes twice is one event.
-        if known.insert(row.event_id) { missing.push(row) } else { note(receipt(&row, Fate::Present)) }
+        // An id that comes twice from one site is one event.
+        if known.insert(row.identity.clone()) { missing.push(row) } else { note(receipt(&row, Fate::Present)) }
     }
     if mode == Mode::DryRun {
         for row in &missing {
@@ -53,10 +53,10 @@ pub(super) fn bring(
 }
 
 /// What became of a row that was sent: only what can be seen in the table counts as inserted.
-fn fate(row: &Row, stored: &HashSet<Uuid>, refused: &mut HashMap<Uuid, String>) -> Fate {
-    match refused.remove(&row.event_id) {
+fn fate(row: &Row, stored: &HashSet<Identity>, refused: &mut HashMap<Identity, String>) -> Fate {
+    match refused.remove(&row.identity) {
         Some(reason) => Fate::Refused(reason),
-        None if stored.contains(&row.event_id) => Fate::Inserted,
+        None if stored.contains(&row.identity) => Fate::Inserted,
         // ClickHouse remembers tokens longer than rows.
         None => Fate::Refused(
             "taken by ClickHouse, but not in the table: was it deleted there a short time ago?".to_owned(),
@@ -64,25 +64,32 @@ fn fate(row: &Row, stored: &HashSet<Uuid>, refused: &mut HashMap<Uuid, String>) 
     }
 }
 
-/// The ids among these rows that are in the table. Site and date come first in its sorting key.
-fn present(connection: &Connection, rows: &[Row]) -> Result<HashSet<Uuid>, ReplayError> {
+/// The events that are in the table, of these rows and perhaps more: sites, dates and ids are looked up as lists each, because site and date come
+/// first in its sorting key.
+fn present(connection: &Connection, rows: &[Row]) -> Result<HashSet<Identity>, ReplayError> {
     if rows.is_empty() {
         return Ok(HashSet::new());
     }
     // None of these texts can end a quote: they are ids, dates and UUIDs.
     let quoted = |texts: BTreeSet<String>| texts.iter().map(|text| format!("'{text}'")).collect::<Vec<_>>().join(",");
-    let sites = quoted(rows.iter().map(|row| row.site_id.clone()).collect());
+    let sites = quoted(rows.iter().map(|row| row.identity.site_id.clone()).collect());
     let dates = quoted(rows.iter().map(|row| row.date.clone()).collect());
-    let ids = quoted(rows.iter().map(|row| row.event_id.to_string()).collect());
+    let ids = quoted(rows.iter().map(|row| row.identity.event_id.to_string()).collect());
     let sql = format!(
-        "SELECT DISTINCT event_id FROM ecommerce.events WHERE site_id IN ({sites}) \
+        "SELECT DISTINCT site_id, event_id FROM ecommerce.events WHERE site_id IN ({sites}) \
          AND toDate(timestamp) IN (SELECT toDateOrZero(arrayJoin([{dates}]))) AND event_id IN ({ids})"
     );
-    Ok(connection.execute(&sql)?.lines().filter_map(|line| Uuid::parse_str(line).ok()).collect())
+    Ok(connection.execute(&sql)?.lines().filter_map(identity).collect())
+}
+
+/// `<site id>\t<event id>`
+fn identity(line: &str) -> Option<Identity> {
+    let (site_id, event_id) = line.split_once('\t')?;
+    Some(Identity { site_id: site_id.to_owned(), event_id: Uuid::parse_str(event_id).ok()? })
 }
 
 /// Sends rows; a batch that ClickHouse refuses is halved until the rows are alone that it refuses.
-fn insert(connection: &Connection, rows: &[Row], refused: &mut HashMap<Uuid, String>) -> Result<(), ReplayError> {
+fn insert(connection: &Connection, rows: &[Row], refused: &mut HashMap<Identity, String>) -> Result<(), ReplayError> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -90,7 +97,7 @@ fn insert(connection: &Connection, rows: &[Row], refused: &mut HashMap<Uuid, Str
     match (reply.delivery, rows) {
         (Delivery::Delivered, _) => Ok(()),
         (_, [row]) => {
-            refused.insert(row.event_id, format!("ClickHouse: {}", reply.text));
+            refused.insert(row.identity.clone(), format!("ClickHouse: {}", reply.text));
             Ok(())
         }
         _ => {
@@ -130,5 +137,28 @@ fn token_of(lines: &str) -> Uuid {
 }
 
 fn receipt(row: &Row, fate: Fate) -> Receipt {
-    Receipt { event_id: Some(row.event_id), origin: row.origin.clone(), fate }
+    Receipt { event_id: Some(row.identity.event_id), origin: row.origin.clone(), fate }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_two_sites_with_one_id_have_fates_of_their_own() {
+        let id = "01980a4e-0000-7000-8000-000000000001";
+        let row = |site: &str| {
+            let text = format!(
+                r#"{{"event_id":"{id}","site_id":"{site}","event_type":"page_view","timestamp":"2026-11-20 10:00:00"}}"#
+            );
+            row::parse(&text, site, None).expect("a row")
+        };
+        let [stored, lost, poison] = ["stored", "lost", "poison"].map(row);
+        let found = HashSet::from_iter(identity(&format!("stored\t{id}")));
+        let mut refused = HashMap::from([(poison.identity.clone(), "too long".to_owned())]);
+        let mut fate = |row| fate(row, &found, &mut refused);
+        assert_eq!(fate(&stored), Fate::Inserted);
+        assert!(matches!(fate(&lost), Fate::Refused(reason) if reason.contains("not in the table")));
+        assert_eq!(fate(&poison), Fate::Refused("too long".to_owned()));
+    }
 }

@@ -18,10 +18,11 @@ pub struct Choice {
     pub site: Option<String>,
 }
 
-/// One dead letter; if an event has several, the newest.
+/// One dead letter; if an event has several, the newest. Ids are each site's own, so an event is its site and its id.
 #[derive(Debug, Deserialize)]
 struct Letter {
-    /// The event's id, or the line if that has none.
+    site_id: String,
+    /// The event's id, or a digest of the line if that has none.
     key: String,
     line: String,
     stored_at: String,
@@ -36,17 +37,7 @@ pub(super) fn read(
     let condition = choice.condition()?;
     let mut last: Option<Letter> = None;
     loop {
-        let behind = last.as_ref().map_or_else(
-            || "1".to_owned(),
-            |last| format!("(newest, key) > (toDateTime64('{}', 3, 'UTC'), '{}')", last.stored_at, escape(&last.key)),
-        );
-        let sql = format!(
-            "SELECT key, text AS line, toString(newest) AS stored_at FROM (\
-             SELECT if(event_id = '', line, event_id) AS key, argMax(line, stored_at) AS text, max(stored_at) AS newest \
-             FROM ecommerce.dead_letters WHERE {condition} GROUP BY key) \
-             WHERE {behind} ORDER BY newest, key LIMIT {BATCH_ROWS_MAX} FORMAT JSONEachRow"
-        );
-        let page = parse(&connection.execute(&sql)?)?;
+        let page = page(connection, &page_sql(&condition, last.as_ref()))?;
         let is_last = page.len() < BATCH_ROWS_MAX;
         let origin = |letter: &Letter| format!("dead letter of {}", letter.stored_at);
         let lines = page.iter().map(|letter| Line { origin: origin(letter), text: letter.line.clone() }).collect();
@@ -56,6 +47,33 @@ pub(super) fn read(
             return Ok(());
         }
     }
+}
+
+/// The letters behind `last`, as many as are sent together.
+fn page_sql(condition: &str, last: Option<&Letter>) -> String {
+    let behind = last.map_or_else(
+        || "1".to_owned(),
+        |Letter { site_id, key, stored_at, .. }| {
+            let (site_id, key) = (escape(site_id), escape(key));
+            format!("(newest, site_id, key) > (toDateTime64('{stored_at}', 3, 'UTC'), '{site_id}', '{key}')")
+        },
+    );
+    format!(
+        "SELECT site_id, key, text AS line, toString(newest) AS stored_at FROM (\
+         SELECT site_id, if(event_id = '', hex(SHA256(line)), event_id) AS key, argMax(line, stored_at) AS text, max(stored_at) AS newest \
+         FROM ecommerce.dead_letters WHERE {condition} GROUP BY site_id, key) \
+         WHERE {behind} ORDER BY newest, site_id, key LIMIT {BATCH_ROWS_MAX} FORMAT JSONEachRow"
+    )
+}
+
+/// Reads line by line, because a page of long letters is longer than a reply may be that is read at once.
+fn page(connection: &Connection, sql: &str) -> Result<Vec<Letter>, ReplayError> {
+    let mut lines = connection.lines(sql)?;
+    let mut page = Vec::new();
+    while let Some(line) = lines.next()? {
+        page.push(parse(line)?);
+    }
+    Ok(page)
 }
 
 impl Choice {
@@ -81,10 +99,11 @@ impl Choice {
     }
 }
 
-fn parse(rows: &str) -> Result<Vec<Letter>, ReplayError> {
-    let unexpected =
-        |error| ConnectionError::Exception { code: 0, text: format!("expected a row of dead_letters: {error}") };
-    rows.lines().map(|line| serde_json::from_str(line).map_err(|error| unexpected(error).into())).collect()
+fn parse(line: &str) -> Result<Letter, ConnectionError> {
+    serde_json::from_str(line).map_err(|error| ConnectionError::Exception {
+        code: 0,
+        text: format!("expected a row of dead_letters: {error}"),
+    })
 }
 
 fn escape(text: &str) -> String {
@@ -100,5 +119,13 @@ mod tests {
         let choice = Choice { site: Some("a' OR '1".to_owned()), ..Choice::default() };
         assert!(choice.condition().is_err());
         assert_eq!(Choice::default().condition().expect("no condition"), "1");
+    }
+
+    #[test]
+    fn a_page_begins_behind_the_site_and_key_of_the_last_letter() {
+        assert!(page_sql("1", None).contains("GROUP BY site_id, key) WHERE 1 ORDER BY newest, site_id, key LIMIT"));
+        let last = r#"{"site_id":"a'b","key":"k\\","line":"","stored_at":"2026-11-20 10:00:00.000"}"#;
+        let sql = page_sql("1", Some(&parse(last).expect("a letter")));
+        assert!(sql.contains(r"> (toDateTime64('2026-11-20 10:00:00.000', 3, 'UTC'), 'a\'b', 'k\\')"), "{sql}");
     }
 }

@@ -9,11 +9,17 @@ use uuid::{Builder, Uuid};
 /// The longest line, in bytes: the collector's own limit.
 const LINE_BYTES_MAX: usize = collector_core::append::MAX_LINE_BYTES;
 
+/// What makes two rows the same event: two sites may use the same id.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Identity {
+    pub(super) site_id: String,
+    pub(super) event_id: Uuid,
+}
+
 /// A line that may be inserted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Row {
-    pub(super) event_id: Uuid,
-    pub(super) site_id: String,
+    pub(super) identity: Identity,
     /// `YYYY-MM-DD` of its timestamp, by which the table finds it.
     pub(super) date: String,
     pub(super) origin: String,
@@ -46,11 +52,13 @@ pub(super) fn parse(text: &str, origin: &str, region: Option<&str>) -> Result<Ro
     let date = date(&string("timestamp"))?;
     let origin = origin.to_owned();
     if let Some(value) = fields.get("event_id") {
-        return Ok(Row { event_id: parse_id(value)?, site_id, date, origin, json: text.trim().to_owned() });
+        let identity = Identity { site_id, event_id: parse_id(value)? };
+        return Ok(Row { identity, date, origin, json: text.trim().to_owned() });
     }
     let event_id = id_of(text);
     fields.insert("event_id".to_owned(), event_id.to_string().into());
-    Ok(Row { event_id, site_id, date, origin, json: Value::Object(fields).to_string() })
+    let identity = Identity { site_id, event_id };
+    Ok(Row { identity, date, origin, json: Value::Object(fields).to_string() })
 }
 
 fn parse_id(value: &Value) -> Result<Uuid, String> {
@@ -127,7 +135,7 @@ mod tests {
     fn a_row_keeps_its_text() {
         let row = parse(&format!("{}\r\n", line("")), "a:1", Some("eu")).expect("a row");
         assert_eq!((row.json.as_str(), row.date.as_str()), (line("").as_str(), "2026-11-20"));
-        assert_eq!(row.event_id.to_string(), ID);
+        assert_eq!(row.identity.event_id.to_string(), ID);
         assert!(parse(&line("collector_region=\"us\""), "a:1", None).is_ok(), "any region, if none is named");
     }
 
@@ -135,8 +143,11 @@ mod tests {
     fn a_row_without_an_id_gets_the_same_one_each_time() {
         let text = r#"{"site_id":"demo","event_type":"page_view","timestamp":"2026-11-20 10:00:00"}"#;
         let (first, second) = (parse(text, "a:1", None).expect("a row"), parse(text, "b:9", None).expect("a row"));
-        assert_eq!((first.event_id, &first.json), (second.event_id, &second.json));
-        assert!(first.json.contains(&first.event_id.to_string()));
-        assert_ne!(first.event_id, parse(&text.replace("demo", "shop"), "a:1", None).expect("a row").event_id);
+        assert_eq!((&first.identity, &first.json), (&second.identity, &second.json));
+        assert!(first.json.contains(&first.identity.event_id.to_string()));
+        assert_ne!(
+            first.identity.event_id,
+            parse(&text.replace("demo", "shop"), "a:1", None).expect("a row").identity.event_id
+        );
     }
 }

@@ -32,26 +32,28 @@ impl Meter {
                     eprintln!("{day}: {events} of {} events", self.total);
                 }
             }
+            Progress::Found(_) => {}
         }
     }
 }
 
-/// The whole result.
-pub(super) fn print(out: &mut impl Write, outcome: &Outcome, mode: Mode) -> io::Result<()> {
-    let Outcome { diff, run_id } = outcome;
+/// What would change.
+pub(super) fn print(out: &mut impl Write, diff: &Diff) -> io::Result<()> {
     print_counts(out, diff)?;
-    let would = if run_id.is_some() { "" } else { "would " };
-    let verb = if run_id.is_some() { "became" } else { "become" };
-    print_change(out, &format!("{would}{verb} bots"), &diff.to_bot)?;
+    print_change(out, "would become bots", &diff.to_bot)?;
     if diff.dropped > 0 {
         writeln!(out, "  {} of them would not be stored today", diff.dropped)?;
     }
-    print_change(out, &format!("{would}{verb} people"), &diff.to_human)?;
+    print_change(out, "would become people", &diff.to_human)?;
     for (shadow, marked) in &diff.shadows {
         writeln!(out, "{shadow} would mark {} events, {} purchases among them", marked.events, marked.purchases)?;
     }
-    writeln!(out)?;
-    match (run_id, mode) {
+    writeln!(out)
+}
+
+/// What became of it.
+pub(super) fn print_end(out: &mut impl Write, outcome: &Outcome, mode: Mode) -> io::Result<()> {
+    match (&outcome.run_id, mode) {
         (Some(id), _) => writeln!(out, "applied as run {id}; take it back with: landfall reclassify --undo --run {id}"),
         (None, Mode::Apply) => writeln!(out, "nothing to change"),
         (None, Mode::Diff) => writeln!(out, "nothing was changed; --apply does it"),
