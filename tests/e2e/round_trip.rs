@@ -20,10 +20,12 @@ fn clickhouse_reads_what_the_collector_wrote(lab: &mut Lab) -> Result<()> {
     let stack = lab.stack()?;
     let mut written = Vec::new();
     let token = format!("Bearer {}", stack.file.admin_token);
-    for events in events()?.chunks(EVENTS_PER_BEACON) {
+    for (visitor, events) in events()?.chunks(EVENTS_PER_BEACON).enumerate() {
         let body = json!({"site": "demo", "events": events}).to_string();
-        let answer =
-            lab::post(stack, "/v1/events?debug=1", body.as_bytes(), &[("Authorization", &token), ("CF-Blob", "{}")])?;
+        // One visitor would be too fast for a person.
+        let address = format!("203.0.113.{}", visitor % 250);
+        let headers = [("Authorization", token.as_str()), ("CF-Blob", "{}"), ("CF-Connecting-IP", &address)];
+        let answer = lab::post(stack, "/v1/events?debug=1", body.as_bytes(), &headers)?;
         let receipts = answer.json()?;
         for receipt in receipts["results"].as_array().context("receipts")? {
             ensure!(receipt["outcome"] == "accepted", "{receipt} of {body}");
