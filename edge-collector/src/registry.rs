@@ -1,8 +1,8 @@
 //! The Registry: one Durable Object with the site settings and the daily salts. In scope: its storage and its small internal interface.
 //! Out of scope: who may change a site (`http`), caching (`site_cache`).
 //!
-//! Salts are random, one per UTC day. Today's and yesterday's exist (a session may cross midnight); an older one is deleted when a newer
-//! day is first asked for, and from then on nobody can compute that day's visitor ids again.
+//! Salts are random, one per UTC day. Today's and yesterday's exist (a session may cross midnight); an older one is deleted when the
+//! day after is first asked for, by a beacon or by the sweep, and from then on nobody can compute that day's visitor ids again.
 
 use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
