@@ -4,11 +4,12 @@ use collector_core::append::{self, Append, Taken};
 use collector_core::collected::{Collected, CollectedRow};
 use collector_core::ledger::Ledger;
 use collector_core::region::{self, RegionOrder};
-use js_sys::{Function, Reflect, Uint8Array};
+use js_sys::{Function, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
-use worker::{Env, Error, Method, ObjectNamespace, Request, RequestInit, Result, Stub, console_error};
+use worker::{Env, Error, Method, ObjectNamespace, Result, Stub, console_error};
 
 use crate::config::{Config, Endpoint};
+use crate::object;
 
 /// A frame is closed at this size: well below what one may have, since a row is far smaller than the difference.
 const FRAME_BYTES: usize = 400_000;
@@ -126,15 +127,11 @@ pub(crate) async fn count(env: &Env, config: &Config, counts: Ledger) {
 }
 
 async fn send(env: &Env, endpoint: &Endpoint, shard: u32, frame: &[u8], lines: usize) -> Result<Said> {
-    let mut init = RequestInit::new();
-    init.with_method(Method::Post).with_body(Some(Uint8Array::from(frame).into()));
-    let request =
-        Request::new_with_init(&format!("https://batcher/append?region={}&shard={shard}", endpoint.name), &init)?;
-    match batcher(env, endpoint, shard)?.fetch_with_request(request).await {
-        Ok(mut response) if response.status_code() == 200 => {
-            let answer = response.bytes().await?;
-            append::decode_answer(&answer, lines).map(Said::Taken).map_err(|error| Error::RustError(error.to_string()))
-        }
+    let url = format!("https://batcher/append?region={}&shard={shard}", endpoint.name);
+    match object::call(batcher(env, endpoint, shard)?, &Method::Post, &url, Some(frame)).await {
+        Ok(answer) if answer.status == 200 => append::decode_answer(&answer.body, lines)
+            .map(Said::Taken)
+            .map_err(|error| Error::RustError(error.to_string())),
         Ok(_) => Ok(Said::Refused),
         Err(error) if is_overloaded(&error) => Ok(Said::Refused),
         Err(error) => Err(error),

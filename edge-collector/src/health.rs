@@ -6,9 +6,10 @@ use collector_core::filter;
 use collector_core::metric::{self, Origin, Samples};
 use collector_core::readiness::State;
 use serde::Serialize;
-use worker::{Env, Error, Headers, Method, Request, Response, Result, console_error, console_log};
+use worker::{Env, Error, Headers, Method, Response, Result, console_error, console_log};
 
 use crate::config::{Config, Endpoint};
+use crate::object::{self, Answer};
 use crate::{append, site_cache};
 
 /// The answer of `/readyz`.
@@ -66,7 +67,7 @@ pub(crate) async fn sweep(env: &Env) -> Result<()> {
 
 /// What a Batcher says of itself, or why it says nothing.
 async fn shard_state(env: &Env, endpoint: &Endpoint, shard: u32) -> State {
-    let state = async { ask(env, endpoint, shard, "state").await?.json().await }.await;
+    let state = ask(env, endpoint, shard, "state").await.and_then(|answer| answer.json());
     // One that cannot be reached must not keep the others from being asked.
     state.unwrap_or_else(|error: Error| State::silent(error.to_string()))
 }
@@ -95,15 +96,15 @@ pub(crate) async fn metrics(env: &Env, config: &Config) -> Result<Response> {
 }
 
 async fn shard_samples(env: &Env, endpoint: &Endpoint, shard: u32) -> Result<String> {
-    let mut response = ask(env, endpoint, shard, "metrics").await?;
-    match response.status_code() {
-        200 => response.text().await,
+    let answer = ask(env, endpoint, shard, "metrics").await?;
+    match answer.status {
+        200 => Ok(answer.text()),
         status => Err(Error::RustError(format!("expected 200, found {status}"))),
     }
 }
 
-async fn ask(env: &Env, endpoint: &Endpoint, shard: u32, what: &str) -> Result<Response> {
+async fn ask(env: &Env, endpoint: &Endpoint, shard: u32, what: &str) -> Result<Answer> {
     let stub = append::batcher(env, endpoint, shard)?;
     let url = format!("https://batcher/{what}?region={}&shard={shard}", endpoint.name);
-    stub.fetch_with_request(Request::new(&url, Method::Get)?).await
+    object::call(stub, &Method::Get, &url, None).await
 }

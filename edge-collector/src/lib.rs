@@ -14,6 +14,7 @@ mod events;
 mod fault_point;
 mod health;
 mod http;
+mod object;
 mod query;
 mod rate_limit;
 mod registry;

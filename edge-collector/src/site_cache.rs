@@ -6,9 +6,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use collector_core::site::Site;
-use worker::{Env, Error, Method, Request, RequestInit, Response, Result};
+use worker::{Env, Error, Method, Result};
 
 use crate::clock;
+use crate::object::{self, Answer};
 use crate::registry::{self, Entry, Salt};
 
 /// How old settings may be: a change is visible everywhere within this time.
@@ -21,12 +22,12 @@ const SITES_MAX: usize = 2_000;
 
 thread_local! {
     static KNOWN: RefCell<HashMap<String, Known>> = RefCell::new(HashMap::new());
-    static ORIGINS: RefCell<HashMap<String, Answer>> = RefCell::new(HashMap::new());
+    static ORIGINS: RefCell<HashMap<String, Permission>> = RefCell::new(HashMap::new());
 }
 
 /// Whether an origin is some site's, for preflights.
 #[derive(Clone, Copy)]
-struct Answer {
+struct Permission {
     is_allowed: bool,
     read_at_ms: i64,
 }
@@ -82,19 +83,19 @@ fn remember(all: &mut HashMap<String, Known>, id: &str, known: &Known) {
 /// Whether an origin belongs to any site: what a preflight asks, which names no site.
 pub(crate) async fn is_some_sites_origin(env: &Env, origin: &str) -> Result<bool> {
     let now_ms = clock::now_ms();
-    let is_fresh = |answer: &Answer| {
-        let limit_ms = if answer.is_allowed { FRESH_MS } else { ABSENT_FRESH_MS };
-        (0..limit_ms).contains(&now_ms.saturating_sub(answer.read_at_ms))
+    let is_fresh = |permission: &Permission| {
+        let limit_ms = if permission.is_allowed { FRESH_MS } else { ABSENT_FRESH_MS };
+        (0..limit_ms).contains(&now_ms.saturating_sub(permission.read_at_ms))
     };
-    if let Some(answer) = ORIGINS.with_borrow(|all| all.get(origin).copied()).filter(is_fresh) {
-        return Ok(answer.is_allowed);
+    if let Some(permission) = ORIGINS.with_borrow(|all| all.get(origin).copied()).filter(is_fresh) {
+        return Ok(permission.is_allowed);
     }
-    let is_allowed = ask(env, Method::Post, "/origin", Some(origin)).await?.json().await?;
+    let is_allowed = ask(env, Method::Post, "/origin", Some(origin)).await?.json()?;
     ORIGINS.with_borrow_mut(|all| {
         if all.len() >= SITES_MAX {
             all.clear();
         }
-        all.insert(origin.to_owned(), Answer { is_allowed, read_at_ms: now_ms });
+        all.insert(origin.to_owned(), Permission { is_allowed, read_at_ms: now_ms });
     });
     Ok(is_allowed)
 }
@@ -105,22 +106,18 @@ pub(crate) fn forget(id: &str) {
 }
 
 async fn read(env: &Env, id: &str, now_ms: i64) -> Result<Known> {
-    let mut response = ask(env, Method::Get, &format!("/sites/{id}"), None).await?;
-    let entry: Entry = response.json().await?;
+    let entry: Entry = ask(env, Method::Get, &format!("/sites/{id}"), None).await?.json()?;
     let site = entry.settings.map(|text| Site::parse(&text)).transpose();
     let site = site.map_err(|error| Error::RustError(format!("stored settings of site {id}: {error}")))?;
     Ok(Known { site: site.map(Arc::new), salts: entry.salts.into(), read_at_ms: now_ms })
 }
 
 /// Calls the Registry; an answer that is not 200 is an error with what it says.
-pub(crate) async fn ask(env: &Env, method: Method, path: &str, body: Option<&str>) -> Result<Response> {
-    let mut init = RequestInit::new();
-    init.with_method(method).with_body(body.map(Into::into));
-    let request = Request::new_with_init(&format!("https://registry{path}"), &init)?;
+pub(crate) async fn ask(env: &Env, method: Method, path: &str, body: Option<&str>) -> Result<Answer> {
     let stub = env.durable_object("REGISTRY")?.get_by_name(registry::NAME)?;
-    let mut response = stub.fetch_with_request(request).await?;
-    match response.status_code() {
-        200 => Ok(response),
-        _ => Err(Error::RustError(response.text().await?)),
+    let answer = object::call(stub, &method, &format!("https://registry{path}"), body.map(str::as_bytes)).await?;
+    match answer.status {
+        200 => Ok(answer),
+        _ => Err(Error::RustError(answer.text())),
     }
 }

@@ -2,6 +2,7 @@
 
 use collector_core::site::{Site, is_id};
 use serde::Serialize;
+use serde_json::value::RawValue;
 use worker::{Env, Method, Request, Response, Result};
 
 use crate::registry::Entry;
@@ -21,7 +22,9 @@ pub(crate) async fn answer(request: Request, method: Method, env: &Env, path: &s
 async fn route(request: Request, method: Method, env: &Env, path: &str) -> Result<Response> {
     let id = path.strip_prefix("/v1/sites").unwrap_or("").trim_start_matches('/');
     match (method, id) {
-        (Method::Get, "") => site_cache::ask(env, Method::Get, "/", None).await,
+        (Method::Get, "") => {
+            Response::from_json(&site_cache::ask(env, Method::Get, "/", None).await?.json::<Box<RawValue>>()?)
+        }
         _ if !is_id(id) => refuse(400, "expected a site id of 1 to 64 lower-case letters, digits, - or _ in the path"),
         (Method::Put, _) => put(request, env, id).await,
         (Method::Delete, _) => {
@@ -51,7 +54,7 @@ async fn put(mut request: Request, env: &Env, id: &str) -> Result<Response> {
 }
 
 async fn get(env: &Env, id: &str) -> Result<Response> {
-    let entry: Entry = site_cache::ask(env, Method::Get, &format!("/sites/{id}"), None).await?.json().await?;
+    let entry: Entry = site_cache::ask(env, Method::Get, &format!("/sites/{id}"), None).await?.json()?;
     match entry.settings.map(|text| Site::parse(&text)) {
         None => refuse(404, "no site has this id"),
         Some(Ok(site)) => Response::from_json(&site),
