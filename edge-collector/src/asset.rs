@@ -1,7 +1,11 @@
 //! What a page loads: the beacon script and the pixel. In scope: the bytes and their caching.
 
 use serde::Deserialize;
-use worker::{Headers, Request, Response, Result};
+use web_sys::Response;
+use worker::Result;
+
+use crate::incoming::Incoming;
+use crate::outgoing::respond;
 
 /// The script, built by `beacon/build.mjs`.
 const SCRIPT: &str = include_str!("../../beacon/dist/l.js");
@@ -25,28 +29,26 @@ fn is_versioned(path: &str) -> bool {
 }
 
 /// The script; its tag is its digest, so that a page that has it pays nothing.
-pub(crate) fn script(request: &Request, path: &str) -> Result<Response> {
+pub(crate) fn script(request: &Incoming<'_>, path: &str) -> Result<Response> {
     let etag = format!("\"{}\"", manifest().sri);
-    let headers = Headers::new();
-    headers.set("Content-Type", "text/javascript; charset=utf-8")?;
-    headers.set("Cache-Control", if is_versioned(path) { IMMUTABLE_CACHE } else { SHORT_CACHE })?;
-    headers.set("ETag", &etag)?;
-    // Pages that name the script's digest (SRI) load it as a cross-origin resource.
-    headers.set("Access-Control-Allow-Origin", "*")?;
-    headers.set("X-Content-Type-Options", "nosniff")?;
-    let known = request.headers().get("If-None-Match")?.unwrap_or_default();
+    let headers = [
+        ("Content-Type", "text/javascript; charset=utf-8"),
+        ("Cache-Control", if is_versioned(path) { IMMUTABLE_CACHE } else { SHORT_CACHE }),
+        ("ETag", &etag),
+        // Pages that name the script's digest (SRI) load it as a cross-origin resource.
+        ("Access-Control-Allow-Origin", "*"),
+        ("X-Content-Type-Options", "nosniff"),
+    ];
+    let known = request.header("If-None-Match").unwrap_or_default();
     if known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag) {
-        return Ok(Response::empty()?.with_status(304).with_headers(headers));
+        return respond(304, None, &headers);
     }
-    Ok(Response::ok(SCRIPT)?.with_headers(headers))
+    respond(200, Some(SCRIPT.as_bytes()), &headers)
 }
 
 /// The pixel, always: a page must not show a broken image, whatever became of the event.
 pub(crate) fn pixel() -> Result<Response> {
-    let headers = Headers::new();
-    headers.set("Content-Type", "image/gif")?;
-    headers.set("Cache-Control", "no-store")?;
-    Ok(Response::from_bytes(PIXEL.to_vec())?.with_headers(headers))
+    respond(200, Some(PIXEL), &[("Content-Type", "image/gif"), ("Cache-Control", "no-store")])
 }
 
 /// What the Worker reads of the manifest.

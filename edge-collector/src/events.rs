@@ -18,10 +18,12 @@ use collector_core::receipt::Reply;
 use collector_core::site::{Sites, is_id};
 use futures_util::StreamExt;
 use uuid::Uuid;
-use worker::{Env, Request, Response, Result};
+use web_sys::Response;
+use worker::{ByteStream, Env, Result};
 
 use crate::client::Sender;
 use crate::config::Config;
+use crate::incoming::Incoming;
 use crate::{append, asset, clock, http, query, rate_limit, signed, site_cache};
 
 /// The longest query of the pixel, in bytes.
@@ -52,15 +54,14 @@ enum Found {
 }
 
 /// `POST /v1/events`
-pub(crate) async fn take(mut request: Request, env: &Env, config: &Config) -> Result<Response> {
-    let is_operator = http::is_operator(&request, env);
-    let is_debug =
-        is_operator && query::pairs(query::of(&request.inner().url())).any(|pair| pair == ("debug".into(), "1".into()));
-    let mut sender = Sender::of(&request);
+pub(crate) async fn take(request: &Incoming<'_>, env: &Env, config: &Config) -> Result<Response> {
+    let is_operator = http::is_operator(request, env);
+    let is_debug = is_operator && query::pairs(request.query()).any(|pair| pair == ("debug".into(), "1".into()));
+    let mut sender = Sender::of(request);
     if is_operator {
         sender.is_operator();
     }
-    let (found, origin) = read(&mut request, &sender, Purpose::Store, env, config).await?;
+    let (found, origin) = read(request, &sender, Purpose::Store, env, config).await?;
     let mut cookie = None;
     let reply = match found {
         Found::Unavailable => Reply::unavailable(),
@@ -77,18 +78,18 @@ pub(crate) async fn take(mut request: Request, env: &Env, config: &Config) -> Re
             collected.reply()
         }
     };
-    let mut response = http::reply(reply, origin.as_deref())?;
-    set_cookie(&mut response, cookie, config, &sender)?;
+    let response = http::reply(&reply, origin.as_deref())?;
+    set_cookie(&response, cookie, config, &sender)?;
     Ok(response)
 }
 
 /// `POST /v1/validate`: the same answer with the rows that would be written; writes nothing.
-pub(crate) async fn validate(mut request: Request, env: &Env, config: &Config) -> Result<Response> {
-    let mut sender = Sender::of(&request);
-    if http::is_operator(&request, env) {
+pub(crate) async fn validate(request: &Incoming<'_>, env: &Env, config: &Config) -> Result<Response> {
+    let mut sender = Sender::of(request);
+    if http::is_operator(request, env) {
         sender.is_operator();
     }
-    let (found, origin) = read(&mut request, &sender, Purpose::Show, env, config).await?;
+    let (found, origin) = read(request, &sender, Purpose::Show, env, config).await?;
     let reply = match found {
         Found::Unavailable => Reply::unavailable(),
         Found::Refused(error) => Reply::from_error(&error),
@@ -97,16 +98,15 @@ pub(crate) async fn validate(mut request: Request, env: &Env, config: &Config) -
             collected.reply()
         }
     };
-    http::reply(reply, origin.as_deref())
+    http::reply(&reply, origin.as_deref())
 }
 
 /// `GET /v1/pixel.gif`: one event in the query, for pages without scripts; the answer is the pixel whatever becomes of it.
-pub(crate) async fn take_pixel(request: Request, env: &Env, config: &Config) -> Result<Response> {
-    let mut sender = Sender::of(&request);
-    sender.believe_referer(request.headers());
+pub(crate) async fn take_pixel(request: &Incoming<'_>, env: &Env, config: &Config) -> Result<Response> {
+    let mut sender = Sender::of(request);
+    sender.believe_referer();
     let mut cookie = None;
-    let url = request.inner().url();
-    let query = query::of(&url);
+    let query = request.query();
     if query.len() > PIXEL_QUERY_BYTES_MAX {
         let error = BeaconError::BodyTooLarge { limit_bytes: PIXEL_QUERY_BYTES_MAX };
         append::count(env, config, refused(&error)).await;
@@ -122,16 +122,16 @@ pub(crate) async fn take_pixel(request: Request, env: &Env, config: &Config) -> 
             (Found::Unavailable, _) => {}
         }
     }
-    let mut response = asset::pixel()?;
-    set_cookie(&mut response, cookie, config, &sender)?;
+    let response = asset::pixel()?;
+    set_cookie(&response, cookie, config, &sender)?;
     Ok(response)
 }
 
 /// Gives the browser its new first-party id.
-fn set_cookie(response: &mut Response, id: Option<Uuid>, config: &Config, sender: &Sender) -> Result<()> {
+fn set_cookie(response: &Response, id: Option<Uuid>, config: &Config, sender: &Sender<'_>) -> Result<()> {
     let Some(id) = id else { return Ok(()) };
     let cookie = first_party::set_cookie(id, &config.path_prefix, sender.is_https());
-    response.headers_mut().append("Set-Cookie", &cookie)
+    Ok(response.headers().append("Set-Cookie", &cookie)?)
 }
 
 /// Makes the rows durable, and remembers what the Batchers said of their visitors.
@@ -156,8 +156,8 @@ fn refused(error: &BeaconError) -> Ledger {
 
 /// What a request brings, and which origin may read the answer.
 async fn read(
-    request: &mut Request,
-    sender: &Sender,
+    request: &Incoming<'_>,
+    sender: &Sender<'_>,
     purpose: Purpose,
     env: &Env,
     config: &Config,
@@ -177,10 +177,8 @@ async fn read(
 }
 
 /// The body as received, or too large: by what it declares, or else cut off as soon as it is.
-async fn read_body(request: &mut Request) -> Result<std::result::Result<Vec<u8>, BeaconError>> {
-    let headers = request.headers();
-    let declared_bytes = headers.get("Content-Length")?.and_then(|text| text.parse::<usize>().ok());
-    let encoding = headers.get("Content-Encoding")?;
+async fn read_body(request: &Incoming<'_>) -> Result<std::result::Result<Vec<u8>, BeaconError>> {
+    let declared_bytes = request.headers.content_length.and_then(|text| text.parse::<usize>().ok());
     let bytes = match declared_bytes {
         Some(bytes) if bytes > body::MAX_BODY_BYTES => None,
         // HTTP holds a body to its declared length, and reading it at once costs less than a stream.
@@ -189,15 +187,15 @@ async fn read_body(request: &mut Request) -> Result<std::result::Result<Vec<u8>,
     };
     Ok(bytes
         .ok_or(BeaconError::BodyTooLarge { limit_bytes: body::MAX_BODY_BYTES })
-        .and_then(|bytes| body::decode(&bytes, encoding.as_deref()).map(std::borrow::Cow::into_owned)))
+        .and_then(|bytes| body::decode(&bytes, request.headers.content_encoding).map(std::borrow::Cow::into_owned)))
 }
 
 /// A body of undeclared length; `None` if it is too large.
-async fn read_stream(request: &mut Request) -> Result<Option<Vec<u8>>> {
+async fn read_stream(request: &Incoming<'_>) -> Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     // A request without a body has no stream.
-    if request.inner().body().is_some() {
-        let mut stream = request.stream()?;
+    if let Some(stream) = request.raw().body() {
+        let mut stream = ByteStream::from(stream);
         while let Some(chunk) = stream.next().await {
             bytes.extend_from_slice(&chunk?);
             if bytes.len() > body::MAX_BODY_BYTES {
@@ -211,7 +209,7 @@ async fn read_stream(request: &mut Request) -> Result<Option<Vec<u8>>> {
 /// Parses and collects; also says which origin may read the answer.
 async fn collect(
     body: &[u8],
-    sender: &Sender,
+    sender: &Sender<'_>,
     purpose: Purpose,
     env: &Env,
     config: &Config,

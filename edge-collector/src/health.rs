@@ -6,11 +6,12 @@ use collector_core::filter;
 use collector_core::metric::{self, Origin, Samples};
 use collector_core::readiness::State;
 use serde::Serialize;
-use worker::{Env, Error, Headers, Method, Response, Result, console_error, console_log};
+use web_sys::Response;
+use worker::{Env, Error, Method, Result, console_error, console_log};
 
 use crate::config::{Config, Endpoint};
 use crate::object::{self, Answer};
-use crate::{append, site_cache};
+use crate::{append, outgoing, site_cache};
 
 /// The answer of `/readyz`.
 #[derive(Serialize)]
@@ -44,7 +45,7 @@ pub(crate) async fn readyz(env: &Env, config: &Config) -> Result<Response> {
         readiness.sites = Some(Unreadable { error: error.to_string() });
     }
     let status = if readiness.is_ready { 200 } else { 503 };
-    Ok(Response::from_json(&readiness)?.with_status(status))
+    outgoing::json(status, &readiness)
 }
 
 /// Asks every Batcher how it is, and the Registry to delete what is over.
@@ -89,10 +90,8 @@ pub(crate) async fn metrics(env: &Env, config: &Config) -> Result<Response> {
             }));
         }
     }
-    let headers = Headers::new();
-    headers.set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")?;
-    headers.set("Cache-Control", "no-store")?;
-    Ok(Response::ok(metric::exposition(&texts))?.with_headers(headers))
+    let headers = [("Content-Type", "text/plain; version=0.0.4; charset=utf-8"), ("Cache-Control", "no-store")];
+    outgoing::respond(200, Some(metric::exposition(&texts).as_bytes()), &headers)
 }
 
 async fn shard_samples(env: &Env, endpoint: &Endpoint, shard: u32) -> Result<String> {

@@ -14,7 +14,9 @@ mod events;
 mod fault_point;
 mod health;
 mod http;
+mod incoming;
 mod object;
+mod outgoing;
 mod query;
 mod rate_limit;
 mod registry;
@@ -24,15 +26,16 @@ mod site_cache;
 mod sites;
 
 use collector_core::receipt::Reply;
-use worker::{Context, Env, Request, Response, Result, ScheduleContext, ScheduledEvent, console_error, event};
+use web_sys::{Request, Response};
+use worker::{Context, Env, Result, ScheduleContext, ScheduledEvent, console_error, event};
 
 /// One request.
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, _context: Context) -> Result<Response> {
-    http::answer(request, &env).await.or_else(|error| {
+    http::answer(&request, &env).await.or_else(|error| {
         console_error!("{error}");
         // The sender keeps its events and sends them again.
-        http::reply(Reply::unavailable(), None)
+        http::reply(&Reply::unavailable(), None)
     })
 }
 

@@ -15,6 +15,7 @@ use web_sys::{CryptoKey, SubtleCrypto};
 use worker::{AbortSignal, Fetch, Headers, Method, Request, RequestInit, RequestRedirect, Result, console_error};
 
 use crate::clock;
+use crate::incoming::Incoming;
 
 /// How long a signed request waits for its agent's keys, once an hour at most; after that nobody can tell.
 const DIRECTORY_MS_MAX: u32 = 1_000;
@@ -27,13 +28,11 @@ thread_local! {
 pub(crate) type Signed = Option<std::result::Result<Claim, Finding<'static>>>;
 
 /// Reads what a request claims.
-pub(crate) fn read(request: &Request) -> Signed {
-    let headers = request.headers();
-    let signature_agent = headers.get("Signature-Agent").ok().flatten()?;
-    let header = |name: &str| headers.get(name).ok().flatten();
-    let method = request.method();
-    let message = Message { method: method.as_ref(), url: &request.inner().url(), header: &header };
-    Some(Claim::read(&signature_agent, &message))
+pub(crate) fn read(request: &Incoming<'_>) -> Signed {
+    let signature_agent = request.headers.signature_agent?;
+    let header = |name: &str| request.header(name);
+    let message = Message { method: request.method, url: request.url, header: &header };
+    Some(Claim::read(signature_agent, &message))
 }
 
 /// Checks what a request claims.

@@ -3,41 +3,43 @@
 use collector_core::site::{Site, is_id};
 use serde::Serialize;
 use serde_json::value::RawValue;
-use worker::{Env, Method, Request, Response, Result};
+use web_sys::Response;
+use worker::{Env, Method, Result};
 
+use crate::incoming::Incoming;
 use crate::registry::Entry;
-use crate::{http, site_cache};
+use crate::{http, outgoing, site_cache};
 
 /// The longest settings, in bytes.
 const SETTINGS_BYTES_MAX: usize = 64 * 1024;
 
 /// Answers the operator; nobody else.
-pub(crate) async fn answer(request: Request, method: Method, env: &Env, path: &str) -> Result<Response> {
-    if !http::is_operator(&request, env) {
+pub(crate) async fn answer(request: &Incoming<'_>, env: &Env, path: &str) -> Result<Response> {
+    if !http::is_operator(request, env) {
         return refuse(401, "expected Authorization: Bearer <admin token>");
     }
-    route(request, method, env, path).await.or_else(|error| refuse(503, &error.to_string()))
+    route(request, env, path).await.or_else(|error| refuse(503, &error.to_string()))
 }
 
-async fn route(request: Request, method: Method, env: &Env, path: &str) -> Result<Response> {
+async fn route(request: &Incoming<'_>, env: &Env, path: &str) -> Result<Response> {
     let id = path.strip_prefix("/v1/sites").unwrap_or("").trim_start_matches('/');
-    match (method, id) {
-        (Method::Get, "") => {
-            Response::from_json(&site_cache::ask(env, Method::Get, "/", None).await?.json::<Box<RawValue>>()?)
+    match (request.method, id) {
+        ("GET", "") => {
+            outgoing::json(200, &site_cache::ask(env, Method::Get, "/", None).await?.json::<Box<RawValue>>()?)
         }
         _ if !is_id(id) => refuse(400, "expected a site id of 1 to 64 lower-case letters, digits, - or _ in the path"),
-        (Method::Put, _) => put(request, env, id).await,
-        (Method::Delete, _) => {
+        ("PUT", _) => put(request, env, id).await,
+        ("DELETE", _) => {
             site_cache::ask(env, Method::Delete, &format!("/sites/{id}"), None).await?;
             site_cache::forget(id);
-            Ok(Response::empty()?.with_status(204))
+            outgoing::respond(204, None, &[])
         }
         _ => get(env, id).await,
     }
 }
 
-async fn put(mut request: Request, env: &Env, id: &str) -> Result<Response> {
-    let text = request.text().await?;
+async fn put(request: &Incoming<'_>, env: &Env, id: &str) -> Result<Response> {
+    let text = String::from_utf8_lossy(&request.bytes().await?).into_owned();
     if text.len() > SETTINGS_BYTES_MAX {
         return refuse(413, "expected settings of at most 65536 bytes");
     }
@@ -48,7 +50,7 @@ async fn put(mut request: Request, env: &Env, id: &str) -> Result<Response> {
             let settings = serde_json::to_string(&site)?;
             site_cache::ask(env, Method::Put, &format!("/sites/{id}"), Some(&settings)).await?;
             site_cache::forget(id);
-            Response::from_json(&site)
+            outgoing::json(200, &site)
         }
     }
 }
@@ -57,7 +59,7 @@ async fn get(env: &Env, id: &str) -> Result<Response> {
     let entry: Entry = site_cache::ask(env, Method::Get, &format!("/sites/{id}"), None).await?.json()?;
     match entry.settings.map(|text| Site::parse(&text)) {
         None => refuse(404, "no site has this id"),
-        Some(Ok(site)) => Response::from_json(&site),
+        Some(Ok(site)) => outgoing::json(200, &site),
         Some(Err(error)) => refuse(500, &format!("the stored settings are not valid: {error}")),
     }
 }
@@ -67,5 +69,5 @@ fn refuse(status: u16, error: &str) -> Result<Response> {
     struct Refusal<'a> {
         error: &'a str,
     }
-    Ok(Response::from_json(&Refusal { error })?.with_status(status))
+    outgoing::json(status, &Refusal { error })
 }

@@ -1,0 +1,27 @@
+// What a request says and how it is answered, each in one crossing between JavaScript and Wasm: a beacon has some forty strings,
+// and every one that crosses alone costs about a microsecond.
+
+/**
+ * Method, address, these headers and these properties of Cloudflare's, then where the sender is in millionths of a degree and what Bot
+ * Management says: a line each, empty for what is absent. No header has a line end.
+ */
+export function describe(request, headers, properties) {
+  const cf = request.cf ?? {};
+  const bot = cf.botManagement ?? {};
+  let text = `${request.method}\n${request.url}`;
+  for (const name of headers) text += `\n${request.headers.get(name) ?? ""}`;
+  for (const name of properties) text += `\n${cf[name] ?? ""}`;
+  return `${text}\n${millionths(cf.latitude)}\n${millionths(cf.longitude)}\n${bot.score ?? ""}\n${bot.verifiedBot ?? ""}`;
+}
+
+function millionths(degrees) {
+  return Math.round(parseFloat(degrees) * 1e6);
+}
+
+/** An answer; `headers` has a line for each name and each value, in turn. */
+export function respond(status, body, headers) {
+  const lines = headers.split("\n");
+  const named = {};
+  for (let at = 0; at + 1 < lines.length; at += 2) named[lines[at]] = lines[at + 1];
+  return new Response(body, { status, headers: named });
+}
