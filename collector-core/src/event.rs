@@ -100,6 +100,7 @@ pub struct Event<'a> {
 
 impl<'a> Event<'a> {
     /// Checks one event of a beacon against the contract and the site's settings. Only a site's own server may tell of visitors (`is_told`).
+    #[inline(never)] // Why: `pipeline`.
     pub fn check(wire: &WireEvent<'_, 'a>, site: &Site, is_told: bool) -> Result<Self, Invalid> {
         let event_type = check_event_type(wire)?;
         let is_purchase = event_type == "purchase";

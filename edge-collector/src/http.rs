@@ -2,6 +2,7 @@
 //! Out of scope: beacons (`events`), the script and the pixel (`asset`), sites (`sites`).
 
 use collector_core::receipt::{CONTENT_TYPE, Reply};
+use futures_util::future::LocalBoxFuture;
 use subtle::ConstantTimeEq;
 use web_sys::{Request, Response};
 use worker::{Env, Result};
@@ -23,16 +24,16 @@ pub(crate) async fn answer(request: &Request, env: &Env) -> Result<Response> {
         return not_found();
     };
     match (request.method, path) {
-        ("OPTIONS", "/v1/events" | "/v1/validate") => preflight(request, env).await,
+        ("OPTIONS", "/v1/events" | "/v1/validate") => rare(preflight(request, env)).await,
         ("POST", "/v1/events") => events::take(request, env, &config).await,
         ("POST", "/v1/validate") => events::validate(request, env, &config).await,
-        ("GET", "/v1/pixel.gif") => events::take_pixel(request, env, &config).await,
+        ("GET", "/v1/pixel.gif") => rare(events::take_pixel(request, env, &config)).await,
         ("GET" | "HEAD", "/healthz") => text(200, "alive\n"),
-        ("GET" | "HEAD", "/readyz") => health::readyz(env, &config).await,
-        ("GET", "/metrics") if is_operator(request, env) => health::metrics(env, &config).await,
+        ("GET" | "HEAD", "/readyz") => rare(health::readyz(env, &config)).await,
+        ("GET", "/metrics") if is_operator(request, env) => rare(health::metrics(env, &config)).await,
         ("GET", "/metrics") => unauthorized("expected Authorization: Bearer <admin token>\n"),
         ("GET" | "PUT" | "DELETE", _) if path == "/v1/sites" || path.starts_with("/v1/sites/") => {
-            sites::answer(request, env, path).await
+            rare(sites::answer(request, env, path)).await
         }
         ("GET" | "HEAD", _) if asset::is_script(path) => asset::script(request, path),
         (_, "/v1/events" | "/v1/validate") => not_allowed("POST, OPTIONS"),
@@ -42,6 +43,11 @@ pub(crate) async fn answer(request: &Request, env: &Env) -> Result<Response> {
         _ if path.starts_with("/v1/sites/") => not_allowed("GET, PUT, DELETE"),
         _ => not_found(),
     }
+}
+
+/// Keeps what few requests need out of the function that all of them run: the runtime compiles it whole when it is first called.
+fn rare<'f>(answer: impl Future<Output = Result<Response>> + 'f) -> LocalBoxFuture<'f, Result<Response>> {
+    Box::pin(answer)
 }
 
 /// A browser asks before it posts JSON. Which site it will name is not known yet: any site's own origin may go on.

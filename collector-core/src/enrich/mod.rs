@@ -81,6 +81,7 @@ pub struct Enriched {
 }
 
 /// Turns an event into its row, and a purchase also into one row per item; `Err` if a rule of the site drops it.
+#[inline(never)] // Why: `pipeline`.
 pub fn enrich(mut event: Event<'_>, facts: &Facts<'_>) -> Result<Enriched, FilterReason> {
     // A site's own server has a true clock: without `sent_at` it needs no correction.
     let sent_at_ms = event.sent_at_ms.or_else(|| facts.client.is_told.then_some(facts.received_at_ms));
@@ -161,6 +162,7 @@ impl<'a> Source<'a> {
 }
 
 /// The row of an event: one line per column, in the order of the table.
+#[inline(never)] // Why: `pipeline`.
 fn new_row<'a>(event: &'a Event<'_>, facts: &'a Facts<'_>, time: Corrected, source: &Source<'a>) -> Row<'a> {
     let (site, client, agent) = (facts.site, facts.client, facts.agent);
     let campaign = source.campaign.clone();

@@ -79,6 +79,7 @@ pub fn judge_client(client: &Client<'_>, parser: &mut user_agent::Parser) -> Vec
 }
 
 /// Judges one event of a sender. `client_signals` is what is known of the sender before the event: `judge_client`, and `rate::add`.
+#[inline(never)] // Why: `pipeline`.
 pub fn judge_event(event: &Event<'_>, client: &Client<'_>, client_signals: &[Signal]) -> Verdict {
     let mut signals = client_signals.to_vec();
     agent::check(client, &mut signals);
