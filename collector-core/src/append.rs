@@ -92,11 +92,11 @@ pub enum Taken {
 impl Taken {
     const ALL: [Self; 3] = [Self::Accepted, Self::AcceptedFast, Self::Duplicate];
 
-    const fn byte(self) -> u8 {
+    const fn letter(self) -> char {
         match self {
-            Self::Accepted => b'a',
-            Self::AcceptedFast => b'f',
-            Self::Duplicate => b'd',
+            Self::Accepted => 'a',
+            Self::AcceptedFast => 'f',
+            Self::Duplicate => 'd',
         }
     }
 }
@@ -163,19 +163,21 @@ pub fn decode(frame: &[u8]) -> Result<Append<'_>, FrameError> {
     if rest.0.is_empty() { Ok(Append { minute_s, counts, lines }) } else { Err(FrameError::Length) }
 }
 
-/// Writes the Batcher's answer: one byte per line, in order.
-pub fn encode_answer(answers: &[Taken]) -> Vec<u8> {
-    MAGIC.iter().copied().chain(answers.iter().map(|taken| taken.byte())).collect()
+/// The header that holds the Batcher's answer: one without a body costs a beacon less.
+pub const ANSWER_HEADER: &str = "X-Landfall-Taken";
+
+/// Writes the Batcher's answer: one letter per line, in order.
+pub fn encode_answer(answers: &[Taken]) -> String {
+    answers.iter().map(|taken| taken.letter()).collect()
 }
 
 /// Reads the Batcher's answer to a frame of `lines` lines.
-pub fn decode_answer(answer: &[u8], lines: usize) -> Result<Vec<Taken>, FrameError> {
-    let bytes = answer.strip_prefix(&MAGIC).ok_or(FrameError::Magic)?;
-    if bytes.len() != lines {
+pub fn decode_answer(answer: &str, lines: usize) -> Result<Vec<Taken>, FrameError> {
+    if answer.len() != lines {
         return Err(FrameError::Length);
     }
-    let taken = |byte: &u8| Taken::ALL.into_iter().find(|taken| taken.byte() == *byte);
-    bytes.iter().map(|byte| taken(byte).ok_or(FrameError::Value { what: "answer" })).collect()
+    let taken = |letter| Taken::ALL.into_iter().find(|taken| taken.letter() == letter);
+    answer.chars().map(|letter| taken(letter).ok_or(FrameError::Value { what: "answer" })).collect()
 }
 
 fn limit(found: usize, limit: usize, what: &'static str) -> Result<(), FrameError> {
@@ -269,7 +271,7 @@ mod tests {
         let answers = Taken::ALL;
         assert_eq!(decode_answer(&encode_answer(&answers), 3), Ok(answers.to_vec()));
         assert_eq!(decode_answer(&encode_answer(&answers), 2), Err(FrameError::Length));
-        assert_eq!(decode_answer(b"LFA\x01x", 1), Err(FrameError::Value { what: "answer" }));
+        assert_eq!(decode_answer("x", 1), Err(FrameError::Value { what: "answer" }));
     }
 
     #[test]
@@ -298,7 +300,7 @@ mod tests {
         #[test]
         fn any_bytes_give_an_answer(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
             let _ = decode(&[&MAGIC[..], &bytes].concat());
-            let _ = decode_answer(&bytes, 3);
+            let _ = decode_answer(&String::from_utf8_lossy(&bytes), 3);
         }
     }
 }

@@ -129,9 +129,10 @@ pub(crate) async fn count(env: &Env, config: &Config, counts: Ledger) {
 async fn send(env: &Env, endpoint: &Endpoint, shard: u32, frame: &[u8], lines: usize) -> Result<Said> {
     let url = format!("https://batcher/append?region={}&shard={shard}", endpoint.name);
     match object::call(batcher(env, endpoint, shard)?, &Method::Post, &url, Some(frame)).await {
-        Ok(answer) if answer.status == 200 => append::decode_answer(&answer.body, lines)
-            .map(Said::Taken)
-            .map_err(|error| Error::RustError(error.to_string())),
+        Ok(answer) if answer.status() == 200 => {
+            let answer = answer.header(append::ANSWER_HEADER).unwrap_or_default();
+            append::decode_answer(&answer, lines).map(Said::Taken).map_err(|error| Error::RustError(error.to_string()))
+        }
         Ok(_) => Ok(Said::Refused),
         Err(error) if is_overloaded(&error) => Ok(Said::Refused),
         Err(error) => Err(error),

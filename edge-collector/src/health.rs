@@ -68,7 +68,7 @@ pub(crate) async fn sweep(env: &Env) -> Result<()> {
 
 /// What a Batcher says of itself, or why it says nothing.
 async fn shard_state(env: &Env, endpoint: &Endpoint, shard: u32) -> State {
-    let state = ask(env, endpoint, shard, "state").await.and_then(|answer| answer.json());
+    let state = async { ask(env, endpoint, shard, "state").await?.json().await }.await;
     // One that cannot be reached must not keep the others from being asked.
     state.unwrap_or_else(|error: Error| State::silent(error.to_string()))
 }
@@ -96,8 +96,8 @@ pub(crate) async fn metrics(env: &Env, config: &Config) -> Result<Response> {
 
 async fn shard_samples(env: &Env, endpoint: &Endpoint, shard: u32) -> Result<String> {
     let answer = ask(env, endpoint, shard, "metrics").await?;
-    match answer.status {
-        200 => Ok(answer.text()),
+    match answer.status() {
+        200 => answer.text().await,
         status => Err(Error::RustError(format!("expected 200, found {status}"))),
     }
 }

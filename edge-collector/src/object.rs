@@ -20,24 +20,34 @@ extern "C" {
 }
 
 /// What an object has answered.
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) body: Vec<u8>,
-}
+pub(crate) struct Answer(web_sys::Response);
 
 impl Answer {
+    pub(crate) fn status(&self) -> u16 {
+        self.0.status()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<String> {
+        self.0.headers().get(name).ok().flatten()
+    }
+
+    async fn bytes(&self) -> Result<Vec<u8>> {
+        let body = JsFuture::from(self.0.array_buffer()?).await?;
+        Ok(Uint8Array::new(&body).to_vec())
+    }
+
     /// The body as text; what is no UTF-8 is replaced.
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
+    pub(crate) async fn text(&self) -> Result<String> {
+        Ok(String::from_utf8_lossy(&self.bytes().await?).into_owned())
     }
 
     /// The body as what its JSON says.
-    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T> {
-        Ok(serde_json::from_slice(&self.body)?)
+    pub(crate) async fn json<T: DeserializeOwned>(&self) -> Result<T> {
+        Ok(serde_json::from_slice(&self.bytes().await?)?)
     }
 }
 
-/// Calls an object; an error if it was not reached, or if its answer was cut off.
+/// Calls an object; an error if it was not reached.
 pub(crate) async fn call(stub: Stub, method: &Method, url: &str, body: Option<&[u8]>) -> Result<Answer> {
     let init = RequestInit::new();
     init.set_method(method.as_ref());
@@ -45,7 +55,5 @@ pub(crate) async fn call(stub: Stub, method: &Method, url: &str, body: Option<&[
         init.set_body(&Uint8Array::from(body));
     }
     let response = JsFuture::from(stub.into_rpc::<Object>().fetch(url, &init)?).await?;
-    let response: web_sys::Response = response.dyn_into()?;
-    let body = JsFuture::from(response.array_buffer()?).await?;
-    Ok(Answer { status: response.status(), body: Uint8Array::new(&body).to_vec() })
+    Ok(Answer(response.dyn_into()?))
 }

@@ -90,7 +90,7 @@ pub(crate) async fn is_some_sites_origin(env: &Env, origin: &str) -> Result<bool
     if let Some(permission) = ORIGINS.with_borrow(|all| all.get(origin).copied()).filter(is_fresh) {
         return Ok(permission.is_allowed);
     }
-    let is_allowed = ask(env, Method::Post, "/origin", Some(origin)).await?.json()?;
+    let is_allowed = ask(env, Method::Post, "/origin", Some(origin)).await?.json().await?;
     ORIGINS.with_borrow_mut(|all| {
         if all.len() >= SITES_MAX {
             all.clear();
@@ -106,7 +106,7 @@ pub(crate) fn forget(id: &str) {
 }
 
 async fn read(env: &Env, id: &str, now_ms: i64) -> Result<Known> {
-    let entry: Entry = ask(env, Method::Get, &format!("/sites/{id}"), None).await?.json()?;
+    let entry: Entry = ask(env, Method::Get, &format!("/sites/{id}"), None).await?.json().await?;
     let site = entry.settings.map(|text| Site::parse(&text)).transpose();
     let site = site.map_err(|error| Error::RustError(format!("stored settings of site {id}: {error}")))?;
     Ok(Known { site: site.map(Arc::new), salts: entry.salts.into(), read_at_ms: now_ms })
@@ -116,8 +116,8 @@ async fn read(env: &Env, id: &str, now_ms: i64) -> Result<Known> {
 pub(crate) async fn ask(env: &Env, method: Method, path: &str, body: Option<&str>) -> Result<Answer> {
     let stub = env.durable_object("REGISTRY")?.get_by_name(registry::NAME)?;
     let answer = object::call(stub, &method, &format!("https://registry{path}"), body.map(str::as_bytes)).await?;
-    match answer.status {
+    match answer.status() {
         200 => Ok(answer),
-        _ => Err(Error::RustError(answer.text())),
+        _ => Err(Error::RustError(answer.text().await?)),
     }
 }

@@ -25,7 +25,7 @@ async fn route(request: &Incoming<'_>, env: &Env, path: &str) -> Result<Response
     let id = path.strip_prefix("/v1/sites").unwrap_or("").trim_start_matches('/');
     match (request.method, id) {
         ("GET", "") => {
-            outgoing::json(200, &site_cache::ask(env, Method::Get, "/", None).await?.json::<Box<RawValue>>()?)
+            outgoing::json(200, &site_cache::ask(env, Method::Get, "/", None).await?.json::<Box<RawValue>>().await?)
         }
         _ if !is_id(id) => refuse(400, "expected a site id of 1 to 64 lower-case letters, digits, - or _ in the path"),
         ("PUT", _) => put(request, env, id).await,
@@ -56,7 +56,7 @@ async fn put(request: &Incoming<'_>, env: &Env, id: &str) -> Result<Response> {
 }
 
 async fn get(env: &Env, id: &str) -> Result<Response> {
-    let entry: Entry = site_cache::ask(env, Method::Get, &format!("/sites/{id}"), None).await?.json()?;
+    let entry: Entry = site_cache::ask(env, Method::Get, &format!("/sites/{id}"), None).await?.json().await?;
     match entry.settings.map(|text| Site::parse(&text)) {
         None => refuse(404, "no site has this id"),
         Some(Ok(site)) => outgoing::json(200, &site),

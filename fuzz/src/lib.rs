@@ -76,9 +76,9 @@ pub fn batcher(bytes: &[u8]) {
         let encoded = append::encode(&frame).expect("what was read can be written");
         assert_eq!(append::decode(&encoded).as_ref(), Ok(&frame), "and read again");
     }
-    let _ = append::decode_answer(bytes, bytes.len().saturating_sub(4));
     let _ = Delivery::classify(200, None, bytes);
     let text = String::from_utf8_lossy(bytes);
+    let _ = append::decode_answer(&text, text.len());
     let _ = (Delivery::classify(500, text.len().try_into().ok(), bytes), Regions::parse(&text));
     if let Ok(site) = Site::parse(&text) {
         let _ = (site.allows_origin(Some(&text)), site.has_host(&text));

@@ -13,7 +13,7 @@ use collector_core::outcome::Outcome;
 use collector_core::rate::VisitorCounts;
 use collector_core::recent::{self, MAX_IDS, RecentIds};
 use uuid::Uuid;
-use worker::{Delay, Env, Error, Response, Result, State, console_error};
+use worker::{Delay, Env, Error, Headers, Response, Result, State, console_error};
 
 use super::store::{BLOB_BYTES_MAX, Commit, Open, Store};
 use super::window::Window;
@@ -155,7 +155,9 @@ impl Shard {
         match durable.await {
             Ok(true) => {
                 fault_point::reached(&self.env, "rows-written").await;
-                Response::from_bytes(append::encode_answer(&answers))
+                let headers = Headers::new();
+                headers.set(append::ANSWER_HEADER, &append::encode_answer(&answers))?;
+                Ok(Response::empty()?.with_headers(headers))
             }
             _ => Response::error("the write failed", 503),
         }
