@@ -39,6 +39,7 @@ fn a_batch_that_two_regions_took_unheard_is_booked_as_a_possible_duplicate(lab: 
             faults.proxies[OTHER].always(Reaction::ResetAfterBody);
             let site = send(stack, 1)?;
             wait_until_stored(stack, HOME, &site)?;
+            wait_until_parked(stack, "unknown no code")?;
             faults.proxies[HOME].always(Reaction::Refuse);
             faults.outlast_home()?;
             wait_until_stored(stack, OTHER, &site)?;

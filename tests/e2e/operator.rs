@@ -193,6 +193,7 @@ fn an_interrupted_replay_goes_on_where_it_was(lab: &mut Lab) -> Result<()> {
     let told = std::fs::read_to_string(&receipts)?;
     let inserted = told.lines().filter(|line| line.contains(r#""outcome":"inserted""#)).count();
     ensure!((1..ROWS_TO_INTERRUPT).contains(&inserted), "expected receipts of a part, found {inserted}");
+    ensure!(told.ends_with('\n'), "expected whole receipts, found {:?} at the end", told.lines().last());
     let again = replay(stack, &[&file.to_string_lossy()])?;
     let text = String::from_utf8_lossy(&again.stdout);
     let numbers: Vec<usize> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
