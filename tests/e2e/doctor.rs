@@ -83,7 +83,7 @@ fn a_refused_login_is_named_with_what_it_holds_up(lab: &mut Lab) -> Result<()> {
         forget_letters(stack)?;
         let found = examine(stack, LITTLE_PATIENCE_S)?;
         found.expect_well("eu")?;
-        found.expect_ill("us", "queryable", "what it waits for is below")?;
+        found.expect_ill("us", "delivered", "what it waits for is below")?;
         found.expect_ill("us", "parked", "npx wrangler secret put CLICKHOUSE_PASSWORD_US")?;
         let lines = found.lines_of("us")?;
         // The books of the region are held too, once they are due.

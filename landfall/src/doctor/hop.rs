@@ -65,12 +65,11 @@ pub(super) fn follow(
         }
         std::thread::sleep(POLL);
     }
-    let late = || format!("not within {} s", patience.as_secs());
-    let advice = "the collector keeps it and delivers it later; what it waits for is below";
+    let mut told = Told { patience, is_late: false };
     if delivered.is_none() && seen[0].is_some() {
         note(DELIVERED, "does not show while older rows wait".to_owned(), None);
     } else {
-        say(DELIVERED, delivered, late(), advice, note);
+        told.say(DELIVERED, delivered, ADVICE_AT_THE_EDGE, note);
     }
     let Some(connection) = connection else {
         note(IN_CLICKHOUSE[0], format!("not asked: no --clickhouse {region}=URL"), None);
@@ -80,24 +79,35 @@ pub(super) fn follow(
         note(IN_CLICKHOUSE[0], error.to_string(), Some(advice::of_error(&error, connection.url())));
         return Ok(!matches!(error, ConnectionError::Unreachable { .. } | ConnectionError::NotClickHouse { .. }));
     }
-    for (number, name) in IN_CLICKHOUSE.into_iter().enumerate() {
-        let advice = if seen[0].is_none() { advice } else { ADVICE_BEHIND_THE_TABLE[number] };
-        say(name, seen[number], late(), advice, note);
+    for ((name, seen), advice) in IN_CLICKHOUSE.into_iter().zip(seen).zip(ADVICE_IN_CLICKHOUSE) {
+        told.say(name, seen, advice, note);
     }
     Ok(true)
 }
 
-/// For what is late although the event is in the table.
-const ADVICE_BEHIND_THE_TABLE: [&str; IN_CLICKHOUSE.len()] = [
-    "",
+const ADVICE_AT_THE_EDGE: &str = "the collector keeps it and delivers it later; what it waits for is below";
+/// For the first hop that is late, in the order of `IN_CLICKHOUSE`.
+const ADVICE_IN_CLICKHOUSE: [&str; IN_CLICKHOUSE.len()] = [
+    "delivered and not there: does doctor ask the ClickHouse to which REGIONS sends this region's events?",
     "are the materialized views attached? SHOW TABLES FROM ecommerce LIKE 'mv_%'; landfall migrate makes them",
     "the books follow within 10 s or so: raise --patience; if they never do, see what is parked below",
 ];
 
-fn say(name: &str, seen: Option<Duration>, late: String, advice: &str, note: &mut Note<'_>) {
-    match seen {
-        Some(elapsed) => note(name, milliseconds(elapsed), None),
-        None => note(name, late, Some(advice.to_owned())),
+/// What was said of the hops so far.
+struct Told {
+    patience: Duration,
+    /// The hops behind a late one are late because of it.
+    is_late: bool,
+}
+
+impl Told {
+    fn say(&mut self, name: &str, seen: Option<Duration>, advice: &str, note: &mut Note<'_>) {
+        let Some(elapsed) = seen else {
+            let advice = (!self.is_late).then(|| advice.to_owned());
+            self.is_late = true;
+            return note(name, format!("not within {} s", self.patience.as_secs()), advice);
+        };
+        note(name, milliseconds(elapsed), None);
     }
 }
 
@@ -126,6 +136,16 @@ pub(super) fn milliseconds(elapsed: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_late_hops_only_the_first_needs_a_person() {
+        let (mut told, mut advice) = (Told { patience: Duration::from_secs(15), is_late: false }, Vec::new());
+        for (name, seen) in [("a", Some(Duration::from_millis(7))), ("b", None), ("c", None)] {
+            told.say(name, seen, "mend it", &mut |_, found, what| advice.push((found, what.is_some())));
+        }
+        let late = "not within 15 s".to_owned();
+        assert_eq!(advice, [("7 ms".to_owned(), false), (late.clone(), true), (late, false)]);
+    }
 
     #[test]
     fn an_event_is_delivered_when_nothing_older_waits() {
