@@ -21,7 +21,7 @@ pub(crate) enum Point {
     RegionAsked,
     /// Where the batch is going is written down, unless that goes without saying (`collector_core::failover::is_usual`).
     DoubtWritten,
-    /// `ClickHouse` has answered, or has not.
+    /// ClickHouse has answered, or has not.
     AnswerRead,
     /// Which regions may have it is written down, now that there is an answer that is no success.
     DoubtSettled,

@@ -13,7 +13,7 @@ const PASSWORD_VARIABLE: &str = "LANDFALL_CLICKHOUSE_PASSWORD";
 
 /// Send an event through every region and say what is wrong.
 ///
-/// Prints, for each region: how long after its sending the event was accepted (acknowledged, and durable), delivered (`ClickHouse` has told the
+/// Prints, for each region: how long after its sending the event was accepted (acknowledged, and durable), delivered (ClickHouse has told the
 /// collector that it has it), queryable, in the views, and booked; what waits and what is parked, for what and since when; dead letters; its
 /// dictionaries. Whatever is wrong is marked with ! and followed by what to do about it.
 ///
