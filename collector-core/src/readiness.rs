@@ -20,11 +20,25 @@ pub struct State {
     pub batches: usize,
     /// Whether rows wait to be frozen.
     pub has_open_segment: bool,
-    /// What a batch that failed waits for: a class and a code.
-    pub waits_for: Option<String>,
+    /// Frozen batches that have failed, by what they wait for.
+    pub parked: Vec<Parked>,
     /// Why the Batcher does not answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+}
+
+/// Frozen batches that wait for the same.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Parked {
+    /// Class and code of the last answer.
+    pub waits_for: String,
+    /// How many.
+    pub batches: usize,
+    /// Rows of events in them.
+    pub rows: i64,
+    /// How long ago the oldest was begun, in seconds.
+    pub oldest_seconds: u64,
 }
 
 impl State {
@@ -35,7 +49,8 @@ impl State {
 
     /// Both together: the sum of what waits, the worse of everything else.
     #[must_use]
-    pub fn and(self, other: Self) -> Self {
+    pub fn and(mut self, other: Self) -> Self {
+        other.parked.into_iter().for_each(|parked| self.park(parked));
         Self {
             is_accepting: self.is_accepting && other.is_accepting,
             backlog_rows: self.backlog_rows.saturating_add(other.backlog_rows),
@@ -43,8 +58,20 @@ impl State {
             oldest_pending_seconds: self.oldest_pending_seconds.max(other.oldest_pending_seconds),
             batches: self.batches.saturating_add(other.batches),
             has_open_segment: self.has_open_segment || other.has_open_segment,
-            waits_for: self.waits_for.or(other.waits_for),
+            parked: self.parked,
             error: self.error.or(other.error),
+        }
+    }
+
+    /// Adds batches that wait.
+    pub fn park(&mut self, more: Parked) {
+        match self.parked.iter_mut().find(|parked| parked.waits_for == more.waits_for) {
+            Some(parked) => {
+                parked.batches = parked.batches.saturating_add(more.batches);
+                parked.rows = parked.rows.saturating_add(more.rows);
+                parked.oldest_seconds = parked.oldest_seconds.max(more.oldest_seconds);
+            }
+            None => self.parked.push(more),
         }
     }
 }
@@ -58,11 +85,30 @@ mod tests {
         let well = State { is_accepting: true, backlog_rows: 3, oldest_pending_seconds: 1, ..State::default() };
         let late =
             State { backlog_rows: 4, oldest_pending_seconds: 9, batches: 2, has_open_segment: true, ..well.clone() };
-        let both = well.clone().and(State { waits_for: Some("hold code 60".into()), ..late });
+        let both = well.clone().and(late);
         assert!(both.is_accepting && both.has_open_segment);
         assert_eq!((both.backlog_rows, both.oldest_pending_seconds, both.batches), (7, 9, 2));
-        assert_eq!(both.waits_for.as_deref(), Some("hold code 60"));
         let gone = well.and(State::silent("gone".into()));
         assert!(!gone.is_accepting && gone.error.as_deref() == Some("gone"));
+    }
+
+    #[test]
+    fn batches_that_wait_for_the_same_are_counted_together() {
+        let parked = |waits_for: &str, rows, oldest_seconds| Parked {
+            waits_for: waits_for.to_owned(),
+            batches: 1,
+            rows,
+            oldest_seconds,
+        };
+        let mut state = State::default();
+        state.park(parked("hold code 60", 3, 9));
+        let mut other = State::default();
+        other.park(parked("retry code 202", 1, 1));
+        other.park(parked("hold code 60", 4, 8));
+        let both = state.and(other);
+        assert_eq!(
+            both.parked,
+            [Parked { batches: 2, ..parked("hold code 60", 7, 9) }, parked("retry code 202", 1, 1)]
+        );
     }
 }

@@ -125,6 +125,11 @@ impl Connection {
         Ok(Self { target: target.clone(), agent })
     }
 
+    /// The URL.
+    pub(crate) fn url(&self) -> &str {
+        &self.target.url
+    }
+
     /// Runs one statement; data of an INSERT follows its text. Returns the reply, of at most 10 MiB: what may be longer is read by `lines`.
     pub fn execute(&self, sql: &str) -> Result<String, ConnectionError> {
         let mut reply = self.request().send(sql).map_err(|source| self.unreachable(source))?;

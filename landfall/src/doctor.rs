@@ -1,19 +1,23 @@
 //! Is a deployment healthy?
 //!
-//! In scope: a synthetic event through every region, what waits there, whether its dictionaries are fresh, and what to do about whatever is
-//! wrong. Out of scope: doing it.
+//! In scope: a synthetic event through every region with the time of each hop, what waits there, its dead letters, whether its dictionaries are
+//! fresh, and what to do about whatever is wrong. Out of scope: doing it.
 //!
 //! Where an event goes follows from where its sender is, which nobody can choose. So each region gets a site of its own for the time of the
 //! examination, whose events may be stored there only.
 
 mod advice;
 mod dictionary;
+mod hop;
+mod letters;
 mod probe;
 mod waiting;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::Value;
+use collector_core::readiness::State;
+use serde::Deserialize;
 
 use crate::collector::{Collector, CollectorError};
 use crate::connection::{Connection, ConnectionError, Target};
@@ -40,7 +44,7 @@ pub struct Finding {
 pub struct Region {
     /// As in the collector's `REGIONS`.
     pub name: String,
-    /// A user that reads `ecommerce.events` and `system.dictionaries`, such as `reader`.
+    /// A user that reads `ecommerce` and `system.dictionaries`, such as `reader`.
     pub target: Target,
 }
 
@@ -74,25 +78,26 @@ pub fn examine(
     patience: Duration,
     report: &mut dyn FnMut(Finding),
 ) -> Result<usize, DoctorError> {
-    let state = read_state(collector)?;
-    let regions: Vec<&String> = state["regions"].as_object().into_iter().flatten().map(|(name, _)| name).collect();
-    if let Some(other) = clickhouse.iter().find(|region| !regions.contains(&&region.name)) {
-        let known = regions.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+    let regions: Vec<String> = read_states(collector)?.into_keys().collect();
+    if let Some(other) = clickhouse.iter().find(|region| !regions.contains(&region.name)) {
+        let known = regions.join(", ");
         return Err(DoctorError::Region { known, found: other.name.clone() });
     }
     let mut problems = 0;
-    for name in regions {
+    for name in &regions {
         let target = clickhouse.iter().find(|region| region.name == *name).map(|region| &region.target);
         let connection = target.map(|target| Connection::with_limit(target, QUESTION_MAX)).transpose()?;
         let mut note = |check: &str, found: String, advice: Option<String>| {
             problems += usize::from(advice.is_some());
             report(Finding { region: name.clone(), check: check.to_owned(), found, advice });
         };
-        probe::send(collector, name, connection.as_ref(), patience, &mut note)?;
+        let is_answering = probe::send(collector, name, connection.as_ref(), patience, &mut note)?;
         // Asked again behind the probe: what it met shows here.
-        waiting::look(&read_state(collector)?["regions"][name], name, &mut note);
-        if let Some(connection) = &connection {
-            dictionary::look(connection, &mut note);
+        waiting::look(&read_state(collector, name)?, name, &mut note);
+        // What does not answer is a finding already.
+        if let Some(connection) = connection.filter(|_| is_answering) {
+            letters::look(&connection, &mut note);
+            dictionary::look(&connection, &mut note);
         }
     }
     Ok(problems)
@@ -101,9 +106,20 @@ pub fn examine(
 /// Where the checks put what they find: what was looked at, what it showed, what to do if that is wrong.
 type Note<'a> = dyn FnMut(&str, String, Option<String>) + 'a;
 
-/// The answer of `/readyz`, with whatever status.
-fn read_state(collector: &Collector) -> Result<Value, CollectorError> {
+/// What doctor reads of `/readyz`.
+#[derive(Deserialize)]
+struct Readiness {
+    regions: BTreeMap<String, State>,
+}
+
+/// The state of every region by `/readyz`, with whatever status.
+fn read_states(collector: &Collector) -> Result<BTreeMap<String, State>, CollectorError> {
     let answer = collector.get("/readyz")?;
-    let state: Value = serde_json::from_str(&answer.body).unwrap_or_default();
-    if state["regions"].is_object() { Ok(state) } else { Err(collector.unexpected(&answer)) }
+    let readiness: Result<Readiness, _> = serde_json::from_str(&answer.body);
+    readiness.map(|readiness| readiness.regions).map_err(|_| collector.unexpected(&answer))
+}
+
+/// The state of one region; of a region that is gone meanwhile, that nothing waits in it.
+fn read_state(collector: &Collector, region: &str) -> Result<State, CollectorError> {
+    Ok(read_states(collector)?.remove(region).unwrap_or_default())
 }

@@ -25,6 +25,8 @@ pub use letters::Choice;
 
 /// Rows that are looked up and sent together.
 const BATCH_ROWS_MAX: usize = 1_000;
+/// Bytes of lines that are looked up and sent together, but for the last line of them; a line has up to 1 MB, and all of them are in memory.
+const BATCH_BYTES_MAX: usize = 8 << 20;
 
 /// Where rows come from.
 #[derive(Clone, Debug)]
@@ -119,6 +121,29 @@ pub(crate) struct Line {
     text: String,
 }
 
+/// Lines that are looked up and sent together.
+#[derive(Default)]
+struct Lines {
+    lines: Vec<Line>,
+    bytes: usize,
+}
+
+impl Lines {
+    fn push(&mut self, line: Line) {
+        self.bytes += line.text.len();
+        self.lines.push(line);
+    }
+
+    fn is_full(&self) -> bool {
+        self.lines.len() >= BATCH_ROWS_MAX || self.bytes >= BATCH_BYTES_MAX
+    }
+
+    /// Those that are there; from now on there are none.
+    fn take(&mut self) -> Vec<Line> {
+        std::mem::take(self).lines
+    }
+}
+
 /// Brings rows back and tells `report` about each. With a `region`, rows of others are refused: they must not leave theirs.
 pub fn replay(
     target: &Target,
@@ -132,5 +157,24 @@ pub fn replay(
     match source {
         Source::DeadLetters(choice) => letters::read(&connection, choice, &mut take),
         Source::Files(paths) => file::read(paths, &mut take),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_bounded_in_number_and_bytes() {
+        let count = |bytes: usize| {
+            let mut lines = Lines::default();
+            while !lines.is_full() {
+                lines.push(Line { origin: String::new(), text: "x".repeat(bytes) });
+            }
+            lines.take().len()
+        };
+        assert_eq!(count(100), BATCH_ROWS_MAX);
+        assert_eq!(count(1 << 20), 8);
+        assert_eq!(count(BATCH_BYTES_MAX + 1), 1, "one line is never too long for a batch of its own");
     }
 }

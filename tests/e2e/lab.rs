@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
+use xtask::chaos::proxy::Proxy;
 use xtask::interrupt;
+use xtask::stack::layout::Surroundings;
+use xtask::stack::process::Stop;
 use xtask::stack::{Options, Stack, port};
 
 /// A usual browser.
@@ -79,6 +82,40 @@ impl Lab {
             println!("expected to stop the stack, found: {error:#}");
         }
     }
+}
+
+/// A proxy before each region's ClickHouse. Whoever puts them around the collector (`surrounded`) keeps them for as long.
+pub(crate) fn proxies(stack: &Stack) -> Result<Vec<Proxy>> {
+    stack.layout.ports.clickhouse.iter().map(|(http, _)| Proxy::start(*http)).collect()
+}
+
+/// Starts the collector anew with these surroundings, for the time of a test.
+pub(crate) fn surrounded(
+    stack: &mut Stack,
+    surroundings: Surroundings,
+    test: impl FnOnce(&mut Stack) -> Result<()>,
+) -> Result<()> {
+    stack.layout.surroundings = surroundings;
+    let result = restart_collector(stack).and_then(|()| test(stack));
+    stack.layout.surroundings = Surroundings::default();
+    restart_collector(stack)?;
+    result
+}
+
+/// Ends the collector as a crash would, and starts it again.
+pub(crate) fn restart_collector(stack: &mut Stack) -> Result<()> {
+    stack.stop_workerd(Stop::Kill)?;
+    stack.start_workerd()
+}
+
+/// Runs a statement in every region.
+pub(crate) fn on_every_region(stack: &Stack, sql: &str) -> Result<()> {
+    stack.file.clickhouse.iter().try_for_each(|endpoint| endpoint.query(sql).map(drop))
+}
+
+/// The sum over all regions of what a query counts.
+pub(crate) fn sum_of_regions(stack: &Stack, sql: &str) -> Result<u64> {
+    stack.file.clickhouse.iter().map(|endpoint| Ok(endpoint.query(sql)?.parse::<u64>()?)).sum()
 }
 
 /// Sends a body to `/v1/events` as a browser on the demo site would.
@@ -166,11 +203,7 @@ pub(crate) fn wait_for<T>(what: &str, seconds: u64, mut look: impl FnMut() -> Re
 
 /// How many rows a condition on the events of all regions finds.
 pub(crate) fn count_events(stack: &Stack, condition: &str) -> Result<u64> {
-    let mut total = 0;
-    for endpoint in &stack.file.clickhouse {
-        total += endpoint.query(&format!("SELECT count() FROM ecommerce.events WHERE {condition}"))?.parse::<u64>()?;
-    }
-    Ok(total)
+    sum_of_regions(stack, &format!("SELECT count() FROM ecommerce.events WHERE {condition}"))
 }
 
 /// Waits until a condition finds exactly this many rows, and once more that it stays so: a doubled row may come late.

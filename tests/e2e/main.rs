@@ -14,6 +14,8 @@ mod command_line;
 mod delivery;
 mod deploy;
 mod dictionaries;
+mod doctor;
+mod doubt;
 mod fault_point;
 mod misuse;
 mod operator;
@@ -58,11 +60,13 @@ fn main() -> ExitCode {
         ("round_trip", round_trip::TESTS),
         ("books", books::TESTS),
         ("delivery", delivery::TESTS),
+        ("doubt", doubt::TESTS),
         ("fault_point", fault_point::TESTS),
         ("dictionaries", dictionaries::TESTS),
         ("segments", segments::TESTS),
         ("schema", schema::TESTS),
         ("operator", operator::TESTS),
+        ("doctor", doctor::TESTS),
         ("reclassify", reclassify::TESTS),
         ("chaos", chaos::TESTS),
         ("command_line", command_line::TESTS),

@@ -1,12 +1,12 @@
 //! "landfall": what an operator does to a running collector.
 
 use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Output, Stdio};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use xtask::stack::Stack;
-use xtask::stack::process::Stop;
 
 use crate::Test;
 use crate::lab::{self, Lab};
@@ -15,11 +15,11 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("sites_are_put_listed_and_deleted", sites_are_put_listed_and_deleted),
     ("impossible_settings_are_refused_before_they_are_sent", impossible_settings_are_refused_before_they_are_sent),
     ("a_wrong_admin_token_is_named", a_wrong_admin_token_is_named),
-    ("doctor_calls_a_whole_stack_healthy", doctor_calls_a_whole_stack_healthy),
-    ("doctor_names_a_clickhouse_that_is_away", doctor_names_a_clickhouse_that_is_away),
     ("a_dead_letter_is_replayed_once_it_fits", a_dead_letter_is_replayed_once_it_fits),
     ("dead_letters_are_read_page_by_page", dead_letters_are_read_page_by_page),
     ("rows_of_a_file_are_replayed_once", rows_of_a_file_are_replayed_once),
+    ("an_interrupted_replay_goes_on_where_it_was", an_interrupted_replay_goes_on_where_it_was),
+    ("a_receipt_that_cannot_be_written_stops_no_row", a_receipt_that_cannot_be_written_stops_no_row),
 ];
 
 fn sites_are_put_listed_and_deleted(lab: &mut Lab) -> Result<()> {
@@ -82,46 +82,6 @@ fn a_wrong_admin_token_is_named(lab: &mut Lab) -> Result<()> {
     Ok(())
 }
 
-fn doctor_calls_a_whole_stack_healthy(lab: &mut Lab) -> Result<()> {
-    let stack = lab.stack()?;
-    let output = doctor(stack)?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    ensure!(output.status.success(), "{output:?}");
-    for check in ["accepted", "queryable", "waiting", "countries_dict", "user_segments_dict"] {
-        let lines = text.lines().filter(|line| line.trim_start().starts_with(check)).count();
-        ensure!(lines == 2, "expected {check} of both regions, found {text}");
-    }
-    let sites = landfall(stack, &["sites", "list"], "")?;
-    ensure!(
-        !String::from_utf8_lossy(&sites.stdout).contains("doctor"),
-        "expected doctor's sites to be gone: {sites:?}"
-    );
-    Ok(())
-}
-
-fn doctor_names_a_clickhouse_that_is_away(lab: &mut Lab) -> Result<()> {
-    let stack = lab.stack()?;
-    stack.stop_clickhouse(0, Stop::Clean)?;
-    let output = doctor(stack);
-    stack.start_clickhouse(0)?;
-    let output = output?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    ensure!(output.status.code() == Some(7), "{output:?}");
-    let (eu, us) = text.split_once("region us").context("expected both regions")?;
-    ensure!(eu.contains("-> the collector cannot reach ClickHouse of eu"), "{text}");
-    ensure!(!us.contains("->"), "expected the other region healthy, found {text}");
-    Ok(())
-}
-
-fn doctor(stack: &Stack) -> Result<Output> {
-    let addresses =
-        stack.file.clickhouse.iter().map(|endpoint| format!("--clickhouse={}={}", endpoint.region, endpoint.url));
-    let addresses: Vec<String> = addresses.collect();
-    let mut arguments = vec!["doctor", "--patience", "5"];
-    arguments.extend(addresses.iter().map(String::as_str));
-    landfall_with(stack, &arguments, "", &stack.layout.secrets.clickhouse_reader)
-}
-
 /// A row that does not fit a column is refused as long as it does not, and then is stored once, however often it is replayed.
 fn a_dead_letter_is_replayed_once_it_fits(lab: &mut Lab) -> Result<()> {
     let stack = lab.stack()?;
@@ -144,7 +104,7 @@ fn a_dead_letter_is_replayed_once_it_fits(lab: &mut Lab) -> Result<()> {
 }
 
 /// An event among the dead letters; a replay now leaves it there.
-fn bury_one(stack: &Stack, from: &str) -> Result<String> {
+pub(crate) fn bury_one(stack: &Stack, from: &str) -> Result<String> {
     let id = lab::event_id();
     let event =
         json!({"event_id": id, "event_type": "page_view", "page_url": "https://shop.example/", "seq": 4_000_000});
@@ -209,14 +169,75 @@ fn rows_of_a_file_are_replayed_once(lab: &mut Lab) -> Result<()> {
     Ok(())
 }
 
-fn replay(stack: &Stack, more: &[&str]) -> Result<Output> {
+/// More than are replayed within the moment between the first receipt and the interrupt.
+const ROWS_TO_INTERRUPT: usize = 30_000;
+
+fn an_interrupted_replay_goes_on_where_it_was(lab: &mut Lab) -> Result<()> {
+    let stack = lab.stack()?;
+    let session = lab::event_id();
+    let rows = rows_of(&session, ROWS_TO_INTERRUPT);
+    let (file, receipts) = (stack.layout.dir.join("many.ndjson"), stack.layout.dir.join("interrupted.ndjson"));
+    std::fs::write(&file, rows)?;
+    let endpoint = &stack.file.clickhouse[0];
+    let mut child = Command::new(xtask::paths::program("landfall"))
+        .args(["replay", "--url", &endpoint.url, "--user", &endpoint.user, "--receipt"])
+        .args([&receipts, &file])
+        .env("LANDFALL_CLICKHOUSE_PASSWORD", &endpoint.password)
+        .stdout(Stdio::null())
+        .spawn()?;
+    let started = lab::wait_for("a receipt", 30, || Ok(std::fs::metadata(&receipts)?.len().gt(&0).then_some(())));
+    let interrupted = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    let status = child.wait()?;
+    started?;
+    ensure!(interrupted?.success() && status.signal() == Some(2), "expected an interrupted replay, found {status}");
+    let told = std::fs::read_to_string(&receipts)?;
+    let inserted = told.lines().filter(|line| line.contains(r#""outcome":"inserted""#)).count();
+    ensure!((1..ROWS_TO_INTERRUPT).contains(&inserted), "expected receipts of a part, found {inserted}");
+    ensure!(told.ends_with('\n'), "expected whole receipts, found {:?} at the end", told.lines().last());
+    let again = replay(stack, &[&file.to_string_lossy()])?;
+    let text = String::from_utf8_lossy(&again.stdout);
+    let numbers: Vec<usize> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    let [more, present, refused] = numbers[..] else { bail!("expected three numbers, found {again:?}") };
+    // What is behind the last receipt may be in the table already: it is present then.
+    ensure!(
+        again.status.success() && more + present == ROWS_TO_INTERRUPT && refused == 0 && present >= inserted,
+        "expected at least {inserted} rows present, found {again:?}"
+    );
+    lab::expect_events(stack, &format!("session_id = '{session}'"), ROWS_TO_INTERRUPT as u64, 1)
+}
+
+fn a_receipt_that_cannot_be_written_stops_no_row(lab: &mut Lab) -> Result<()> {
+    let stack = lab.stack()?;
+    let session = lab::event_id();
+    let file = stack.layout.dir.join("few.ndjson");
+    std::fs::write(&file, rows_of(&session, 3))?;
+    // The device on which no byte has room.
+    let output = replay(stack, &["--receipt", "/dev/full", &file.to_string_lossy()])?;
+    let (text, told) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    ensure!(output.status.code() == Some(1) && told.contains("cannot write /dev/full"), "{output:?}");
+    ensure!(text.contains("3 rows inserted, 0 present already, 0 refused"), "{output:?}");
+    lab::expect_events(stack, &format!("session_id = '{session}'"), 3, 1)
+}
+
+/// Rows of a session, as a file of them.
+fn rows_of(session: &str, count: usize) -> String {
+    let row = |_| {
+        json!({"site_id": "demo", "event_id": lab::event_id(), "event_type": "page_view", "timestamp": "2026-11-20 10:00:00.000",
+            "session_id": session, "collector_region": "eu"})
+        .to_string()
+            + "\n"
+    };
+    (0..count).map(row).collect()
+}
+
+pub(crate) fn replay(stack: &Stack, more: &[&str]) -> Result<Output> {
     let endpoint = &stack.file.clickhouse[0];
     let arguments = [&["replay", "--url", &endpoint.url, "--user", &endpoint.user], more].concat();
     landfall_with(stack, &arguments, "", &endpoint.password)
 }
 
 /// Runs the operator's command against the stack's collector.
-fn landfall(stack: &Stack, arguments: &[&str], stdin: &str) -> Result<Output> {
+pub(crate) fn landfall(stack: &Stack, arguments: &[&str], stdin: &str) -> Result<Output> {
     landfall_with(stack, arguments, stdin, "")
 }
 

@@ -17,6 +17,7 @@ use super::flush::random;
 use super::shard::Shard;
 use super::store::{Batch, Store};
 use crate::config::{Config, Endpoint};
+use crate::fault_point::Point;
 use crate::{clock, fault_point, sink};
 
 /// What one alarm did with a batch.
@@ -83,47 +84,55 @@ impl Shard {
             if batch.waits_for.is_none() {
                 self.note_failure(store, batch, place, Delivery::Retry, None)?;
             }
+            fault_point::reached_with(&self.env, Point::FailureNoted, batch.table).await;
             return Ok(false);
         }
-        fault_point::reached_with(&self.env, "region-asked", batch.table).await;
+        fault_point::reached_with(&self.env, Point::RegionAsked, batch.table).await;
         let before = batch.doubt.clone();
         // Because if the object dies in between, nobody else knows where the batch went: also if it is the second region.
         let is_trusted_home = is_trusted && place == self.memory.borrow().region;
         if !failover::is_usual(before.as_ref(), batch.attempts, is_trusted_home) {
             set_doubt(store, batch, Some(Doubt::with(before.as_ref(), place, clock::now_ms())))?;
         }
-        fault_point::reached_with(&self.env, "doubt-written", batch.table).await;
+        fault_point::reached_with(&self.env, Point::DoubtWritten, batch.table).await;
         let started_ms = clock::now_ms();
         let answer = self.attempt(store, batch, endpoint).await.unwrap_or_else(|error| {
             console_error!("batcher: {error}");
             sink::Answer { meaning: delivery::Answer::not_sent(), code: None, message: String::new() }
         });
-        fault_point::reached_with(&self.env, "answer-read", batch.table).await;
+        fault_point::reached_with(&self.env, Point::AnswerRead, batch.table).await;
         let class = answer.meaning.delivery;
         let took_ms = clock::now_ms().saturating_sub(started_ms).max(0).unsigned_abs();
         self.memory.borrow_mut().inserts.note(class, took_ms, batch.rows.unsigned_abs());
         if class != Delivery::Delivered {
             set_doubt(store, batch, Doubt::after(before.as_ref(), place, answer.meaning, clock::now_ms()))?;
+            fault_point::reached_with(&self.env, Point::DoubtSettled, batch.table).await;
         }
         match class {
             Delivery::Delivered => {
                 self.memory.borrow_mut().health.succeed(place, clock::now_ms());
                 self.finish(store, batch, place)?;
-                fault_point::reached_with(&self.env, "batch-finished", batch.table).await;
+                fault_point::reached_with(&self.env, Point::BatchFinished, batch.table).await;
                 Ok(true)
             }
             // Elsewhere it may be stored whole: cut, it would be stored twice. Then that region decides, by the token.
             Delivery::Poison if batch.table == Table::Events && batch.doubt.is_none() => {
                 self.take_apart(store, batch, &answer)?;
-                fault_point::reached_with(&self.env, "batch-cut", batch.table).await;
+                let point = if batch.rows > 1 { Point::BatchCut } else { Point::RowBuried };
+                fault_point::reached_with(&self.env, point, batch.table).await;
                 Ok(true)
             }
             Delivery::Retry | Delivery::Unknown => {
                 self.close(place, class)?;
                 self.note_failure(store, batch, place, class, answer.code)?;
+                fault_point::reached_with(&self.env, Point::FailureNoted, batch.table).await;
                 Ok(false)
             }
-            Delivery::Hold | Delivery::Poison => self.postpone(store, batch, place, class, answer.code),
+            Delivery::Hold | Delivery::Poison => {
+                let waits = self.postpone(store, batch, place, class, answer.code)?;
+                fault_point::reached_with(&self.env, Point::BatchPostponed, batch.table).await;
+                Ok(waits)
+            }
         }
     }
 

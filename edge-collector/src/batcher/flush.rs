@@ -14,6 +14,7 @@ use worker::{Error, Result, console_error};
 use super::deliver::Step;
 use super::shard::{OUTCOMES_FLUSH_MS, Shard, encode_counts};
 use super::store::{Batch, Commit, Open, Store};
+use crate::fault_point::Point;
 use crate::{clock, fault_point};
 
 /// How long one alarm goes on sending; then it makes way and is set again. The platform allows 15 minutes.
@@ -29,16 +30,17 @@ impl Shard {
         let store = self.open(Origin::default())?;
         self.memory.borrow_mut().alarm_at_ms = None;
         let started_ms = clock::now_ms();
-        fault_point::reached(&self.env, "flush-begun").await;
+        fault_point::reached(&self.env, Point::FlushBegun).await;
         // With a full storage neither may work, and sending is what makes room: it is tried in any case.
         let frozen = self.freeze_due(started_ms);
-        fault_point::reached(&self.env, "batch-frozen").await;
+        fault_point::reached(&self.env, Point::BatchFrozen).await;
         let dropped = store.atomically(move |store| store.drop_delivered(started_ms, WINDOW_MS));
+        fault_point::reached(&self.env, Point::DeliveredDropped).await;
         self.send_batches(&store, started_ms).await?;
-        fault_point::reached(&self.env, "batches-sent").await;
+        fault_point::reached(&self.env, Point::BatchesSent).await;
         frozen.and(dropped)?;
         self.arm().await;
-        fault_point::reached(&self.env, "alarm-set").await;
+        fault_point::reached(&self.env, Point::AlarmSet).await;
         Ok(())
     }
 

@@ -13,7 +13,8 @@ use super::flush::{count_lines, mint_token};
 use super::shard::{Shard, encode_counts};
 use super::store::{Batch, Part, Store};
 use crate::config::Config;
-use crate::{clock, site_cache};
+use crate::fault_point::Point;
+use crate::{clock, fault_point, site_cache};
 
 impl Shard {
     /// The regions besides the Batcher's own where all rows of the batch may be, nearest first. None: the sites differ, and the batch became
@@ -34,6 +35,7 @@ impl Shard {
             _ if batch.doubt.is_some() => Ok(Some(failover::common(by_site.values()))),
             _ => {
                 part(store, batch, &by_site)?;
+                fault_point::reached_with(&self.env, Point::BatchParted, batch.table).await;
                 Ok(None)
             }
         }

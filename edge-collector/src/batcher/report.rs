@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use collector_core::insert::Table;
 use collector_core::metric::{Origin, Samples};
-use collector_core::readiness::State;
+use collector_core::readiness::{Parked, State};
 use collector_core::recent::WINDOW_MS;
 use worker::{Response, Result};
 
@@ -16,16 +17,21 @@ impl Shard {
     pub(crate) async fn state(&self, origin: Origin<'_>) -> Result<Response> {
         let (backlog, batches) = self.look(origin).await?;
         let memory = self.memory.borrow();
-        Response::from_json(&State {
+        let mut state = State {
             is_accepting: self.is_accepting()?,
             backlog_rows: backlog.rows,
             backlog_bytes: backlog.bytes,
-            oldest_pending_seconds: age_s(&backlog),
+            oldest_pending_seconds: age_s(backlog.oldest_at_ms),
             batches: batches.len(),
             has_open_segment: memory.events.is_some() || memory.outcomes.is_some() || memory.letters.is_some(),
-            waits_for: batches.iter().find_map(|batch| batch.waits_for.clone()),
-            error: None,
-        })
+            ..State::default()
+        };
+        for batch in batches {
+            let Some(waits_for) = batch.waits_for else { continue };
+            let rows = if batch.table == Table::Events { batch.rows } else { 0 };
+            state.park(Parked { waits_for, batches: 1, rows, oldest_seconds: age_s(Some(batch.created_at_ms)) });
+        }
+        Response::from_json(&state)
     }
 
     /// The samples as text.
@@ -38,7 +44,7 @@ impl Shard {
         samples.push_totals(origin, &memory.totals);
         samples.push("landfall_backlog_rows", origin, &[], backlog.rows.unsigned_abs());
         samples.push("landfall_backlog_bytes", origin, &[], backlog.bytes.unsigned_abs());
-        samples.push("landfall_backlog_age_seconds", origin, &[], age_s(&backlog));
+        samples.push("landfall_backlog_age_seconds", origin, &[], age_s(backlog.oldest_at_ms));
         for (class, count) in by_class(&batches) {
             samples.push("landfall_batches", origin, &[("class", class)], count);
         }
@@ -57,9 +63,9 @@ impl Shard {
     }
 }
 
-/// How long the oldest row has waited, in seconds.
-fn age_s(backlog: &Backlog) -> u64 {
-    let age_ms = backlog.oldest_at_ms.map_or(0, |at_ms| clock::now_ms().saturating_sub(at_ms));
+/// How long ago that was, in seconds.
+fn age_s(at_ms: Option<i64>) -> u64 {
+    let age_ms = at_ms.map_or(0, |at_ms| clock::now_ms().saturating_sub(at_ms));
     age_ms.max(0).unsigned_abs() / 1_000
 }
 

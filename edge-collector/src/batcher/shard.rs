@@ -18,6 +18,7 @@ use worker::{Delay, Env, Error, Headers, Response, Result, State, console_error}
 use super::store::{BLOB_BYTES_MAX, Commit, Open, Store};
 use super::window::Window;
 use crate::config::Config;
+use crate::fault_point::Point;
 use crate::{clock, fault_point};
 
 /// How long a window stays open for others to join.
@@ -154,7 +155,7 @@ impl Shard {
         }
         match durable.await {
             Ok(true) => {
-                fault_point::reached(&self.env, "rows-written").await;
+                fault_point::reached(&self.env, Point::RowsWritten).await;
                 let headers = Headers::new();
                 headers.set(append::ANSWER_HEADER, &append::encode_answer(&answers))?;
                 Ok(Response::empty()?.with_headers(headers))

@@ -13,14 +13,19 @@ const PASSWORD_VARIABLE: &str = "LANDFALL_CLICKHOUSE_PASSWORD";
 
 /// Send an event through every region and say what is wrong.
 ///
-/// Prints how long the event took to be accepted and to be queryable, what waits in the region and why, how old its dictionaries are, and
-/// what to do about whatever is wrong. The event is of the type `landfall_doctor` and of a site `landfall-doctor-<region>`, which exists only
-/// meanwhile. The user needs to read `ecommerce.events` and `system.dictionaries`, as `reader` does.
+/// Prints, for each region: how long after its sending the event was accepted (acknowledged, and durable), delivered (ClickHouse has told the
+/// collector that it has it), queryable, in the views, and booked; what waits and what is parked, for what and since when; dead letters; its
+/// dictionaries. Whatever is wrong is marked with ! and followed by what to do about it.
+///
+/// The event is of the type `landfall_doctor` and of a site `landfall-doctor-<region>`, which exists only until it is accepted. The user needs to
+/// read `ecommerce` and `system.dictionaries`, as `reader` does.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   export LANDFALL_COLLECTOR_URL=https://collect.example.com LANDFALL_ADMIN_TOKEN=... LANDFALL_CLICKHOUSE_PASSWORD=...
   landfall doctor --clickhouse eu=https://eu.clickhouse.example:8443 --clickhouse us=https://us.clickhouse.example:8443
   LANDFALL_CLICKHOUSE_PASSWORD_US=... landfall doctor --clickhouse us=https://us.clickhouse.example:8443
+  landfall doctor                        # the collector's side alone
+  landfall doctor ... || mail -s 'landfall is ill' operator@example.com
 
 Exit codes: 0 healthy, 7 not healthy; others as in landfall --help")]
 pub(crate) struct Arguments {
@@ -32,7 +37,7 @@ pub(crate) struct Arguments {
     /// User of every ClickHouse; its password is in `LANDFALL_CLICKHOUSE_PASSWORD_<REGION>`, else in `LANDFALL_CLICKHOUSE_PASSWORD`
     #[arg(long, default_value = "reader")]
     user: String,
-    /// How long an event may take until it can be queried
+    /// How long the event may take until it is booked, the last of its hops
     #[arg(long, value_name = "SECONDS", default_value_t = 15)]
     patience: u64,
 }
@@ -54,13 +59,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     let mut region = String::new();
     let problems = doctor::examine(&collector, &regions, Duration::from_secs(arguments.patience), &mut |finding| {
-        // A closed pipe is no failure: the exit code says the result.
+        // A closed pipe is no failure: the exit code tells the result.
         let _ = print(&mut out, &mut region, &finding);
     })?;
     if problems > 0 {
         return Err(Failure::Unhealthy(problems));
     }
-    let _ = writeln!(out, "\nhealthy");
+    let _ = writeln!(out, "healthy");
     Ok(())
 }
 
@@ -69,9 +74,10 @@ fn print(out: &mut impl Write, region: &mut String, finding: &Finding) -> io::Re
         writeln!(out, "region {}", finding.region)?;
         finding.region.clone_into(region);
     }
-    writeln!(out, "  {:<20} {}", finding.check, finding.found)?;
+    let mark = if finding.advice.is_some() { '!' } else { ' ' };
+    writeln!(out, "  {mark} {:<26} {}", finding.check, finding.found)?;
     if let Some(advice) = &finding.advice {
-        writeln!(out, "  {:<20} -> {advice}", "")?;
+        writeln!(out, "    -> {advice}")?;
     }
     out.flush()
 }

@@ -1,7 +1,7 @@
 //! `landfall replay`. In scope: arguments and printing. Out of scope: the work (`landfall::replay`).
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, LineWriter, Write};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -100,14 +100,15 @@ struct View {
     present: u64,
     refused: u64,
     next_progress: Instant,
-    file: Option<BufWriter<File>>,
+    /// Written line by line, so that an interrupted replay leaves a receipt for every row whose fate is known.
+    file: Option<LineWriter<File>>,
     /// The first error of the file; the rows go on.
     unwritable: Option<io::Error>,
 }
 
 impl View {
     fn new(file: Option<File>) -> Self {
-        let file = file.map(BufWriter::new);
+        let file = file.map(LineWriter::new);
         let next_progress = Instant::now() + PROGRESS_EVERY;
         Self { inserted: 0, present: 0, refused: 0, next_progress, file, unwritable: None }
     }

@@ -1,4 +1,6 @@
-//! What an operator can do about a batch that waits. In scope: words for the class and code of ClickHouse's last answer.
+//! What an operator can do. In scope: words for the class and code of ClickHouse's answer to the collector, and for its answers to doctor.
+
+use crate::connection::ConnectionError;
 
 /// Advice for `waits_for` of `/readyz`: the class of the answer, then `code N` or `no code`.
 pub(super) fn of(waits_for: &str, region: &str) -> String {
@@ -30,9 +32,35 @@ pub(super) fn of(waits_for: &str, region: &str) -> String {
     }
 }
 
+/// Advice for an error of a question that doctor asks itself.
+pub(super) fn of_error(error: &ConnectionError, url: &str) -> String {
+    match error {
+        ConnectionError::Unreachable { .. } | ConnectionError::NotClickHouse { .. } | ConnectionError::Address(_) => {
+            "start this ClickHouse, or mend the address given to doctor".to_owned()
+        }
+        ConnectionError::Login { .. } => "mend the login given to doctor; the collector has one of its own".to_owned(),
+        ConnectionError::Denied { .. } => {
+            "let this user read ecommerce.*, as reader may: users.d/reader.xml".to_owned()
+        }
+        ConnectionError::Exception { code: 16 | 47 | 60 | 81, .. } => {
+            format!("the schema is not up to date: landfall migrate --url {url}")
+        }
+        ConnectionError::Exception { .. } => "see this ClickHouse's log, then run doctor again".to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_question_that_fails_says_what_to_mend() {
+        let exception = |code| ConnectionError::Exception { code, text: String::new() };
+        assert!(of_error(&exception(60), "http://h").ends_with("landfall migrate --url http://h"));
+        assert!(of_error(&exception(241), "http://h").contains("log"));
+        let login = ConnectionError::Login { url: String::new(), user: String::new() };
+        assert!(of_error(&login, "http://h").contains("login given to doctor"));
+    }
 
     #[test]
     fn advice_names_what_to_mend() {

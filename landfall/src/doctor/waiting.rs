@@ -1,67 +1,83 @@
-//! What waits in a region's Batcher. In scope: reading its state from `/readyz`. Out of scope: why, in an operator's words (`advice`).
+//! What waits in a region's Batchers. In scope: reading their state from `/readyz`. Out of scope: why, in an operator's words (`advice`).
 
-use serde_json::Value;
+use collector_core::readiness::{Parked, State};
 
 use super::{Note, advice};
 
 /// A batch is sent within about a second; older than this, something is in its way.
 const OLDEST_USUAL_S: u64 = 10;
 
-/// Notes what waits and whether that is unusual.
-pub(super) fn look(state: &Value, region: &str, note: &mut Note<'_>) {
-    let number = |name: &str| state[name].as_u64().unwrap_or(0);
-    if let Some(error) = state["error"].as_str() {
-        return note("waiting", error.to_owned(), Some("the Batcher cannot be reached: npx wrangler tail".to_owned()));
+/// Notes what waits and whether that is unusual, then what has failed, by what it waits for.
+pub(super) fn look(state: &State, region: &str, note: &mut Note<'_>) {
+    if let Some(error) = &state.error {
+        return note("waiting", error.clone(), Some("the Batcher cannot be reached: npx wrangler tail".to_owned()));
     }
-    let (rows, bytes, oldest_s) = (number("backlog_rows"), number("backlog_bytes"), number("oldest_pending_seconds"));
-    let mut found = format!("{rows} rows, {bytes} bytes");
+    let (rows, oldest_s) = (state.backlog_rows, state.oldest_pending_seconds);
+    let mut found = format!("{}, {}", counted(rows, "row", "rows"), counted(state.backlog_bytes, "byte", "bytes"));
     if rows > 0 {
         found = format!("{found}, the oldest for {oldest_s} s");
     }
-    let waits_for = state["waits_for"].as_str();
-    if let Some(waits_for) = waits_for {
-        found = format!("{found}; last answer: {waits_for}");
-    }
-    let advice = match waits_for {
-        Some(waits_for) => Some(advice::of(waits_for, region)),
-        None if state["is_accepting"] == Value::Bool(false) => {
-            Some("too much waits: events are refused until ClickHouse has taken some of it".to_owned())
-        }
-        None if rows > 0 && oldest_s > OLDEST_USUAL_S => {
-            Some("rows wait without an attempt: is the cron trigger of wrangler.toml deployed?".to_owned())
-        }
-        None => None,
+    let advice = if !state.is_accepting {
+        Some("too much waits: events are refused until ClickHouse has taken some of it")
+    } else if state.parked.is_empty() && rows > 0 && oldest_s > OLDEST_USUAL_S {
+        Some("rows wait without an attempt: is the cron trigger of wrangler.toml deployed?")
+    } else {
+        None
     };
-    note("waiting", found, advice);
+    note("waiting", found, advice.map(str::to_owned));
+    if state.parked.is_empty() {
+        note("parked", "nothing".to_owned(), None);
+    }
+    for parked in &state.parked {
+        note("parked", words(parked), Some(advice::of(&parked.waits_for, region)));
+    }
+}
+
+fn words(parked: &Parked) -> String {
+    let batches = counted(i64::try_from(parked.batches).unwrap_or(i64::MAX), "batch", "batches");
+    let rows = counted(parked.rows, "row", "rows");
+    format!("{}: {batches}, {rows}, the oldest for {} s", parked.waits_for, parked.oldest_seconds)
+}
+
+fn counted(count: i64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
-    fn looked(state: &Value) -> (String, Option<String>) {
+    fn looked(state: &State) -> Vec<(String, Option<String>)> {
         let mut notes = Vec::new();
         look(state, "eu", &mut |_, found, advice| notes.push((found, advice)));
-        notes.remove(0)
+        notes
     }
 
     #[test]
     fn only_what_is_unusual_gets_advice() {
-        let idle = json!({"is_accepting": true, "backlog_rows": 0, "backlog_bytes": 0, "oldest_pending_seconds": 0, "waits_for": null});
-        assert_eq!(looked(&idle), ("0 rows, 0 bytes".to_owned(), None));
-        let busy = json!({"is_accepting": true, "backlog_rows": 7, "backlog_bytes": 70, "oldest_pending_seconds": 1});
-        assert_eq!(looked(&busy), ("7 rows, 70 bytes, the oldest for 1 s".to_owned(), None));
-        for (field, value) in [
-            ("waits_for", json!("hold code 60")),
-            ("is_accepting", json!(false)),
-            ("oldest_pending_seconds", json!(60)),
-            ("error", json!("gone")),
+        let idle = State { is_accepting: true, ..State::default() };
+        assert_eq!(looked(&idle), [("0 rows, 0 bytes".to_owned(), None), ("nothing".to_owned(), None)]);
+        let busy = State { backlog_rows: 7, backlog_bytes: 70, oldest_pending_seconds: 1, ..idle };
+        assert_eq!(looked(&busy)[0], ("7 rows, 70 bytes, the oldest for 1 s".to_owned(), None));
+        for ill in [
+            State { is_accepting: false, ..busy.clone() },
+            State { oldest_pending_seconds: 60, ..busy.clone() },
+            State { error: Some("gone".to_owned()), ..busy.clone() },
         ] {
-            let mut state = busy.clone();
-            state[field] = value;
-            assert!(looked(&state).1.is_some(), "{state}");
+            assert!(looked(&ill)[0].1.is_some(), "{ill:?}");
         }
+    }
+
+    #[test]
+    fn what_is_parked_is_told_by_what_it_waits_for() {
+        let mut state = State { is_accepting: true, backlog_rows: 7, oldest_pending_seconds: 60, ..State::default() };
+        for (waits_for, rows) in [("hold code 60", 3), ("retry code 202", 4)] {
+            state.park(Parked { waits_for: waits_for.to_owned(), batches: 1, rows, oldest_seconds: 60 });
+        }
+        let notes = looked(&state);
+        assert_eq!(notes[0].1, None, "what is parked says why");
+        assert_eq!(notes[1].0, "hold code 60: 1 batch, 3 rows, the oldest for 60 s");
+        assert!(notes[1].1.as_ref().is_some_and(|advice| advice.contains("landfall migrate")), "{notes:?}");
+        assert_eq!(notes.len(), 3);
     }
 }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use super::{BATCH_ROWS_MAX, Line, ReplayError};
+use super::{Line, Lines, ReplayError};
 
 /// A line that is longer is cut here, and refused for its length.
 const LINE_BYTES_READ_MAX: u64 = 2 * collector_core::append::MAX_LINE_BYTES as u64;
@@ -14,7 +14,7 @@ pub(super) fn read(
     paths: &[PathBuf],
     take: &mut dyn FnMut(Vec<Line>) -> Result<(), ReplayError>,
 ) -> Result<(), ReplayError> {
-    let mut batch = Vec::new();
+    let mut batch = Lines::default();
     for path in paths {
         let failed = |source| ReplayError::File { path: path.clone(), source };
         let mut reader = BufReader::new(File::open(path).map_err(failed)?);
@@ -23,12 +23,12 @@ pub(super) fn read(
             if !text.trim().is_empty() {
                 batch.push(Line { origin: origin(path, number), text });
             }
-            if batch.len() == BATCH_ROWS_MAX {
-                take(std::mem::take(&mut batch))?;
+            if batch.is_full() {
+                take(batch.take())?;
             }
         }
     }
-    take(batch)
+    take(batch.take())
 }
 
 /// The next line; `None` at the end. What is not UTF-8 becomes U+FFFD, as in the collector.

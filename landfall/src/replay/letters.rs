@@ -3,7 +3,7 @@
 use collector_core::site::is_id;
 use serde::Deserialize;
 
-use super::{BATCH_ROWS_MAX, Line, ReplayError};
+use super::{BATCH_ROWS_MAX, Line, Lines, ReplayError};
 use crate::connection::{Connection, ConnectionError};
 use crate::time;
 
@@ -35,25 +35,37 @@ pub(super) fn read(
     take: &mut dyn FnMut(Vec<Line>) -> Result<(), ReplayError>,
 ) -> Result<(), ReplayError> {
     let condition = choice.condition()?;
-    let mut last: Option<Letter> = None;
+    let mut last = None;
     loop {
         let page = page(connection, &page_sql(&condition, last.as_ref()))?;
-        let is_last = page.len() < BATCH_ROWS_MAX;
-        let origin = |letter: &Letter| format!("dead letter of {}", letter.stored_at);
-        let lines = page.iter().map(|letter| Line { origin: origin(letter), text: letter.line.clone() }).collect();
-        last = page.into_iter().last();
-        take(lines)?;
-        if is_last {
+        take(page.lines)?;
+        if page.is_last {
             return Ok(());
         }
+        last = page.end;
     }
 }
 
+/// Letters that are sent together.
+struct Page {
+    lines: Vec<Line>,
+    /// Where the next one begins.
+    end: Option<Place>,
+    is_last: bool,
+}
+
+/// A letter's place in the order of reading.
+struct Place {
+    stored_at: String,
+    site_id: String,
+    key: String,
+}
+
 /// The letters behind `last`, as many as are sent together.
-fn page_sql(condition: &str, last: Option<&Letter>) -> String {
+fn page_sql(condition: &str, last: Option<&Place>) -> String {
     let behind = last.map_or_else(
         || "1".to_owned(),
-        |Letter { site_id, key, stored_at, .. }| {
+        |Place { stored_at, site_id, key }| {
             let (site_id, key) = (escape(site_id), escape(key));
             format!("(newest, site_id, key) > (toDateTime64('{stored_at}', 3, 'UTC'), '{site_id}', '{key}')")
         },
@@ -66,14 +78,22 @@ fn page_sql(condition: &str, last: Option<&Letter>) -> String {
     )
 }
 
-/// Reads line by line, because a page of long letters is longer than a reply may be that is read at once.
-fn page(connection: &Connection, sql: &str) -> Result<Vec<Letter>, ReplayError> {
-    let mut lines = connection.lines(sql)?;
-    let mut page = Vec::new();
-    while let Some(line) = lines.next()? {
-        page.push(parse(line)?);
+/// Reads line by line and no further than a page may be long: the rest of the reply is left, and asked for again as the next page.
+fn page(connection: &Connection, sql: &str) -> Result<Page, ReplayError> {
+    let mut reply = connection.lines(sql)?;
+    let (mut lines, mut end) = (Lines::default(), None);
+    let mut is_last = false;
+    while !lines.is_full() && !is_last {
+        match reply.next()? {
+            Some(text) => {
+                let Letter { site_id, key, line, stored_at } = parse(text)?;
+                lines.push(Line { origin: format!("dead letter of {stored_at}"), text: line });
+                end = Some(Place { stored_at, site_id, key });
+            }
+            None => is_last = true,
+        }
     }
-    Ok(page)
+    Ok(Page { lines: lines.take(), end, is_last })
 }
 
 impl Choice {
@@ -124,8 +144,8 @@ mod tests {
     #[test]
     fn a_page_begins_behind_the_site_and_key_of_the_last_letter() {
         assert!(page_sql("1", None).contains("GROUP BY site_id, key) WHERE 1 ORDER BY newest, site_id, key LIMIT"));
-        let last = r#"{"site_id":"a'b","key":"k\\","line":"","stored_at":"2026-11-20 10:00:00.000"}"#;
-        let sql = page_sql("1", Some(&parse(last).expect("a letter")));
+        let (stored_at, site_id, key) = ("2026-11-20 10:00:00.000".to_owned(), "a'b".to_owned(), r"k\".to_owned());
+        let sql = page_sql("1", Some(&Place { stored_at, site_id, key }));
         assert!(sql.contains(r"> (toDateTime64('2026-11-20 10:00:00.000', 3, 'UTC'), 'a\'b', 'k\\')"), "{sql}");
     }
 }

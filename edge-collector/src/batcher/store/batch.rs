@@ -21,6 +21,8 @@ pub(crate) struct Batch {
     pub(crate) token: String,
     pub(crate) rows: i64,
     pub(crate) bytes: i64,
+    /// When its segment was opened.
+    pub(crate) created_at_ms: i64,
     pub(crate) attempts: u32,
     pub(crate) next_attempt_at_ms: i64,
     /// Why the last attempt failed.
@@ -51,7 +53,7 @@ impl Store {
     /// All batches: those not tried yet first, so that one that always fails holds up no other.
     pub(crate) fn batches(&self) -> Result<Vec<Batch>> {
         let cursor = self.sql.exec(
-            "SELECT id, target, token, rows, bytes, attempts, next_attempt_at_ms, waits_for, doubt_region, doubt_since_ms \
+            "SELECT id, target, token, rows, bytes, attempts, next_attempt_at_ms, waits_for, doubt_region, doubt_since_ms, created_at_ms \
              FROM segments WHERE token IS NOT NULL ORDER BY next_attempt_at_ms, attempts, id",
             None,
         )?;
@@ -65,6 +67,7 @@ impl Store {
                     token: string(row.get(2))?,
                     rows: integer(row.get(3))?,
                     bytes: integer(row.get(4))?,
+                    created_at_ms: integer(row.get(10))?,
                     attempts: u32::try_from(integer(row.get(5))?).unwrap_or(u32::MAX),
                     next_attempt_at_ms: integer(row.get(6))?,
                     waits_for: string(row.get(7)).ok(),

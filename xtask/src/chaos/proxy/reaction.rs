@@ -2,7 +2,7 @@
 
 /// What happens to one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum Reaction {
+pub enum Reaction {
     /// It reaches ClickHouse, and the answer comes back.
     Pass,
     /// Nobody listens. Only as what every request meets: it is the port that is closed.
