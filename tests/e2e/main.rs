@@ -15,6 +15,7 @@ mod delivery;
 mod deploy;
 mod dictionaries;
 mod fault_point;
+mod hang;
 mod misuse;
 mod operator;
 mod page_view;
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
         ("round_trip", round_trip::TESTS),
         ("books", books::TESTS),
         ("delivery", delivery::TESTS),
+        ("hang", hang::TESTS),
         ("fault_point", fault_point::TESTS),
         ("dictionaries", dictionaries::TESTS),
         ("segments", segments::TESTS),

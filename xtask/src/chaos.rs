@@ -11,7 +11,7 @@ mod disk;
 mod driver;
 mod fault;
 mod ledger;
-mod proxy;
+pub mod proxy;
 mod report;
 mod scene;
 

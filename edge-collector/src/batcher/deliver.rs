@@ -2,10 +2,11 @@
 //! Out of scope: which region is next (`collector_core::failover`, `places`), the meaning of an answer (`collector_core::delivery`), the request
 //! itself (`sink`), refused batches (`poison`).
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use collector_core::delivery::{self, Delivery};
-use collector_core::failover::{self, Doubt};
+use collector_core::failover::{self, Doubt, OnWay};
 use collector_core::insert::{self, Insert, Table};
 use collector_core::ledger::Ledger;
 use collector_core::outcome::{DeadLetterReason, ElsewhereReason, Fate};
@@ -25,12 +26,18 @@ pub(super) enum Step {
     Sent,
     /// Nobody takes it now.
     Waited,
+    /// Its region is being tried with the batch before it.
+    Behind,
 }
 
 impl Shard {
     /// Sends one batch to the first region that may have it and takes it. If none does now, the batch waits.
-    pub(super) async fn send_batch(&self, store: &Rc<Store>, batch: &Batch) -> Result<Step> {
-        let mut batch = batch.clone();
+    pub(super) async fn send_batch(
+        &self,
+        store: &Rc<Store>,
+        on_way: &RefCell<OnWay>,
+        batch: &mut Batch,
+    ) -> Result<Step> {
         let mut step = Step::Waited;
         let home = self.memory.borrow().region.clone();
         let is_perhaps_elsewhere = batch.doubt.as_ref().is_some_and(|doubt| !doubt.is_only(&home));
@@ -48,36 +55,60 @@ impl Shard {
             match place {
                 Some(place) => {
                     step = Step::Sent;
-                    if self.try_place(store, &mut batch, &place).await? {
-                        return Ok(step);
+                    if let Some(end) = self.try_place(store, on_way, batch, &place).await? {
+                        return Ok(end);
                     }
                 }
                 // Only now: most batches never need to know where else they may be.
                 None if !has_looked_further => {
                     has_looked_further = true;
-                    match self.other_places(store, &batch).await? {
+                    match self.other_places(store, batch).await? {
                         Some(others) => places.extend(others),
                         // Its rows may not all be in the same regions: its parts come next.
                         None => return Ok(step),
                     }
                 }
                 None => {
-                    self.wait_for(&places, &batch, now_ms);
+                    self.wait_for(&places, batch, now_ms);
                     return Ok(step);
                 }
             }
         }
     }
 
-    /// Sends a batch to a region. True: there is nothing more to do with it now.
-    async fn try_place(&self, store: &Rc<Store>, batch: &mut Batch, place: &str) -> Result<bool> {
+    /// Sends a batch to a region, if that may have it now. `None`: the next region's turn.
+    async fn try_place(
+        &self,
+        store: &Rc<Store>,
+        on_way: &RefCell<OnWay>,
+        batch: &mut Batch,
+        place: &str,
+    ) -> Result<Option<Step>> {
         let config = Config::of(&self.env)?;
         let Some(endpoint) = config.endpoint(place) else {
             // The operator's to mend: the batch waits, and says for what.
             console_error!("batcher: expected region {place:?} in REGIONS");
-            return self.postpone(store, batch, place, Delivery::Hold, None);
+            self.postpone(store, batch, place, Delivery::Hold, None)?;
+            return Ok(Some(Step::Sent));
         };
         let is_trusted = self.memory.borrow().health.is_trusted(place, clock::now_ms());
+        if !on_way.borrow_mut().begin(place, is_trusted) {
+            return Ok(Some(Step::Behind));
+        }
+        let is_over = self.try_endpoint(store, batch, endpoint, is_trusted).await;
+        on_way.borrow_mut().end(place);
+        Ok(is_over?.then_some(Step::Sent))
+    }
+
+    /// Asks a region that is not trusted whether it is there, then risks the batch. True: there is nothing more to do with it now.
+    async fn try_endpoint(
+        &self,
+        store: &Rc<Store>,
+        batch: &mut Batch,
+        endpoint: &Endpoint,
+        is_trusted: bool,
+    ) -> Result<bool> {
+        let place = endpoint.name.as_str();
         if !is_trusted && !sink::is_reachable(&endpoint.url).await {
             self.close(place, Delivery::Retry)?;
             if batch.waits_for.is_none() {
@@ -99,11 +130,23 @@ impl Shard {
             sink::Answer { meaning: delivery::Answer::not_sent(), code: None, message: String::new() }
         });
         fault_point::reached_with(&self.env, "answer-read", batch.table).await;
-        let class = answer.meaning.delivery;
         let took_ms = clock::now_ms().saturating_sub(started_ms).max(0).unsigned_abs();
-        self.memory.borrow_mut().inserts.note(class, took_ms, batch.rows.unsigned_abs());
+        self.memory.borrow_mut().inserts.note(answer.meaning.delivery, took_ms, batch.rows.unsigned_abs());
+        self.heed(store, batch, place, before.as_ref(), &answer).await
+    }
+
+    /// What an answer means for a batch. True: there is nothing more to do with it now.
+    async fn heed(
+        &self,
+        store: &Rc<Store>,
+        batch: &mut Batch,
+        place: &str,
+        before: Option<&Doubt>,
+        answer: &sink::Answer,
+    ) -> Result<bool> {
+        let class = answer.meaning.delivery;
         if class != Delivery::Delivered {
-            set_doubt(store, batch, Doubt::after(before.as_ref(), place, answer.meaning, clock::now_ms()))?;
+            set_doubt(store, batch, Doubt::after(before, place, answer.meaning, clock::now_ms()))?;
         }
         match class {
             Delivery::Delivered => {
@@ -114,7 +157,7 @@ impl Shard {
             }
             // Elsewhere it may be stored whole: cut, it would be stored twice. Then that region decides, by the token.
             Delivery::Poison if batch.table == Table::Events && batch.doubt.is_none() => {
-                self.take_apart(store, batch, &answer)?;
+                self.take_apart(store, batch, answer)?;
                 fault_point::reached_with(&self.env, "batch-cut", batch.table).await;
                 Ok(true)
             }
@@ -123,14 +166,20 @@ impl Shard {
                 self.note_failure(store, batch, place, class, answer.code)?;
                 Ok(false)
             }
-            Delivery::Hold | Delivery::Poison => self.postpone(store, batch, place, class, answer.code),
+            Delivery::Hold | Delivery::Poison => {
+                self.postpone(store, batch, place, class, answer.code)?;
+                Ok(true)
+            }
         }
     }
 
-    /// Leaves a region alone for a while.
+    /// Leaves a region alone for a while. One failure that several batches on their way have met counts once.
     fn close(&self, place: &str, class: Delivery) -> Result<()> {
         let random = u64::from_le_bytes(random()?);
         let health = &mut self.memory.borrow_mut().health;
+        if !health.is_open(place, clock::now_ms()) {
+            return Ok(());
+        }
         let wait_ms = Backoff { failures: health.failures(place) }.next_wait_ms(class, random);
         health.fail(place, clock::now_ms(), wait_ms);
         Ok(())
@@ -169,13 +218,13 @@ impl Shard {
         Ok(sink::send(Insert::new(&endpoint, batch.table, token, body)).await)
     }
 
-    /// Keeps a batch that only an operator can help. True: there is nothing more to do with it now.
-    fn postpone(&self, store: &Store, batch: &Batch, place: &str, class: Delivery, code: Option<i32>) -> Result<bool> {
+    /// Keeps a batch that only an operator can help.
+    fn postpone(&self, store: &Store, batch: &Batch, place: &str, class: Delivery, code: Option<i32>) -> Result<()> {
         let wait_ms = Backoff { failures: batch.attempts }.next_wait_ms(class, u64::from_le_bytes(random()?));
         let next_at_ms = clock::now_ms().saturating_add(i64::try_from(wait_ms).unwrap_or(i64::MAX));
         store.postpone(batch, next_at_ms, &waits_for(class, code))?;
         self.log_failure(batch, place, class, code);
-        Ok(true)
+        Ok(())
     }
 
     /// Notes on the batch why a region did not take it; when it is tried again is the region's matter.

@@ -85,6 +85,6 @@ fn part(store: &Rc<Store>, batch: &Batch, by_site: &BTreeMap<String, Vec<String>
         for part in parts {
             store.insert_part(part, now_ms)?;
         }
-        store.drop_segment(batch.segment)
+        store.replace(&batch)
     })
 }

@@ -41,7 +41,7 @@ impl Shard {
             store.insert_part(first, now_ms)?;
             store.insert_part(second, now_ms)?;
             // Its ids live on in the parts.
-            store.drop_segment(batch.segment)
+            store.replace(&batch)
         })
     }
 

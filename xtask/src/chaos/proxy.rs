@@ -19,14 +19,14 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use socket2::SockRef;
 
-pub(super) use reaction::Reaction;
+pub use reaction::Reaction;
 
 /// How often an idle proxy looks for a connection, and whether it is to stop.
 const POLL: Duration = Duration::from_millis(5);
 
 /// A running proxy; it ends when dropped.
-pub(super) struct Proxy {
-    pub(super) port: u16,
+pub struct Proxy {
+    pub port: u16,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
@@ -46,16 +46,18 @@ struct Plan {
     always: Reaction,
     /// Requests that came in.
     requests: u64,
+    /// How often it was told to behave again.
+    healings: u64,
     /// Requests that met anything but `Pass`, a ClickHouse that is away included.
     disturbed: u64,
 }
 
 impl Proxy {
     /// Listens on a free loopback port in front of another one.
-    pub(super) fn start(upstream_port: u16) -> Result<Self> {
+    pub fn start(upstream_port: u16) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("expected a free port for a proxy")?;
         let port = listener.local_addr()?.port();
-        let plan = Plan { script: VecDeque::new(), always: Reaction::Pass, requests: 0, disturbed: 0 };
+        let plan = Plan { script: VecDeque::new(), always: Reaction::Pass, requests: 0, healings: 0, disturbed: 0 };
         let upstream = SocketAddr::from((Ipv4Addr::LOCALHOST, upstream_port));
         let shared = Arc::new(Shared { port, upstream, plan: Mutex::new(plan), is_stopping: AtomicBool::new(false) });
         let thread = std::thread::spawn({
@@ -66,34 +68,35 @@ impl Proxy {
     }
 
     /// From now on every request meets this.
-    pub(super) fn always(&self, reaction: Reaction) {
+    pub fn always(&self, reaction: Reaction) {
         self.shared.plan().always = reaction;
     }
 
     /// The next requests meet these, one each.
-    pub(super) fn script(&self, reactions: impl IntoIterator<Item = Reaction>) {
+    pub fn script(&self, reactions: impl IntoIterator<Item = Reaction>) {
         self.shared.plan().script.extend(reactions);
     }
 
     /// Behaves again.
-    pub(super) fn heal(&self) {
+    pub fn heal(&self) {
         let mut plan = self.shared.plan();
         plan.script.clear();
         plan.always = Reaction::Pass;
+        plan.healings += 1;
     }
 
     /// How much of the script is left.
-    pub(super) fn script_left(&self) -> usize {
+    pub fn script_left(&self) -> usize {
         self.shared.plan().script.len()
     }
 
     /// How many requests have come in.
-    pub(super) fn requests(&self) -> u64 {
+    pub fn requests(&self) -> u64 {
         self.shared.plan().requests
     }
 
     /// How many requests have met a fault.
-    pub(super) fn disturbed(&self) -> u64 {
+    pub fn disturbed(&self) -> u64 {
         self.shared.plan().disturbed
     }
 }

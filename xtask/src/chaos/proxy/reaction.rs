@@ -2,7 +2,7 @@
 
 /// What happens to one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum Reaction {
+pub enum Reaction {
     /// It reaches ClickHouse, and the answer comes back.
     Pass,
     /// Nobody listens. Only as what every request meets: it is the port that is closed.
@@ -15,6 +15,8 @@ pub(in super::super) enum Reaction {
     ResetAfterBody,
     /// ClickHouse takes the batch, but its answer comes after the Worker's patience.
     AnswerLate,
+    /// Nothing happens until the proxy behaves again; then it reaches ClickHouse.
+    Hang,
     /// An exception with this code instead of ClickHouse's answer.
     Exception {
         code: u16,
