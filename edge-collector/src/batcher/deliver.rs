@@ -8,8 +8,9 @@ use std::rc::Rc;
 use collector_core::delivery::{self, Delivery};
 use collector_core::failover::{self, Doubt, OnWay};
 use collector_core::insert::{self, Insert, Table};
-use collector_core::ledger::Ledger;
-use collector_core::outcome::{DeadLetterReason, ElsewhereReason, Fate};
+use collector_core::ledger::{self, Ledger};
+use collector_core::metric;
+use collector_core::outcome::{DeadLetterReason, ElsewhereReason, Fate, Measure};
 use collector_core::retry::Backoff;
 use uuid::Uuid;
 use worker::{Error, Result, console_error};
@@ -28,6 +29,15 @@ pub(super) enum Step {
     Waited,
     /// Its region is being tried with the batch before it.
     Behind,
+}
+
+/// One attempt at a batch.
+struct Attempt<'a> {
+    place: &'a str,
+    /// What was in doubt before it.
+    before: Option<Doubt>,
+    answer: sink::Answer,
+    took_ms: u64,
 }
 
 impl Shard {
@@ -125,33 +135,27 @@ impl Shard {
         }
         fault_point::reached_with(&self.env, "doubt-written", batch.table).await;
         let started_ms = clock::now_ms();
-        let answer = self.attempt(store, batch, endpoint).await.unwrap_or_else(|error| {
+        let answer = self.insert(store, batch, endpoint).await.unwrap_or_else(|error| {
             console_error!("batcher: {error}");
             sink::Answer { meaning: delivery::Answer::not_sent(), code: None, message: String::new() }
         });
         fault_point::reached_with(&self.env, "answer-read", batch.table).await;
         let took_ms = clock::now_ms().saturating_sub(started_ms).max(0).unsigned_abs();
-        self.memory.borrow_mut().inserts.note(answer.meaning.delivery, took_ms, batch.rows.unsigned_abs());
-        self.heed(store, batch, place, before.as_ref(), &answer).await
+        self.heed(store, batch, &Attempt { place, before, answer, took_ms }).await
     }
 
     /// What an answer means for a batch. True: there is nothing more to do with it now.
-    async fn heed(
-        &self,
-        store: &Rc<Store>,
-        batch: &mut Batch,
-        place: &str,
-        before: Option<&Doubt>,
-        answer: &sink::Answer,
-    ) -> Result<bool> {
+    async fn heed(&self, store: &Rc<Store>, batch: &mut Batch, attempt: &Attempt<'_>) -> Result<bool> {
+        let Attempt { place, before, answer, .. } = attempt;
+        self.note(batch, attempt);
         let class = answer.meaning.delivery;
         if class != Delivery::Delivered {
-            set_doubt(store, batch, Doubt::after(before, place, answer.meaning, clock::now_ms()))?;
+            set_doubt(store, batch, Doubt::after(before.as_ref(), place, answer.meaning, clock::now_ms()))?;
         }
         match class {
             Delivery::Delivered => {
                 self.memory.borrow_mut().health.succeed(place, clock::now_ms());
-                self.finish(store, batch, place)?;
+                self.finish(store, batch, attempt)?;
                 fault_point::reached_with(&self.env, "batch-finished", batch.table).await;
                 Ok(true)
             }
@@ -173,6 +177,21 @@ impl Shard {
         }
     }
 
+    /// For metrics, which show what is under way; the books have it once it is over.
+    fn note(&self, batch: &Batch, attempt: &Attempt<'_>) {
+        if batch.table == Table::Outcomes {
+            return;
+        }
+        let memory = &mut *self.memory.borrow_mut();
+        memory.inserts.note(&metric::Attempt {
+            delivery: attempt.answer.meaning.delivery,
+            took_ms: attempt.took_ms,
+            rows: batch.rows.unsigned_abs(),
+            is_retry: batch.attempts > 0,
+            is_elsewhere: attempt.place != memory.region,
+        });
+    }
+
     /// Leaves a region alone for a while. One failure that several batches on their way have met counts once.
     fn close(&self, place: &str, class: Delivery) -> Result<()> {
         let random = u64::from_le_bytes(random()?);
@@ -185,8 +204,9 @@ impl Shard {
         Ok(())
     }
 
-    /// The batch is in ClickHouse: it is done, and its rows are booked.
-    fn finish(&self, store: &Rc<Store>, batch: &Batch, place: &str) -> Result<()> {
+    /// The batch is in ClickHouse: it is done, and its rows are booked, with what it took.
+    fn finish(&self, store: &Store, batch: &Batch, attempt: &Attempt<'_>) -> Result<()> {
+        let place = attempt.place;
         let is_home = place == self.memory.borrow().region;
         let is_doubtful = batch.doubt.as_ref().is_some_and(|doubt| !doubt.is_only(place));
         let fate = match batch.table {
@@ -196,17 +216,29 @@ impl Shard {
             Table::DeadLetters => Some(Fate::DeadLettered(DeadLetterReason::RefusedByClickhouse)),
             Table::Outcomes => None,
         };
-        let mut counts = Ledger::default();
+        let (mut counts, now_ms) = (Ledger::default(), clock::now_ms());
         if let Some(fate) = fate {
             for carried in store.ledgers(batch)? {
                 counts.merge(&carried.stored_as(fate));
             }
+            for (measure, count) in [
+                (Measure::Inserts, 1),
+                (Measure::InsertRows, batch.rows.unsigned_abs()),
+                (Measure::InsertBytes, batch.bytes.unsigned_abs()),
+                (Measure::InsertMs, attempt.took_ms),
+                (Measure::Retries, batch.attempts.into()),
+                (Measure::Failovers, (!is_home).into()),
+            ] {
+                if count > 0 {
+                    counts.add(ledger::minute_s(now_ms), "", measure, count);
+                }
+            }
         }
-        let (batch, now_ms) = (batch.clone(), clock::now_ms());
-        self.book(&counts, move |store| store.finish(&batch, now_ms))
+        let batch = batch.clone();
+        self.book(counts, move |store| store.finish(&batch, now_ms))
     }
 
-    async fn attempt(&self, store: &Rc<Store>, batch: &Batch, endpoint: &Endpoint) -> Result<sink::Answer> {
+    async fn insert(&self, store: &Rc<Store>, batch: &Batch, endpoint: &Endpoint) -> Result<sink::Answer> {
         let endpoint = insert::Endpoint {
             url: endpoint.url.clone(),
             user: endpoint.user.clone(),

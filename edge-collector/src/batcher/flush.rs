@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use collector_core::failover::{self, OnWay};
 use collector_core::insert::Table;
-use collector_core::ledger::Ledger;
+use collector_core::ledger::{self, Ledger};
 use collector_core::metric::Origin;
+use collector_core::outcome::Measure;
 use collector_core::recent::WINDOW_MS;
 use futures_util::future::{Either, select, select_all};
 use uuid::Builder;
@@ -17,7 +18,7 @@ use worker::{Delay, Error, Result};
 
 use super::deliver::Step;
 use super::shard::{FLUSH_MS, OUTCOMES_FLUSH_MS, Shard, encode_counts};
-use super::store::{Batch, Commit, Open, Store};
+use super::store::{Backlog, Batch, Commit, Open, Store};
 use crate::{clock, fault_point};
 
 /// How long one alarm goes on sending; then it makes way and is set again. The platform allows 15 minutes.
@@ -129,7 +130,7 @@ impl Shard {
         };
         let Some(events) = events else { return Ok(()) };
         let token = mint_token()?;
-        self.book(&counts, move |store| freeze(store, events, &token))?;
+        self.book(counts, move |store| freeze(store, events, &token))?;
         let mut memory = self.memory.borrow_mut();
         memory.frozen_bytes += events.bytes;
         memory.events = None;
@@ -137,20 +138,27 @@ impl Shard {
         Ok(())
     }
 
-    /// Does `work` and books `counts`, both or neither: lines for ClickHouse, and the totals that metrics show.
+    /// Does `work` and books `counts` with what waits at this moment, all or nothing: lines for ClickHouse, and the totals that metrics show.
     pub(super) fn book<T: 'static>(
         &self,
-        counts: &Ledger,
+        mut counts: Ledger,
         work: impl FnOnce(&Store) -> Result<T> + 'static,
     ) -> Result<T> {
+        let (store, now_ms) = (self.store()?, clock::now_ms());
+        // The end of a batch of books: to book that would make the next one, for ever.
+        if counts.is_empty() {
+            return store.atomically(work);
+        }
         let (outcomes, lines, totals) = {
             let memory = self.memory.borrow();
             let mut totals = memory.totals.clone();
             totals.merge(&counts.totals());
+            let levels = levels(&store.backlog(memory.events.as_slice())?, now_ms);
+            counts.add_levels(&mut totals, ledger::minute_s(now_ms), &levels);
             (memory.outcomes, counts.lines(&memory.region), totals)
         };
-        let (frame, now_ms) = (encode_counts(&totals)?, clock::now_ms());
-        let (done, outcomes) = self.store()?.atomically(move |store| {
+        let frame = encode_counts(&totals)?;
+        let (done, outcomes) = store.atomically(move |store| {
             let done = work(store)?;
             store.set_totals(frame)?;
             let commit = Commit { rows: count_lines(&lines), lines, ..Commit::default() };
@@ -234,6 +242,16 @@ impl Shard {
         let is_first = memory.not_before_ms == 0;
         memory.not_before_ms = if is_first { opens_at_ms } else { memory.not_before_ms.min(opens_at_ms) };
     }
+}
+
+/// What waits, as the books have it.
+fn levels(backlog: &Backlog, now_ms: i64) -> [(Measure, u64); 4] {
+    [
+        (Measure::BacklogRows, backlog.rows.unsigned_abs()),
+        (Measure::BacklogBytes, backlog.bytes.unsigned_abs()),
+        (Measure::BacklogSeconds, backlog.age_s(now_ms)),
+        (Measure::Batchers, 1),
+    ]
 }
 
 /// Whether a segment has been open for long enough; one from the future was opened before the clock was put back.

@@ -8,7 +8,7 @@ use collector_core::recent::WINDOW_MS;
 use worker::{Response, Result};
 
 use super::shard::Shard;
-use super::store::{Backlog, Batch, Open};
+use super::store::{Backlog, Batch};
 use crate::clock;
 
 impl Shard {
@@ -20,7 +20,7 @@ impl Shard {
             is_accepting: self.is_accepting()?,
             backlog_rows: backlog.rows,
             backlog_bytes: backlog.bytes,
-            oldest_pending_seconds: age_s(&backlog),
+            oldest_pending_seconds: backlog.age_s(clock::now_ms()),
             batches: batches.len(),
             has_open_segment: memory.events.is_some() || memory.outcomes.is_some() || memory.letters.is_some(),
             waits_for: batches.iter().find_map(|batch| batch.waits_for.clone()),
@@ -38,7 +38,7 @@ impl Shard {
         samples.push_totals(origin, &memory.totals);
         samples.push("landfall_backlog_rows", origin, &[], backlog.rows.unsigned_abs());
         samples.push("landfall_backlog_bytes", origin, &[], backlog.bytes.unsigned_abs());
-        samples.push("landfall_backlog_age_seconds", origin, &[], age_s(&backlog));
+        samples.push("landfall_backlog_age_seconds", origin, &[], backlog.age_s(clock::now_ms()));
         for (class, count) in by_class(&batches) {
             samples.push("landfall_batches", origin, &[("class", class)], count);
         }
@@ -52,15 +52,8 @@ impl Shard {
         // No alarm comes for these when the traffic has stopped.
         let now_ms = clock::now_ms();
         store.atomically(move |store| store.drop_delivered(now_ms, WINDOW_MS))?;
-        let open: Vec<Open> = self.memory.borrow().events.into_iter().collect();
-        Ok((store.backlog(&open)?, store.batches()?))
+        Ok((store.backlog(self.memory.borrow().events.as_slice())?, store.batches()?))
     }
-}
-
-/// How long the oldest row has waited, in seconds.
-fn age_s(backlog: &Backlog) -> u64 {
-    let age_ms = backlog.oldest_at_ms.map_or(0, |at_ms| clock::now_ms().saturating_sub(at_ms));
-    age_ms.max(0).unsigned_abs() / 1_000
 }
 
 /// Batches by the class of their last failure; `new` for those that were not tried yet.

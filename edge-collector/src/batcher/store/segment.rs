@@ -36,6 +36,14 @@ pub(crate) struct Backlog {
     pub(crate) oldest_at_ms: Option<i64>,
 }
 
+impl Backlog {
+    /// How long the oldest row has waited, in seconds.
+    pub(crate) fn age_s(&self, now_ms: i64) -> u64 {
+        let age_ms = self.oldest_at_ms.map_or(0, |at_ms| now_ms.saturating_sub(at_ms));
+        age_ms.max(0).unsigned_abs() / 1_000
+    }
+}
+
 impl Store {
     /// The open segment of a table with what it holds, if there is one.
     pub(crate) fn open_segment(&self, table: Table) -> Result<Option<Open>> {
