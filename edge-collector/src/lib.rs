@@ -14,6 +14,7 @@ mod events;
 mod fault_point;
 mod health;
 mod http;
+mod log;
 mod query;
 mod rate_limit;
 mod registry;
@@ -23,13 +24,13 @@ mod site_cache;
 mod sites;
 
 use collector_core::receipt::Reply;
-use worker::{Context, Env, Request, Response, Result, ScheduleContext, ScheduledEvent, console_error, event};
+use worker::{Context, Env, Request, Response, Result, ScheduleContext, ScheduledEvent, event};
 
 /// One request.
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, _context: Context) -> Result<Response> {
     http::answer(request, &env).await.or_else(|error| {
-        console_error!("{error}");
+        log::warn("request_failed", &error);
         // The sender keeps its events and sends them again.
         http::reply(Reply::unavailable(), None)
     })
@@ -39,6 +40,6 @@ async fn fetch(request: Request, env: Env, _context: Context) -> Result<Response
 #[event(scheduled)]
 async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
     if let Err(error) = health::sweep(&env).await {
-        console_error!("sweep: {error}");
+        log::warn("sweep_failed", &error);
     }
 }

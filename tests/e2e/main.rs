@@ -16,6 +16,7 @@ mod deploy;
 mod dictionaries;
 mod fault_point;
 mod hang;
+mod log;
 mod misuse;
 mod operator;
 mod page_view;
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
         ("books", books::TESTS),
         ("delivery", delivery::TESTS),
         ("hang", hang::TESTS),
+        ("log", log::TESTS),
         ("fault_point", fault_point::TESTS),
         ("dictionaries", dictionaries::TESTS),
         ("segments", segments::TESTS),

@@ -9,17 +9,18 @@ use collector_core::delivery::{self, Delivery};
 use collector_core::failover::{self, Doubt, OnWay};
 use collector_core::insert::{self, Insert, Table};
 use collector_core::ledger::{self, Ledger};
+use collector_core::log::{Level, Line};
 use collector_core::metric;
 use collector_core::outcome::{DeadLetterReason, ElsewhereReason, Fate, Measure};
 use collector_core::retry::Backoff;
 use uuid::Uuid;
-use worker::{Error, Result, console_error};
+use worker::{Error, Result};
 
 use super::flush::random;
 use super::shard::Shard;
 use super::store::{Batch, Store};
 use crate::config::{Config, Endpoint};
-use crate::{clock, fault_point, sink};
+use crate::{clock, fault_point, log, sink};
 
 /// What one alarm did with a batch.
 pub(super) enum Step {
@@ -97,7 +98,7 @@ impl Shard {
         let config = Config::of(&self.env)?;
         let Some(endpoint) = config.endpoint(place) else {
             // The operator's to mend: the batch waits, and says for what.
-            console_error!("batcher: expected region {place:?} in REGIONS");
+            log::write(self.line(Level::Alert, "region_unknown").text("sent_to", place));
             self.postpone(store, batch, place, Delivery::Hold, None)?;
             return Ok(Some(Step::Sent));
         };
@@ -136,7 +137,7 @@ impl Shard {
         fault_point::reached_with(&self.env, "doubt-written", batch.table).await;
         let started_ms = clock::now_ms();
         let answer = self.insert(store, batch, endpoint).await.unwrap_or_else(|error| {
-            console_error!("batcher: {error}");
+            log::write(self.line(Level::Alert, "insert_not_made").text("sent_to", place).error(&error));
             sink::Answer { meaning: delivery::Answer::not_sent(), code: None, message: String::new() }
         });
         fault_point::reached_with(&self.env, "answer-read", batch.table).await;
@@ -277,18 +278,23 @@ impl Shard {
 
     /// Only what needs a person is an alert.
     fn log_failure(&self, batch: &Batch, place: &str, class: Delivery, code: Option<i32>) {
-        let memory = self.memory.borrow();
-        let level = if matches!(class, Delivery::Hold | Delivery::Poison) { "alert" } else { "warn" };
-        let code = code.map_or_else(|| "null".to_owned(), |code| code.to_string());
-        console_error!(
-            r#"{{"level":"{level}","what":"insert_failed","region":"{}","shard":{},"sent_to":"{place}","class":"{}","table":"{}","rows":{},"attempts":{},"code":{code}}}"#,
-            memory.region,
-            memory.shard,
-            class.tag(),
-            batch.table.name(),
-            batch.rows,
-            batch.attempts.saturating_add(1),
-        );
+        let level = if matches!(class, Delivery::Hold | Delivery::Poison) { Level::Alert } else { Level::Warn };
+        let line = self
+            .line(level, "insert_failed")
+            .text("sent_to", place)
+            .text("class", class.tag())
+            .text("table", batch.table.name())
+            .number("rows", batch.rows)
+            .number("attempts", batch.attempts.saturating_add(1).into());
+        log::write(with_code(line, code));
+    }
+}
+
+/// Adds ClickHouse's code. Never its message, which may quote a visitor's data.
+pub(super) fn with_code(line: Line, code: Option<i32>) -> Line {
+    match code {
+        Some(code) => line.number("code", code.into()),
+        None => line.value("code", "null"),
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use collector_core::failover::{self, OnWay};
 use collector_core::insert::Table;
 use collector_core::ledger::{self, Ledger};
+use collector_core::log::Level;
 use collector_core::metric::Origin;
 use collector_core::outcome::Measure;
 use collector_core::recent::WINDOW_MS;
@@ -19,7 +20,7 @@ use worker::{Delay, Error, Result};
 use super::deliver::Step;
 use super::shard::{FLUSH_MS, OUTCOMES_FLUSH_MS, Shard, encode_counts};
 use super::store::{Backlog, Batch, Commit, Open, Store};
-use crate::{clock, fault_point};
+use crate::{clock, fault_point, log};
 
 /// How long one alarm goes on sending; then it makes way and is set again. The platform allows 15 minutes.
 const ALARM_MS_MAX: i64 = 120_000;
@@ -190,6 +191,9 @@ impl Shard {
             match select(select_all(sending), Delay::from(LOOK_EVERY)).await {
                 Either::Left((((batch, step), _, others), _)) => {
                     sending = others;
+                    if let Err(error) = &step {
+                        log::write(self.line(Level::Warn, "batch_failed").number("rows", batch.rows).error(error));
+                    }
                     round.end(batch, &step);
                     result = result.and(step.map(drop));
                 }

@@ -6,14 +6,15 @@ use std::rc::Rc;
 
 use collector_core::client::Client;
 use collector_core::failover;
+use collector_core::log::Level;
 use collector_core::stored;
-use worker::{Result, console_log};
+use worker::Result;
 
 use super::flush::{count_lines, mint_token};
 use super::shard::{Shard, encode_counts};
 use super::store::{Batch, Part, Store};
 use crate::config::Config;
-use crate::{clock, site_cache};
+use crate::{clock, log, site_cache};
 
 impl Shard {
     /// The regions besides the Batcher's own where all rows of the batch may be, nearest first. None: the sites differ, and the batch became
@@ -34,6 +35,7 @@ impl Shard {
             _ if batch.doubt.is_some() => Ok(Some(failover::common(by_site.values()))),
             _ => {
                 part(store, batch, &by_site)?;
+                log::write(self.line(Level::Info, "batch_parted").number("rows", batch.rows));
                 Ok(None)
             }
         }
@@ -79,7 +81,6 @@ fn part(store: &Rc<Store>, batch: &Batch, by_site: &BTreeMap<String, Vec<String>
         Ok(Part { token: mint_token()?, rows: count_lines(&lines), ids, counts, lines })
     });
     let parts: Vec<Part> = parts.collect::<Result<_>>()?;
-    console_log!("batcher: parted a batch of {} rows by the regions of its sites", batch.rows);
     let (batch, now_ms) = (batch.clone(), clock::now_ms());
     store.atomically(move |store| {
         for part in parts {

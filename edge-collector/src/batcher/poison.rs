@@ -4,15 +4,17 @@ use std::borrow::Cow;
 
 use collector_core::insert::Table;
 use collector_core::ledger::{self, Ledger};
+use collector_core::log::Level;
 use collector_core::outcome::{DeadLetterReason, Measure};
 use collector_core::stored;
 use serde::{Deserialize, Serialize};
-use worker::{Result, console_error};
+use worker::Result;
 
+use super::deliver::with_code;
 use super::flush::{append_to, count_lines, mint_token};
 use super::shard::{Shard, encode_counts};
 use super::store::{Batch, Commit, Part, Store};
-use crate::{clock, sink};
+use crate::{clock, log, sink};
 
 impl Shard {
     /// Halves a batch that ClickHouse refuses as it is; a single row that it refuses becomes a dead letter.
@@ -47,12 +49,11 @@ impl Shard {
 
     /// Moves a single row to the dead letters.
     fn bury(&self, batch: &Batch, line: &[u8], answer: &sink::Answer) -> Result<()> {
-        let (letters, region, shard) = {
+        let (letters, region) = {
             let memory = self.memory.borrow();
-            (memory.letters, memory.region.clone(), memory.shard)
+            (memory.letters, memory.region.clone())
         };
-        let code = answer.code.map_or_else(|| "null".to_owned(), |code| code.to_string());
-        console_error!(r#"{{"level":"alert","what":"dead_letter","region":"{region}","shard":{shard},"code":{code}}}"#);
+        log::write(with_code(self.line(Level::Alert, "dead_letter"), answer.code));
         let commit = Commit {
             rows: 1,
             counts: encode_counts(&stored::tally(line))?,
