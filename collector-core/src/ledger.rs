@@ -58,16 +58,25 @@ impl Ledger {
         self.add(minute_s, site_id, outcome, 1);
     }
 
+    /// The same counts without the levels of other minutes, which are over.
+    #[must_use]
+    pub fn at(&self, minute_s: u32) -> Self {
+        let mut now = Self::default();
+        let is_over = |key: &Key| key.minute_s != minute_s && matches!(key.account, Account::Measured(_));
+        for (key, count) in self.iter().filter(|(key, _)| !is_over(key)) {
+            now.add(key.minute_s, &key.site_id, key.account, count);
+        }
+        now
+    }
+
     /// Counts by how much levels are above the highest of their minute so far, which is kept in `highest`: so the sum of a minute's counters is the
     /// highest level, and several Batchers add up.
     pub fn add_levels(&mut self, highest: &mut Self, minute_s: u32, levels: &[(Measure, u64)]) {
-        let is_over = |key: &Key| key.minute_s != minute_s && matches!(key.account, Account::Measured(_));
-        highest.counts.retain(|key, _| !is_over(key));
         for (measure, level) in levels {
             let key = Key { minute_s, site_id: String::new(), account: (*measure).into() };
-            let known = highest.counts.entry(key).or_default();
-            if let Some(rise) = level.checked_sub(*known).filter(|rise| *rise > 0) {
-                *known = *level;
+            let known = highest.counts.get(&key).copied().unwrap_or(0);
+            if let Some(rise) = level.checked_sub(known).filter(|rise| *rise > 0) {
+                highest.add(minute_s, "", *measure, rise);
                 self.add(minute_s, "", *measure, rise);
             }
         }
@@ -232,6 +241,7 @@ mod tests {
         expected.add(60, "", Measure::BacklogRows, 8);
         expected.add(60, "", Measure::Batchers, 1);
         assert_eq!(booked, expected);
+        highest = highest.at(120);
         booked.add_levels(&mut highest, 120, &[(Measure::BacklogRows, 4)]);
         expected.add(120, "", Measure::BacklogRows, 4);
         assert_eq!(booked, expected, "each minute has its own highest");

@@ -2,7 +2,6 @@
 //! Out of scope: one batch on its way (`deliver`), batches that ClickHouse refuses (`poison`).
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -34,14 +33,17 @@ const ON_WAY_MAX: usize = 3;
 /// How often the alarm looks for new batches while others hang.
 const LOOK_EVERY: Duration = Duration::from_millis(FLUSH_MS.unsigned_abs());
 
+/// What is done together with booking.
+type Work = Box<dyn FnOnce(&Store) -> Result<()>>;
+
 /// What one alarm sends.
 #[derive(Default)]
 struct Round {
     started_ms: i64,
-    /// Batches that are due, the next one first.
-    due: VecDeque<Batch>,
-    /// Tokens of the batches that were due, until those that wait are looked at again.
-    seen: BTreeSet<String>,
+    /// Batches that are due, the next one last.
+    due: Vec<Batch>,
+    /// The newest token among the batches that were due, until those that wait are looked at again: tokens are in the order of time.
+    newest: String,
     /// Tokens of the batches that are on their way.
     on_way: Vec<String>,
     /// Whether the next batch waits for the one before it.
@@ -59,7 +61,7 @@ impl Round {
     /// The batch that goes next, if one may go now.
     fn next(&mut self, now_ms: i64) -> Option<Batch> {
         let may_go = !self.is_blocked && self.on_way.len() < ON_WAY_MAX && !self.is_over(now_ms);
-        let batch = if may_go { self.due.pop_front() } else { None }?;
+        let batch = if may_go { self.due.pop() } else { None }?;
         self.on_way.push(batch.token.clone());
         self.sent += 1;
         self.sent_bytes += batch.bytes;
@@ -75,7 +77,7 @@ impl Round {
             self.sent_bytes -= batch.bytes;
         }
         if self.is_blocked {
-            self.due.push_front(batch);
+            self.due.push(batch);
         }
     }
 }
@@ -140,11 +142,12 @@ impl Shard {
     }
 
     /// Does `work` and books `counts` with what waits at this moment, all or nothing: lines for ClickHouse, and the totals that metrics show.
-    pub(super) fn book<T: 'static>(
-        &self,
-        mut counts: Ledger,
-        work: impl FnOnce(&Store) -> Result<T> + 'static,
-    ) -> Result<T> {
+    pub(super) fn book(&self, counts: Ledger, work: impl FnOnce(&Store) -> Result<()> + 'static) -> Result<()> {
+        // One function for every work: the Worker's size counts.
+        self.book_with(counts, Box::new(work))
+    }
+
+    fn book_with(&self, mut counts: Ledger, work: Work) -> Result<()> {
         let (store, now_ms) = (self.store()?, clock::now_ms());
         // The end of a batch of books: to book that would make the next one, for ever.
         if counts.is_empty() {
@@ -152,23 +155,24 @@ impl Shard {
         }
         let (outcomes, lines, totals) = {
             let memory = self.memory.borrow();
-            let mut totals = memory.totals.clone();
+            let minute_s = ledger::minute_s(now_ms);
+            let mut totals = memory.totals.at(minute_s);
             totals.merge(&counts.totals());
             let levels = levels(&store.backlog(memory.events.as_slice())?, now_ms);
-            counts.add_levels(&mut totals, ledger::minute_s(now_ms), &levels);
+            counts.add_levels(&mut totals, minute_s, &levels);
             (memory.outcomes, counts.lines(&memory.region), totals)
         };
         let frame = encode_counts(&totals)?;
-        let (done, outcomes) = store.atomically(move |store| {
-            let done = work(store)?;
+        let outcomes = store.atomically(move |store| {
+            work(store)?;
             store.set_totals(frame)?;
             let commit = Commit { rows: count_lines(&lines), lines, ..Commit::default() };
-            Ok((done, append_to(store, Table::Outcomes, outcomes, commit, now_ms)?))
+            append_to(store, Table::Outcomes, outcomes, commit, now_ms)
         })?;
         let mut memory = self.memory.borrow_mut();
         memory.outcomes = outcomes;
         memory.totals = totals;
-        Ok(done)
+        Ok(())
     }
 
     /// Sends what is due, as much as one alarm may, several batches at a time. What goes wrong with one batch is told at the end: the others are
@@ -219,14 +223,21 @@ impl Shard {
             let memory = &mut *self.memory.borrow_mut();
             if failover::is_due(memory.not_before_ms, now_ms) {
                 memory.not_before_ms = 0;
-                round.seen = round.on_way.iter().cloned().collect();
+                round.newest.clear();
             }
         }
-        for batch in store.batches()? {
-            if failover::is_due(batch.next_attempt_at_ms, now_ms) && round.seen.insert(batch.token.clone()) {
-                round.due.push_back(batch);
+        let is_due = |batch: &Batch| {
+            failover::is_due(batch.next_attempt_at_ms, now_ms)
+                && batch.token > round.newest
+                && !round.on_way.contains(&batch.token)
+        };
+        let due: Vec<Batch> = store.batches()?.into_iter().rev().filter(is_due).collect();
+        for batch in &due {
+            if batch.token > round.newest {
+                round.newest.clone_from(&batch.token);
             }
         }
+        round.due = due;
         Ok(())
     }
 

@@ -1,6 +1,8 @@
 //! Batches that ClickHouse refuses as they are. In scope: halving a batch until the refused rows are alone, and setting those aside.
 
 use std::borrow::Cow;
+use std::cell::Cell;
+use std::rc::Rc;
 
 use collector_core::insert::Table;
 use collector_core::ledger::{self, Ledger};
@@ -61,12 +63,13 @@ impl Shard {
             ..Commit::default()
         };
         let (batch, now_ms) = (batch.clone(), clock::now_ms());
-        let letters = self.book(failed_attempts(&batch, now_ms), move |store| {
-            let letters = append_to(store, Table::DeadLetters, letters, commit, now_ms)?;
-            store.finish(&batch, now_ms)?;
-            Ok(letters)
+        let open = Rc::new(Cell::new(letters));
+        let found = Rc::clone(&open);
+        self.book(failed_attempts(&batch, now_ms), move |store| {
+            open.set(append_to(store, Table::DeadLetters, letters, commit, now_ms)?);
+            store.finish(&batch, now_ms)
         })?;
-        self.memory.borrow_mut().letters = letters;
+        self.memory.borrow_mut().letters = found.get();
         Ok(())
     }
 }
