@@ -212,6 +212,10 @@ impl Shard {
                 }
             }
         }
+        if !round.due.is_empty() {
+            // Cut off in the middle: the rest need not wait for what others wait for.
+            self.memory.borrow_mut().not_before_ms = 0;
+        }
         self.note_waiting(store, 0)?;
         result
     }
