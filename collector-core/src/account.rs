@@ -3,9 +3,9 @@
 //! In scope: the kinds of counters, and their tags in `ecommerce.collector_outcomes`. Out of scope: counting (`ledger`), reasons (`outcome`).
 //!
 //! Two equations hold over them, per site, region and minute: what was received is the sum of all outcomes; and what was accepted or flagged
-//! is the sum of all fates and of what is still pending.
+//! is the sum of all fates and of what is still pending. Measures stand beside them, for the site `''`.
 
-use crate::outcome::{DeadLetterReason, ElsewhereReason, Fate, Outcome};
+use crate::outcome::{DeadLetterReason, ElsewhereReason, Fate, Measure, Outcome};
 
 /// The tag of an event that came in, whatever its outcome.
 const RECEIVED: &str = "received";
@@ -19,6 +19,8 @@ pub enum Account {
     Ended(Outcome),
     /// Acknowledged rows that met this fate.
     Met(Fate),
+    /// What delivering took.
+    Measured(Measure),
 }
 
 impl Account {
@@ -28,6 +30,7 @@ impl Account {
             Self::Received => RECEIVED,
             Self::Ended(outcome) => outcome.tag(),
             Self::Met(fate) => fate.tag(),
+            Self::Measured(_) => Measure::TAG,
         }
     }
 
@@ -37,6 +40,7 @@ impl Account {
             Self::Received => "",
             Self::Ended(outcome) => outcome.reason_tag(),
             Self::Met(fate) => fate.reason_tag(),
+            Self::Measured(measure) => measure.tag(),
         }
     }
 
@@ -49,6 +53,7 @@ impl Account {
             "dead_lettered" => {
                 DeadLetterReason::from_tag(reason_tag).map(|reason| Self::Met(Fate::DeadLettered(reason)))
             }
+            Measure::TAG => Measure::from_tag(reason_tag).map(Self::Measured),
             _ => Outcome::from_tags(tag, reason_tag).map(Self::Ended),
         }
     }
@@ -66,6 +71,12 @@ impl From<Fate> for Account {
     }
 }
 
+impl From<Measure> for Account {
+    fn from(measure: Measure) -> Self {
+        Self::Measured(measure)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -75,7 +86,8 @@ mod tests {
     fn all() -> Vec<Account> {
         let outcomes = Outcome::all().into_iter().map(|(outcome, _)| outcome.into());
         let fates = Fate::all().into_iter().map(|(fate, _)| fate.into());
-        [Account::Received].into_iter().chain(outcomes).chain(fates).collect()
+        let measures = Measure::ALL.iter().map(|measure| (*measure).into());
+        [Account::Received].into_iter().chain(outcomes).chain(fates).chain(measures).collect()
     }
 
     #[test]

@@ -7,12 +7,14 @@
 //! attempt from doubling it, so the batch waits for it, but not for ever.
 
 mod doubt;
+mod on_way;
 
 use std::collections::BTreeMap;
 
 use crate::retry::MAX_WAIT_MS;
 
 pub use doubt::{Doubt, is_usual};
+pub use on_way::OnWay;
 
 /// How long a batch waits for the region that may have it, in milliseconds. After that it may go elsewhere, as a possible duplicate.
 pub const FAILOVER_AFTER_MS: i64 = 5 * 60 * 1_000;

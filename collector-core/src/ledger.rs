@@ -3,12 +3,12 @@
 //! In scope: counters per minute, site and account; their rows for `ecommerce.collector_outcomes`. Out of scope: carrying them (`append`).
 //!
 //! The unit is the event as it is stored: a purchase with two items counts three times, so that `accepted + flagged` equals the rows written.
-//! The minute is that in which the event was received, also for fates that it meets later.
+//! The minute is that in which the event was received, also for fates that it meets later; what delivering took is counted when it was measured.
 
 use std::collections::BTreeMap;
 
 use crate::account::Account;
-use crate::outcome::{Fate, Outcome};
+use crate::outcome::{Fate, Measure, Outcome};
 use crate::row::{push_json_string, push_time};
 
 /// Counters of one ledger, above which no further site gets its own: more than 100 sites with 10 outcomes each in one flush. Those that have some
@@ -58,6 +58,30 @@ impl Ledger {
         self.add(minute_s, site_id, outcome, 1);
     }
 
+    /// The same counts without the levels of other minutes, which are over.
+    #[must_use]
+    pub fn at(&self, minute_s: u32) -> Self {
+        let mut now = Self::default();
+        let is_over = |key: &Key| key.minute_s != minute_s && matches!(key.account, Account::Measured(_));
+        for (key, count) in self.iter().filter(|(key, _)| !is_over(key)) {
+            now.add(key.minute_s, &key.site_id, key.account, count);
+        }
+        now
+    }
+
+    /// Counts by how much levels are above the highest of their minute so far, which is kept in `highest`: so the sum of a minute's counters is the
+    /// highest level, and several Batchers add up.
+    pub fn add_levels(&mut self, highest: &mut Self, minute_s: u32, levels: &[(Measure, u64)]) {
+        for (measure, level) in levels {
+            let key = Key { minute_s, site_id: String::new(), account: (*measure).into() };
+            let known = highest.counts.get(&key).copied().unwrap_or(0);
+            if let Some(rise) = level.checked_sub(known).filter(|rise| *rise > 0) {
+                highest.add(minute_s, "", *measure, rise);
+                self.add(minute_s, "", *measure, rise);
+            }
+        }
+    }
+
     /// Adds every counter of another ledger.
     pub fn merge(&mut self, other: &Self) {
         for (key, count) in &other.counts {
@@ -92,11 +116,11 @@ impl Ledger {
         self.counts.keys().filter(is_stored).map(|key| key.site_id.as_str())
     }
 
-    /// The same counts without minute and site: what metrics show.
+    /// The same counts of events without minute and site: what metrics show.
     #[must_use]
     pub fn totals(&self) -> Self {
         let mut totals = Self::default();
-        for (key, count) in self.iter() {
+        for (key, count) in self.iter().filter(|(key, _)| !matches!(key.account, Account::Measured(_))) {
             totals.add(0, "", key.account, count);
         }
         totals
@@ -204,6 +228,29 @@ mod tests {
         let mut expected = Ledger::default();
         expected.add(60, "demo", fate, 3);
         assert_eq!(ledger.stored_as(fate), expected);
+    }
+
+    #[test]
+    fn the_counters_of_a_level_add_up_to_its_highest() {
+        let (mut highest, mut booked) = (Ledger::default(), Ledger::default());
+        highest.add(0, "", Account::Received, 9);
+        for level in [3, 5, 2, 0, 5, 8] {
+            booked.add_levels(&mut highest, 60, &[(Measure::BacklogRows, level), (Measure::Batchers, 1)]);
+        }
+        let mut expected = Ledger::default();
+        expected.add(60, "", Measure::BacklogRows, 8);
+        expected.add(60, "", Measure::Batchers, 1);
+        assert_eq!(booked, expected);
+        highest = highest.at(120);
+        booked.add_levels(&mut highest, 120, &[(Measure::BacklogRows, 4)]);
+        expected.add(120, "", Measure::BacklogRows, 4);
+        assert_eq!(booked, expected, "each minute has its own highest");
+        assert_eq!(
+            (highest.len(), highest.total(|_| true)),
+            (2, 13),
+            "a minute that is over is forgotten, and nothing else"
+        );
+        assert!(booked.totals().is_empty(), "they are no events");
     }
 
     #[test]

@@ -67,6 +67,7 @@ pub mod stored;
 pub mod delivery;
 pub mod failover;
 pub mod insert;
+pub mod log;
 pub mod metric;
 pub mod readiness;
 pub mod retry;

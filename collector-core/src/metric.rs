@@ -30,9 +30,11 @@ const METRICS: &[Metric] = &[
     Metric("landfall_backlog_bytes", "gauge", "Bytes of these rows."),
     Metric("landfall_backlog_age_seconds", "gauge", "How long the oldest of these rows has waited."),
     Metric("landfall_batches", "gauge", "Frozen batches that wait, by the class of their last failure."),
-    Metric("landfall_insert_attempts_total", "counter", "Inserts by the class of the answer."),
-    Metric("landfall_insert_seconds", "histogram", "How long inserts took."),
+    Metric("landfall_insert_attempts_total", "counter", "Inserts of rows by the class of the answer."),
+    Metric("landfall_insert_seconds", "histogram", "How long inserts of rows took."),
     Metric("landfall_insert_rows_total", "counter", "Rows of successful inserts."),
+    Metric("landfall_retries_total", "counter", "Inserts of batches that had been tried before."),
+    Metric("landfall_failovers_total", "counter", "Batches that another region than their own took."),
 ];
 
 /// Where a sample comes from.
@@ -73,6 +75,8 @@ impl Samples {
                 Account::Received => self.push("landfall_received_total", origin, &[], count),
                 Account::Ended(_) => self.push("landfall_events_total", origin, &tags, count),
                 Account::Met(_) => self.push("landfall_rows_total", origin, &tags, count),
+                // The levels of this minute, which are measured anew for metrics.
+                Account::Measured(_) => {}
             }
         }
     }
@@ -87,6 +91,21 @@ fn is_plain(value: &str) -> bool {
     value.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.:+".contains(&b))
 }
 
+/// One attempt to insert a batch of rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// The class of the answer.
+    pub delivery: Delivery,
+    /// How long the answer took, in milliseconds.
+    pub took_ms: u64,
+    /// Rows of the batch.
+    pub rows: u64,
+    /// Whether the batch had been tried before.
+    pub is_retry: bool,
+    /// Whether the region is another than the Batcher's own.
+    pub is_elsewhere: bool,
+}
+
 /// Inserts since the Batcher woke up. Prometheus understands counters that start over.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inserts {
@@ -95,11 +114,14 @@ pub struct Inserts {
     count: u64,
     sum_ms: u64,
     rows: u64,
+    retries: u64,
+    failovers: u64,
 }
 
 impl Inserts {
     /// Notes one attempt.
-    pub fn note(&mut self, delivery: Delivery, took_ms: u64, rows: u64) {
+    pub fn note(&mut self, attempt: &Attempt) {
+        let Attempt { delivery, took_ms, rows, is_retry, is_elsewhere } = *attempt;
         match self.attempts.iter_mut().find(|(class, _)| *class == delivery) {
             Some((_, count)) => *count = count.saturating_add(1),
             None => self.attempts.push((delivery, 1)),
@@ -109,8 +131,10 @@ impl Inserts {
         }
         self.count = self.count.saturating_add(1);
         self.sum_ms = self.sum_ms.saturating_add(took_ms);
+        self.retries = self.retries.saturating_add(u64::from(is_retry));
         if delivery == Delivery::Delivered {
             self.rows = self.rows.saturating_add(rows);
+            self.failovers = self.failovers.saturating_add(u64::from(is_elsewhere));
         }
     }
 
@@ -126,6 +150,8 @@ impl Inserts {
         samples.push_text("landfall_insert_seconds_sum", origin, &[], &seconds(self.sum_ms));
         samples.push("landfall_insert_seconds_count", origin, &[], self.count);
         samples.push("landfall_insert_rows_total", origin, &[], self.rows);
+        samples.push("landfall_retries_total", origin, &[], self.retries);
+        samples.push("landfall_failovers_total", origin, &[], self.failovers);
     }
 }
 
@@ -172,8 +198,16 @@ mod tests {
         let mut samples = Samples::default();
         samples.push_totals(ORIGIN, &ledger);
         let mut inserts = Inserts::default();
-        inserts.note(Delivery::Delivered, 60, 1_000);
-        inserts.note(Delivery::Retry, 31_000, 1_000);
+        let first =
+            Attempt { delivery: Delivery::Retry, took_ms: 31_000, rows: 1_000, is_retry: false, is_elsewhere: false };
+        inserts.note(&first);
+        inserts.note(&Attempt {
+            delivery: Delivery::Delivered,
+            took_ms: 60,
+            is_retry: true,
+            is_elsewhere: true,
+            ..first
+        });
         inserts.push(ORIGIN, &mut samples);
         let other = "landfall_received_total{region=\"us\",shard=\"0\"} 7\nlandfall_unknown{} 1\n".to_owned();
         insta::assert_snapshot!(exposition(&[samples.into_text(), other]));

@@ -162,6 +162,32 @@ reasons! {
     }
 }
 
+reasons! {
+    /// What delivering took, per minute and region. No events are counted here.
+    Measure {
+        /// INSERTs of rows that ClickHouse took, in whatever region.
+        Inserts => "inserts",
+        /// Rows in these INSERTs.
+        InsertRows => "insert_rows",
+        /// Bytes of these rows, as JSON.
+        InsertBytes => "insert_bytes",
+        /// How long these INSERTs took, in milliseconds, all together.
+        InsertMs => "insert_ms",
+        /// Attempts that failed before them, or before a batch was cut.
+        Retries => "retries",
+        /// Batches that another region took.
+        Failovers => "failovers",
+        /// The most rows that waited at once; like the levels below it adds up over the Batchers of a region.
+        BacklogRows => "backlog_rows",
+        /// The most bytes that waited at once.
+        BacklogBytes => "backlog_bytes",
+        /// The longest that a row had waited, in seconds.
+        BacklogSeconds => "backlog_seconds",
+        /// Batchers that have measured these levels.
+        Batchers => "batchers",
+    }
+}
+
 /// The final fate of one event. Every event of a beacon ends in exactly one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Outcome {
@@ -282,6 +308,16 @@ impl Fate {
     /// The table of all fates as Markdown, for the documentation.
     pub fn markdown_table() -> String {
         markdown(Self::all().into_iter().map(|(fate, meaning)| (fate.tag(), fate.reason_tag(), meaning)))
+    }
+}
+
+impl Measure {
+    /// The column `outcome` of all measures.
+    pub const TAG: &'static str = "delivery";
+
+    /// The table of all measures as Markdown, for the documentation.
+    pub fn markdown_table() -> String {
+        markdown(Self::ALL.iter().map(|measure| (Self::TAG, measure.tag(), measure.meaning().trim())))
     }
 }
 

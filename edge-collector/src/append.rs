@@ -3,13 +3,14 @@
 use collector_core::append::{self, Append, Taken};
 use collector_core::collected::{Collected, CollectedRow};
 use collector_core::ledger::Ledger;
+use collector_core::log::{Level, Line};
 use collector_core::region::{self, RegionOrder};
 use js_sys::{Function, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
-use worker::{Env, Error, Method, ObjectNamespace, Result, Stub, console_error};
+use worker::{Env, Error, Method, ObjectNamespace, Result, Stub};
 
 use crate::config::{Config, Endpoint};
-use crate::object;
+use crate::{log, object};
 
 /// A frame is closed at this size: well below what one may have, since a row is far smaller than the difference.
 const FRAME_BYTES: usize = 400_000;
@@ -85,7 +86,7 @@ async fn send_somewhere(
     let frame = match append::encode(&collected.frame(positions, counts.clone())) {
         Ok(frame) => frame,
         Err(error) => {
-            console_error!("expected to encode a frame, found {error}");
+            log::write(Line::new(Level::Warn, "frame_not_encoded").error(error));
             return Said::Refused;
         }
     };
@@ -99,7 +100,7 @@ async fn send_somewhere(
                 Ok(Said::Refused) => {}
                 Ok(said) => return said,
                 Err(error) => {
-                    console_error!("batcher {}-{shard:02}: {error}", region.name);
+                    log::write(Line::new(Level::Warn, "append_failed").at(&region.name, shard).error(&error));
                     return Said::Unknown;
                 }
             }
@@ -119,7 +120,7 @@ pub(crate) async fn count(env: &Env, config: &Config, counts: Ledger) {
             Ok(Said::Refused) => {}
             Ok(_) => return,
             Err(error) => {
-                console_error!("expected to count outcomes, found {error}");
+                log::write(Line::new(Level::Warn, "outcomes_not_counted").at(&endpoint.name, 0).error(&error));
                 return;
             }
         }

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use collector_core::filter;
+use collector_core::log::{Level, Line};
 use collector_core::metric::{self, Origin, Samples};
 use collector_core::readiness::State;
 use serde::Serialize;
 use web_sys::Response;
-use worker::{Env, Error, Method, Result, console_error, console_log};
+use worker::{Env, Error, Method, Result};
 
 use crate::config::{Config, Endpoint};
 use crate::object::{self, Answer};
-use crate::{append, outgoing, site_cache};
+use crate::{append, log, outgoing, site_cache};
 
 /// The answer of `/readyz`.
 #[derive(Serialize)]
@@ -52,15 +53,12 @@ pub(crate) async fn readyz(env: &Env, config: &Config) -> Result<Response> {
 pub(crate) async fn sweep(env: &Env) -> Result<()> {
     let config = Config::of(env)?;
     if let Err(error) = site_cache::ask(env, Method::Post, "/salts", None).await {
-        console_error!("sweep of the salts: {error}");
+        log::warn("salts_not_swept", &error);
     }
     for endpoint in config.endpoints() {
         for shard in 0..endpoint.shards {
             let state = serde_json::to_string(&shard_state(env, endpoint, shard).await)?;
-            console_log!(
-                r#"{{"level":"info","what":"batcher_state","region":"{}","shard":{shard},"state":{state}}}"#,
-                endpoint.name
-            );
+            log::write(Line::new(Level::Info, "batcher_state").at(&endpoint.name, shard).value("state", &state));
         }
     }
     Ok(())
@@ -83,7 +81,7 @@ pub(crate) async fn metrics(env: &Env, config: &Config) -> Result<Response> {
     for endpoint in config.endpoints() {
         for shard in 0..endpoint.shards {
             texts.push(shard_samples(env, endpoint, shard).await.unwrap_or_else(|error| {
-                console_error!("metrics of {}-{shard:02}: {error}", endpoint.name);
+                log::write(Line::new(Level::Warn, "metrics_missing").at(&endpoint.name, shard).error(&error));
                 let mut samples = Samples::default();
                 samples.push("landfall_up", Origin { region: &endpoint.name, shard }, &[], 0);
                 samples.into_text()

@@ -15,6 +15,7 @@ mod fault_point;
 mod health;
 mod http;
 mod incoming;
+mod log;
 mod object;
 mod outgoing;
 mod query;
@@ -27,13 +28,13 @@ mod sites;
 
 use collector_core::receipt::Reply;
 use web_sys::{Request, Response};
-use worker::{Context, Env, Result, ScheduleContext, ScheduledEvent, console_error, event};
+use worker::{Context, Env, Result, ScheduleContext, ScheduledEvent, event};
 
 /// One request.
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, _context: Context) -> Result<Response> {
     http::answer(&request, &env).await.or_else(|error| {
-        console_error!("{error}");
+        log::warn("request_failed", &error);
         // The sender keeps its events and sends them again.
         http::reply(&Reply::unavailable(), None)
     })
@@ -43,6 +44,6 @@ async fn fetch(request: Request, env: Env, _context: Context) -> Result<Response
 #[event(scheduled)]
 async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
     if let Err(error) = health::sweep(&env).await {
-        console_error!("sweep: {error}");
+        log::warn("sweep_failed", &error);
     }
 }

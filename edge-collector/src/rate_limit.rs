@@ -7,12 +7,15 @@
 
 use collector_core::client::Client;
 use collector_core::enrich::visitor;
+use collector_core::log::{Level, Line};
 use collector_core::outcome::LimitReason;
 use collector_core::site::Sites;
 use js_sys::futures::JsFuture;
 use js_sys::{Function, Object, Promise, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
-use worker::{Env, console_error};
+use worker::{Env, Error};
+
+use crate::log;
 
 /// The sites for which the sender is over a limit. A binding that fails limits nobody.
 pub(crate) async fn limited(env: &Env, sites: &Sites, client: &Client<'_>) -> Vec<(String, LimitReason)> {
@@ -36,7 +39,7 @@ async fn is_over(env: &Env, name: &str, key: &str) -> bool {
     match ask(&binding, key).await {
         Ok(is_within) => !is_within,
         Err(error) => {
-            console_error!("rate limit {name}: {error:?}");
+            log::write(Line::new(Level::Warn, "rate_limit_not_asked").text("binding", name).error(Error::from(error)));
             false
         }
     }

@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use worker::{
     DurableObject, Env, Error, Method, Request, Response, Result, SqlStorage, SqlStorageValue as Value, State,
-    console_error, durable_object,
+    durable_object,
 };
 
-use crate::clock;
+use crate::{clock, log};
 
 /// The name of the only object of its class.
 pub(crate) const NAME: &str = "registry";
@@ -56,7 +56,7 @@ impl DurableObject for Registry {
     async fn fetch(&self, mut request: Request) -> Result<Response> {
         // An error would be the caller's exception; a status says what is wrong.
         self.answer(&mut request).await.or_else(|error| {
-            console_error!("registry: {error}");
+            log::warn("registry_failed", &error);
             Response::error(error.to_string(), 503)
         })
     }

@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 
+use collector_core::log::{Level, Line};
 use collector_core::web_bot_auth::directory::{self, Directories, Directory, Look, MAX_DIRECTORY_BYTES, PublicKey};
 use collector_core::web_bot_auth::{Agents, Claim, Fault, Finding, Message};
 use futures_util::StreamExt;
@@ -12,10 +13,10 @@ use js_sys::futures::JsFuture;
 use js_sys::{Array, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{CryptoKey, SubtleCrypto};
-use worker::{AbortSignal, Fetch, Headers, Method, Request, RequestInit, RequestRedirect, Result, console_error};
+use worker::{AbortSignal, Fetch, Headers, Method, Request, RequestInit, RequestRedirect, Result};
 
-use crate::clock;
 use crate::incoming::Incoming;
+use crate::{clock, log};
 
 /// How long a signed request waits for its agent's keys, once an hour at most; after that nobody can tell.
 const DIRECTORY_MS_MAX: u32 = 1_000;
@@ -63,7 +64,7 @@ async fn find_key(origin: &str, claim: &Claim) -> std::result::Result<PublicKey,
         // Until there is an answer the others do not ask too.
         DIRECTORIES.with_borrow_mut(|directories| directories.note(origin, None, clock::now_ms()));
         let directory = fetch(origin).await.unwrap_or_else(|error| {
-            console_error!("keys of {origin}: {error}");
+            log::write(Line::new(Level::Warn, "keys_not_read").text("agent", origin).error(&error));
             None
         });
         DIRECTORIES.with_borrow_mut(|directories| directories.note(origin, directory, clock::now_ms()));

@@ -42,6 +42,7 @@ pub const FILES: &[File] = files! {
     "0014_segment_revenue.sql"
     "0015_verdicts.sql"
     "0016_durability.sql"
+    "0017_collector_deliveries.sql"
 };
 
 impl File {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use xtask::stack::Stack;
+use xtask::stack::process::Stop;
 
 use crate::Test;
 use crate::lab::{self, Lab};
@@ -12,6 +13,7 @@ use crate::lab::{self, Lab};
 pub(crate) const TESTS: &[(&str, Test)] = &[
     ("the_books_balance_over_a_hundred_thousand_events", the_books_balance_over_a_hundred_thousand_events),
     ("metrics_are_the_operators_and_count_what_happened", metrics_are_the_operators_and_count_what_happened),
+    ("the_books_tell_what_delivering_took", the_books_tell_what_delivering_took),
 ];
 
 /// Beacons of the run, with 100 events each; a tenth of them is no beacon at all and counts as one event.
@@ -168,10 +170,56 @@ fn metrics_are_the_operators_and_count_what_happened(lab: &mut Lab) -> Result<()
         ensure!(sample(&page, "landfall_up", &of_region) == 1, "{page}");
     }
     // The totals outlive the collector.
-    stack.stop_workerd(xtask::stack::process::Stop::Kill)?;
+    stack.stop_workerd(Stop::Kill)?;
     stack.start_workerd()?;
     let after = sample(&metrics(stack)?, metric, &labels);
     ensure!(after == before + 1, "expected {} after a restart, found {after}", before + 1);
+    Ok(())
+}
+
+/// Europe's ClickHouse is away: rows wait, are tried again and go elsewhere. Metrics show it at once, the books once it is over, and not among the
+/// events.
+fn the_books_tell_what_delivering_took(lab: &mut Lab) -> Result<()> {
+    let stack = lab.stack()?;
+    lab::put_site(stack, &json!({"id": "moved", "domains": ["shop.example"], "regions": ["eu", "us"]}))?;
+    let eu = stack.layout.regions.iter().position(|region| region == "eu").context("the region eu")?;
+    let seen = |stack: &Stack, metric: &str| Ok(sample(&metrics(stack)?, metric, &[r#"region="eu""#]));
+    let before: Vec<u64> = MOVED.iter().map(|metric| seen(stack, metric)).collect::<Result<_>>()?;
+    stack.stop_clickhouse(eu, Stop::Kill)?;
+    let moved = lab::wait_for("rows that were tried again, and rows that went elsewhere", 60, || {
+        send_german(stack)?;
+        let now: Vec<u64> = MOVED.iter().map(|metric| seen(stack, metric)).collect::<Result<_>>()?;
+        Ok(now.iter().zip(&before).all(|(now, before)| now > before).then_some(()))
+    });
+    stack.start_clickhouse(eu)?;
+    moved?;
+    lab::wait_for("the books to tell of it", 90, || {
+        for endpoint in &stack.file.clickhouse {
+            let found = endpoint.query(
+                "SELECT (SELECT sum(rows) FROM ecommerce.collector_deliveries), sum(inserted + dead_lettered), \
+                 countIf(received + accepted + inserted + dead_lettered = 0) FROM ecommerce.collector_balance FORMAT JSONCompactEachRow",
+            )?;
+            let [rows, booked, of_no_event] = numbers(&found)?[..] else { anyhow::bail!("found {found}") };
+            ensure!(rows == booked && of_no_event == 0, "{}: found {found}", endpoint.region);
+        }
+        let found = stack.file.clickhouse[eu].query(
+            "SELECT sum(retries) > 0, sum(failovers) > 0, max(backlog_rows) > 0, max(backlog_bytes) > max(backlog_rows), \
+             max(backlog_seconds) > 0, min(rows_per_insert) >= 1, sum(bytes) > sum(rows), max(ms_per_insert) > 0 \
+             FROM ecommerce.collector_deliveries WHERE collector_region = 'eu' FORMAT CSV",
+        )?;
+        ensure!(found == "1,1,1,1,1,1,1,1", "expected all that an outage leaves, found {found}");
+        Ok(Some(()))
+    })
+}
+
+/// What only moves if rows are tried again and go elsewhere.
+const MOVED: [&str; 2] = ["landfall_retries_total", "landfall_failovers_total"];
+
+fn send_german(stack: &Stack) -> Result<()> {
+    let beacon = json!({"site": "moved", "events": [{"event_type": "login"}]}).to_string();
+    let german = [("CF-Blob", r#"{"country":"DE","continent":"EU","latitude":"50.1","longitude":"8.7"}"#)];
+    let answer = lab::post(stack, "/v1/events", beacon.as_bytes(), &german)?;
+    ensure!(answer.outcomes()? == ["accepted"], "{answer:?}");
     Ok(())
 }
 

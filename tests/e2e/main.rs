@@ -17,6 +17,8 @@ mod dictionaries;
 mod doctor;
 mod doubt;
 mod fault_point;
+mod hang;
+mod log;
 mod misuse;
 mod operator;
 mod page_view;
@@ -61,6 +63,8 @@ fn main() -> ExitCode {
         ("books", books::TESTS),
         ("delivery", delivery::TESTS),
         ("doubt", doubt::TESTS),
+        ("hang", hang::TESTS),
+        ("log", log::TESTS),
         ("fault_point", fault_point::TESTS),
         ("dictionaries", dictionaries::TESTS),
         ("segments", segments::TESTS),

@@ -7,7 +7,7 @@ use collector_core::beacon::{Beacon, MAX_EVENTS, MAX_SITES};
 use collector_core::body;
 use collector_core::client::Client;
 use collector_core::ledger::Ledger;
-use collector_core::outcome::{Fate, Outcome};
+use collector_core::outcome::{Fate, Measure, Outcome};
 use collector_core::pipeline::Memory;
 use collector_core::receipt::Reply;
 use collector_core::web_bot_auth::{Fault, Finding};
@@ -197,7 +197,7 @@ fn no_reason_is_without_a_case() {
 fn the_documentation_has_the_table_of_the_code() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/OUTCOMES.md");
     let document = std::fs::read_to_string(path).unwrap();
-    for table in [Outcome::markdown_table(), Fate::markdown_table()] {
+    for table in [Outcome::markdown_table(), Fate::markdown_table(), Measure::markdown_table()] {
         assert!(document.contains(&table), "expected this table in collector-core/OUTCOMES.md:\n{table}");
     }
 }

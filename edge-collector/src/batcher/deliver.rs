@@ -2,23 +2,26 @@
 //! Out of scope: which region is next (`collector_core::failover`, `places`), the meaning of an answer (`collector_core::delivery`), the request
 //! itself (`sink`), refused batches (`poison`).
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use collector_core::delivery::{self, Delivery};
-use collector_core::failover::{self, Doubt};
+use collector_core::failover::{self, Doubt, OnWay};
 use collector_core::insert::{self, Insert, Table};
-use collector_core::ledger::Ledger;
-use collector_core::outcome::{DeadLetterReason, ElsewhereReason, Fate};
+use collector_core::ledger::{self, Ledger};
+use collector_core::log::{Level, Line};
+use collector_core::metric;
+use collector_core::outcome::{DeadLetterReason, ElsewhereReason, Fate, Measure};
 use collector_core::retry::Backoff;
 use uuid::Uuid;
-use worker::{Error, Result, console_error};
+use worker::{Error, Result};
 
 use super::flush::random;
 use super::shard::Shard;
 use super::store::{Batch, Store};
 use crate::config::{Config, Endpoint};
 use crate::fault_point::Point;
-use crate::{clock, fault_point, sink};
+use crate::{clock, fault_point, log, sink};
 
 /// What one alarm did with a batch.
 pub(super) enum Step {
@@ -26,12 +29,27 @@ pub(super) enum Step {
     Sent,
     /// Nobody takes it now.
     Waited,
+    /// Its region is being tried with the batch before it.
+    Behind,
+}
+
+/// One attempt at a batch.
+struct Attempt<'a> {
+    place: &'a str,
+    /// What was in doubt before it.
+    before: Option<Doubt>,
+    answer: sink::Answer,
+    took_ms: u64,
 }
 
 impl Shard {
     /// Sends one batch to the first region that may have it and takes it. If none does now, the batch waits.
-    pub(super) async fn send_batch(&self, store: &Rc<Store>, batch: &Batch) -> Result<Step> {
-        let mut batch = batch.clone();
+    pub(super) async fn send_batch(
+        &self,
+        store: &Rc<Store>,
+        on_way: &RefCell<OnWay>,
+        batch: &mut Batch,
+    ) -> Result<Step> {
         let mut step = Step::Waited;
         let home = self.memory.borrow().region.clone();
         let is_perhaps_elsewhere = batch.doubt.as_ref().is_some_and(|doubt| !doubt.is_only(&home));
@@ -49,36 +67,60 @@ impl Shard {
             match place {
                 Some(place) => {
                     step = Step::Sent;
-                    if self.try_place(store, &mut batch, &place).await? {
-                        return Ok(step);
+                    if let Some(end) = self.try_place(store, on_way, batch, &place).await? {
+                        return Ok(end);
                     }
                 }
                 // Only now: most batches never need to know where else they may be.
                 None if !has_looked_further => {
                     has_looked_further = true;
-                    match self.other_places(store, &batch).await? {
+                    match self.other_places(store, batch).await? {
                         Some(others) => places.extend(others),
                         // Its rows may not all be in the same regions: its parts come next.
                         None => return Ok(step),
                     }
                 }
                 None => {
-                    self.wait_for(&places, &batch, now_ms);
+                    self.wait_for(&places, batch, now_ms);
                     return Ok(step);
                 }
             }
         }
     }
 
-    /// Sends a batch to a region. True: there is nothing more to do with it now.
-    async fn try_place(&self, store: &Rc<Store>, batch: &mut Batch, place: &str) -> Result<bool> {
+    /// Sends a batch to a region, if that may have it now. `None`: the next region's turn.
+    async fn try_place(
+        &self,
+        store: &Rc<Store>,
+        on_way: &RefCell<OnWay>,
+        batch: &mut Batch,
+        place: &str,
+    ) -> Result<Option<Step>> {
         let config = Config::of(&self.env)?;
         let Some(endpoint) = config.endpoint(place) else {
             // The operator's to mend: the batch waits, and says for what.
-            console_error!("batcher: expected region {place:?} in REGIONS");
-            return self.postpone(store, batch, place, Delivery::Hold, None);
+            log::write(self.line(Level::Alert, "region_unknown").text("sent_to", place));
+            self.postpone(store, batch, place, Delivery::Hold, None)?;
+            return Ok(Some(Step::Sent));
         };
         let is_trusted = self.memory.borrow().health.is_trusted(place, clock::now_ms());
+        if !on_way.borrow_mut().begin(place, is_trusted) {
+            return Ok(Some(Step::Behind));
+        }
+        let is_over = self.try_endpoint(store, batch, endpoint, is_trusted).await;
+        on_way.borrow_mut().end(place);
+        Ok(is_over?.then_some(Step::Sent))
+    }
+
+    /// Asks a region that is not trusted whether it is there, then risks the batch. True: there is nothing more to do with it now.
+    async fn try_endpoint(
+        &self,
+        store: &Rc<Store>,
+        batch: &mut Batch,
+        endpoint: &Endpoint,
+        is_trusted: bool,
+    ) -> Result<bool> {
+        let place = endpoint.name.as_str();
         if !is_trusted && !sink::is_reachable(&endpoint.url).await {
             self.close(place, Delivery::Retry)?;
             if batch.waits_for.is_none() {
@@ -96,14 +138,20 @@ impl Shard {
         }
         fault_point::reached_with(&self.env, Point::DoubtWritten, batch.table).await;
         let started_ms = clock::now_ms();
-        let answer = self.attempt(store, batch, endpoint).await.unwrap_or_else(|error| {
-            console_error!("batcher: {error}");
+        let answer = self.insert(store, batch, endpoint).await.unwrap_or_else(|error| {
+            log::write(self.line(Level::Alert, "insert_not_made").text("sent_to", place).error(&error));
             sink::Answer { meaning: delivery::Answer::not_sent(), code: None, message: String::new() }
         });
         fault_point::reached_with(&self.env, Point::AnswerRead, batch.table).await;
-        let class = answer.meaning.delivery;
         let took_ms = clock::now_ms().saturating_sub(started_ms).max(0).unsigned_abs();
-        self.memory.borrow_mut().inserts.note(class, took_ms, batch.rows.unsigned_abs());
+        self.heed(store, batch, &Attempt { place, before, answer, took_ms }).await
+    }
+
+    /// What an answer means for a batch. True: there is nothing more to do with it now.
+    async fn heed(&self, store: &Rc<Store>, batch: &mut Batch, attempt: &Attempt<'_>) -> Result<bool> {
+        let Attempt { place, before, answer, .. } = attempt;
+        self.note(batch, attempt);
+        let class = answer.meaning.delivery;
         if class != Delivery::Delivered {
             set_doubt(store, batch, Doubt::after(before.as_ref(), place, answer.meaning, clock::now_ms()))?;
             fault_point::reached_with(&self.env, Point::DoubtSettled, batch.table).await;
@@ -111,13 +159,13 @@ impl Shard {
         match class {
             Delivery::Delivered => {
                 self.memory.borrow_mut().health.succeed(place, clock::now_ms());
-                self.finish(store, batch, place)?;
+                self.finish(store, batch, attempt)?;
                 fault_point::reached_with(&self.env, Point::BatchFinished, batch.table).await;
                 Ok(true)
             }
             // Elsewhere it may be stored whole: cut, it would be stored twice. Then that region decides, by the token.
             Delivery::Poison if batch.table == Table::Events && batch.doubt.is_none() => {
-                self.take_apart(store, batch, &answer)?;
+                self.take_apart(store, batch, answer)?;
                 let point = if batch.rows > 1 { Point::BatchCut } else { Point::RowBuried };
                 fault_point::reached_with(&self.env, point, batch.table).await;
                 Ok(true)
@@ -129,24 +177,43 @@ impl Shard {
                 Ok(false)
             }
             Delivery::Hold | Delivery::Poison => {
-                let waits = self.postpone(store, batch, place, class, answer.code)?;
+                self.postpone(store, batch, place, class, answer.code)?;
                 fault_point::reached_with(&self.env, Point::BatchPostponed, batch.table).await;
-                Ok(waits)
+                Ok(true)
             }
         }
     }
 
-    /// Leaves a region alone for a while.
+    /// For metrics, which show what is under way; the books have it once it is over.
+    fn note(&self, batch: &Batch, attempt: &Attempt<'_>) {
+        if batch.table == Table::Outcomes {
+            return;
+        }
+        let memory = &mut *self.memory.borrow_mut();
+        memory.inserts.note(&metric::Attempt {
+            delivery: attempt.answer.meaning.delivery,
+            took_ms: attempt.took_ms,
+            rows: batch.rows.unsigned_abs(),
+            is_retry: batch.attempts > 0,
+            is_elsewhere: attempt.place != memory.region,
+        });
+    }
+
+    /// Leaves a region alone for a while. One failure that several batches on their way have met counts once.
     fn close(&self, place: &str, class: Delivery) -> Result<()> {
         let random = u64::from_le_bytes(random()?);
         let health = &mut self.memory.borrow_mut().health;
+        if !health.is_open(place, clock::now_ms()) {
+            return Ok(());
+        }
         let wait_ms = Backoff { failures: health.failures(place) }.next_wait_ms(class, random);
         health.fail(place, clock::now_ms(), wait_ms);
         Ok(())
     }
 
-    /// The batch is in ClickHouse: it is done, and its rows are booked.
-    fn finish(&self, store: &Rc<Store>, batch: &Batch, place: &str) -> Result<()> {
+    /// The batch is in ClickHouse: it is done, and its rows are booked, with what it took.
+    fn finish(&self, store: &Store, batch: &Batch, attempt: &Attempt<'_>) -> Result<()> {
+        let place = attempt.place;
         let is_home = place == self.memory.borrow().region;
         let is_doubtful = batch.doubt.as_ref().is_some_and(|doubt| !doubt.is_only(place));
         let fate = match batch.table {
@@ -156,17 +223,29 @@ impl Shard {
             Table::DeadLetters => Some(Fate::DeadLettered(DeadLetterReason::RefusedByClickhouse)),
             Table::Outcomes => None,
         };
-        let mut counts = Ledger::default();
+        let (mut counts, now_ms) = (Ledger::default(), clock::now_ms());
         if let Some(fate) = fate {
             for carried in store.ledgers(batch)? {
                 counts.merge(&carried.stored_as(fate));
             }
+            for (measure, count) in [
+                (Measure::Inserts, 1),
+                (Measure::InsertRows, batch.rows.unsigned_abs()),
+                (Measure::InsertBytes, batch.bytes.unsigned_abs()),
+                (Measure::InsertMs, attempt.took_ms),
+                (Measure::Retries, batch.attempts.into()),
+                (Measure::Failovers, (!is_home).into()),
+            ] {
+                if count > 0 {
+                    counts.add(ledger::minute_s(now_ms), "", measure, count);
+                }
+            }
         }
-        let (batch, now_ms) = (batch.clone(), clock::now_ms());
-        self.book(&counts, move |store| store.finish(&batch, now_ms))
+        let batch = batch.clone();
+        self.book(counts, move |store| store.finish(&batch, now_ms))
     }
 
-    async fn attempt(&self, store: &Rc<Store>, batch: &Batch, endpoint: &Endpoint) -> Result<sink::Answer> {
+    async fn insert(&self, store: &Rc<Store>, batch: &Batch, endpoint: &Endpoint) -> Result<sink::Answer> {
         let endpoint = insert::Endpoint {
             url: endpoint.url.clone(),
             user: endpoint.user.clone(),
@@ -178,13 +257,13 @@ impl Shard {
         Ok(sink::send(Insert::new(&endpoint, batch.table, token, body)).await)
     }
 
-    /// Keeps a batch that only an operator can help. True: there is nothing more to do with it now.
-    fn postpone(&self, store: &Store, batch: &Batch, place: &str, class: Delivery, code: Option<i32>) -> Result<bool> {
+    /// Keeps a batch that only an operator can help.
+    fn postpone(&self, store: &Store, batch: &Batch, place: &str, class: Delivery, code: Option<i32>) -> Result<()> {
         let wait_ms = Backoff { failures: batch.attempts }.next_wait_ms(class, u64::from_le_bytes(random()?));
         let next_at_ms = clock::now_ms().saturating_add(i64::try_from(wait_ms).unwrap_or(i64::MAX));
         store.postpone(batch, next_at_ms, &waits_for(class, code))?;
         self.log_failure(batch, place, class, code);
-        Ok(true)
+        Ok(())
     }
 
     /// Notes on the batch why a region did not take it; when it is tried again is the region's matter.
@@ -205,18 +284,23 @@ impl Shard {
 
     /// Only what needs a person is an alert.
     fn log_failure(&self, batch: &Batch, place: &str, class: Delivery, code: Option<i32>) {
-        let memory = self.memory.borrow();
-        let level = if matches!(class, Delivery::Hold | Delivery::Poison) { "alert" } else { "warn" };
-        let code = code.map_or_else(|| "null".to_owned(), |code| code.to_string());
-        console_error!(
-            r#"{{"level":"{level}","what":"insert_failed","region":"{}","shard":{},"sent_to":"{place}","class":"{}","table":"{}","rows":{},"attempts":{},"code":{code}}}"#,
-            memory.region,
-            memory.shard,
-            class.tag(),
-            batch.table.name(),
-            batch.rows,
-            batch.attempts.saturating_add(1),
-        );
+        let level = if matches!(class, Delivery::Hold | Delivery::Poison) { Level::Alert } else { Level::Warn };
+        let line = self
+            .line(level, "insert_failed")
+            .text("sent_to", place)
+            .text("class", class.tag())
+            .text("table", batch.table.name())
+            .number("rows", batch.rows)
+            .number("attempts", batch.attempts.saturating_add(1).into());
+        log::write(with_code(line, code));
+    }
+}
+
+/// Adds ClickHouse's code. Never its message, which may quote a visitor's data.
+pub(super) fn with_code(line: Line, code: Option<i32>) -> Line {
+    match code {
+        Some(code) => line.number("code", code.into()),
+        None => line.value("code", "null"),
     }
 }
 

@@ -1,21 +1,26 @@
 //! The alarm's work: freezing segments, then sending what is frozen. In scope: when a segment becomes a batch, the books.
 //! Out of scope: one batch on its way (`deliver`), batches that ClickHouse refuses (`poison`).
 
+use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
-use collector_core::failover;
+use collector_core::failover::{self, OnWay};
 use collector_core::insert::Table;
-use collector_core::ledger::Ledger;
+use collector_core::ledger::{self, Ledger};
+use collector_core::log::Level;
 use collector_core::metric::Origin;
+use collector_core::outcome::Measure;
 use collector_core::recent::WINDOW_MS;
+use futures_util::future::{Either, select, select_all};
 use uuid::Builder;
-use worker::{Error, Result, console_error};
+use worker::{Delay, Error, Result};
 
 use super::deliver::Step;
-use super::shard::{OUTCOMES_FLUSH_MS, Shard, encode_counts};
-use super::store::{Batch, Commit, Open, Store};
+use super::shard::{FLUSH_MS, OUTCOMES_FLUSH_MS, Shard, encode_counts};
+use super::store::{Backlog, Batch, Commit, Open, Store};
 use crate::fault_point::Point;
-use crate::{clock, fault_point};
+use crate::{clock, fault_point, log};
 
 /// How long one alarm goes on sending; then it makes way and is set again. The platform allows 15 minutes.
 const ALARM_MS_MAX: i64 = 120_000;
@@ -23,6 +28,60 @@ const ALARM_MS_MAX: i64 = 120_000;
 const ALARM_BYTES_MAX: i64 = 64 << 20;
 /// How many batches one alarm sends.
 const ALARM_BATCHES_MAX: usize = 500;
+/// How many of them are on their way at once, so that one that hangs does not hold up the rest. Each is up to 4 MB of lines while it is packed,
+/// then its gzip body; the platform allows six connections.
+const ON_WAY_MAX: usize = 3;
+/// How often the alarm looks for new batches while others hang.
+const LOOK_EVERY: Duration = Duration::from_millis(FLUSH_MS.unsigned_abs());
+
+/// What is done together with booking.
+type Work = Box<dyn FnOnce(&Store) -> Result<()>>;
+
+/// What one alarm sends.
+#[derive(Default)]
+struct Round {
+    started_ms: i64,
+    /// Batches that are due, the next one last.
+    due: Vec<Batch>,
+    /// The newest token among the batches that were due, until those that wait are looked at again: tokens are in the order of time.
+    newest: String,
+    /// Tokens of the batches that are on their way.
+    on_way: Vec<String>,
+    /// Whether the next batch waits for the one before it.
+    is_blocked: bool,
+    sent: usize,
+    sent_bytes: i64,
+}
+
+impl Round {
+    /// Whether the alarm has to make way for the next one.
+    fn is_over(&self, now_ms: i64) -> bool {
+        now_ms - self.started_ms > ALARM_MS_MAX || self.sent >= ALARM_BATCHES_MAX || self.sent_bytes >= ALARM_BYTES_MAX
+    }
+
+    /// The batch that goes next, if one may go now.
+    fn next(&mut self, now_ms: i64) -> Option<Batch> {
+        let may_go = !self.is_blocked && self.on_way.len() < ON_WAY_MAX && !self.is_over(now_ms);
+        let batch = if may_go { self.due.pop() } else { None }?;
+        self.on_way.push(batch.token.clone());
+        self.sent += 1;
+        self.sent_bytes += batch.bytes;
+        Some(batch)
+    }
+
+    /// A batch is not on its way any more.
+    fn end(&mut self, batch: Batch, step: &Result<Step>) {
+        self.on_way.retain(|token| *token != batch.token);
+        self.is_blocked = matches!(step, Ok(Step::Behind));
+        if !matches!(step, Ok(Step::Sent)) {
+            self.sent -= 1;
+            self.sent_bytes -= batch.bytes;
+        }
+        if self.is_blocked {
+            self.due.push(batch);
+        }
+    }
+}
 
 impl Shard {
     /// Freezes what is old enough, sends what is frozen, and sets the next alarm.
@@ -76,7 +135,7 @@ impl Shard {
         };
         let Some(events) = events else { return Ok(()) };
         let token = mint_token()?;
-        self.book(&counts, move |store| freeze(store, events, &token))?;
+        self.book(counts, move |store| freeze(store, events, &token))?;
         let mut memory = self.memory.borrow_mut();
         memory.frozen_bytes += events.bytes;
         memory.events = None;
@@ -84,59 +143,117 @@ impl Shard {
         Ok(())
     }
 
-    /// Does `work` and books `counts`, both or neither: lines for ClickHouse, and the totals that metrics show.
-    pub(super) fn book<T: 'static>(
-        &self,
-        counts: &Ledger,
-        work: impl FnOnce(&Store) -> Result<T> + 'static,
-    ) -> Result<T> {
+    /// Does `work` and books `counts` with what waits at this moment, all or nothing: lines for ClickHouse, and the totals that metrics show.
+    pub(super) fn book(&self, counts: Ledger, work: impl FnOnce(&Store) -> Result<()> + 'static) -> Result<()> {
+        // One function for every work: the Worker's size counts.
+        self.book_with(counts, Box::new(work))
+    }
+
+    fn book_with(&self, mut counts: Ledger, work: Work) -> Result<()> {
+        let (store, now_ms) = (self.store()?, clock::now_ms());
+        // The end of a batch of books: to book that would make the next one, for ever.
+        if counts.is_empty() {
+            return store.atomically(work);
+        }
         let (outcomes, lines, totals) = {
             let memory = self.memory.borrow();
-            let mut totals = memory.totals.clone();
+            let minute_s = ledger::minute_s(now_ms);
+            let mut totals = memory.totals.at(minute_s);
             totals.merge(&counts.totals());
+            let levels = levels(&store.backlog(memory.events.as_slice())?, now_ms);
+            counts.add_levels(&mut totals, minute_s, &levels);
             (memory.outcomes, counts.lines(&memory.region), totals)
         };
-        let (frame, now_ms) = (encode_counts(&totals)?, clock::now_ms());
-        let (done, outcomes) = self.store()?.atomically(move |store| {
-            let done = work(store)?;
+        let frame = encode_counts(&totals)?;
+        let outcomes = store.atomically(move |store| {
+            work(store)?;
             store.set_totals(frame)?;
             let commit = Commit { rows: count_lines(&lines), lines, ..Commit::default() };
-            Ok((done, append_to(store, Table::Outcomes, outcomes, commit, now_ms)?))
+            append_to(store, Table::Outcomes, outcomes, commit, now_ms)
         })?;
         let mut memory = self.memory.borrow_mut();
         memory.outcomes = outcomes;
         memory.totals = totals;
-        Ok(done)
+        Ok(())
     }
 
-    /// Sends what is due, as much as one alarm may. What goes wrong with one batch is told at the end: the others are sent all the same.
+    /// Sends what is due, as much as one alarm may, several batches at a time. What goes wrong with one batch is told at the end: the others are
+    /// sent all the same. None is left on its way: its answer would be lost.
     async fn send_batches(&self, store: &Rc<Store>, started_ms: i64) -> Result<()> {
         self.memory.borrow_mut().not_before_ms = 0;
-        let (mut result, mut sent, mut sent_bytes) = (Ok(()), 0, 0);
-        for batch in store.batches()? {
-            let now_ms = clock::now_ms();
-            if now_ms - started_ms > ALARM_MS_MAX || sent >= ALARM_BATCHES_MAX || sent_bytes >= ALARM_BYTES_MAX {
+        let mut round = Round { started_ms, ..Round::default() };
+        let mut result = self.find_due(store, &mut round);
+        let (regions, mut sending) = (&RefCell::new(OnWay::default()), Vec::new());
+        loop {
+            while let Some(mut batch) = round.next(clock::now_ms()) {
+                sending.push(Box::pin(async move {
+                    let step = self.send_batch(store, regions, &mut batch).await;
+                    (batch, step)
+                }));
+            }
+            if sending.is_empty() {
                 break;
             }
-            if !failover::is_due(batch.next_attempt_at_ms, now_ms) {
-                continue;
-            }
-            match self.send_batch(store, &batch).await {
-                Ok(Step::Waited) => {}
-                Ok(Step::Sent) => {
-                    sent += 1;
-                    sent_bytes += batch.bytes;
+            match select(select_all(sending), Delay::from(LOOK_EVERY)).await {
+                Either::Left((((batch, step), _, others), _)) => {
+                    sending = others;
+                    if let Err(error) = &step {
+                        log::write(self.line(Level::Warn, "batch_failed").number("rows", batch.rows).error(error));
+                    }
+                    round.end(batch, &step);
+                    result = result.and(step.map(drop));
                 }
-                Err(error) => {
-                    console_error!("batcher: expected to send a batch of {} rows, found {error}", batch.rows);
-                    result = Err(error);
+                Either::Right(((), others)) => {
+                    sending = others.into_inner();
+                    if round.due.is_empty() && !round.is_over(clock::now_ms()) {
+                        let frozen = self
+                            .freeze_due(clock::now_ms())
+                            .and_then(|()| self.note_waiting(store, round.on_way.len()));
+                        result = result.and(frozen.and_then(|()| self.find_due(store, &mut round)));
+                    }
                 }
             }
         }
-        let (waiting_batches, frozen_bytes) = store.waiting()?;
-        let memory = &mut *self.memory.borrow_mut();
-        (memory.waiting_batches, memory.frozen_bytes) = (waiting_batches, frozen_bytes);
+        if !round.due.is_empty() {
+            // Cut off in the middle: the rest need not wait for what others wait for.
+            self.memory.borrow_mut().not_before_ms = 0;
+        }
+        self.note_waiting(store, 0)?;
         result
+    }
+
+    /// Finds the batches that are due. Those that wait for a region come again when it may be tried.
+    fn find_due(&self, store: &Store, round: &mut Round) -> Result<()> {
+        let now_ms = clock::now_ms();
+        {
+            let memory = &mut *self.memory.borrow_mut();
+            if failover::is_due(memory.not_before_ms, now_ms) {
+                memory.not_before_ms = 0;
+                round.newest.clear();
+            }
+        }
+        let is_due = |batch: &Batch| {
+            failover::is_due(batch.next_attempt_at_ms, now_ms)
+                && batch.token > round.newest
+                && !round.on_way.contains(&batch.token)
+        };
+        let due: Vec<Batch> = store.batches()?.into_iter().rev().filter(is_due).collect();
+        for batch in &due {
+            if batch.token > round.newest {
+                round.newest.clone_from(&batch.token);
+            }
+        }
+        round.due = due;
+        Ok(())
+    }
+
+    /// The more batches wait, the later the next segment is frozen; those on their way are no reason to.
+    fn note_waiting(&self, store: &Store, on_way: usize) -> Result<()> {
+        let (batches, frozen_bytes) = store.waiting()?;
+        let memory = &mut *self.memory.borrow_mut();
+        memory.waiting_batches = batches.saturating_sub(i64::try_from(on_way).unwrap_or(i64::MAX)).max(0);
+        memory.frozen_bytes = frozen_bytes;
+        Ok(())
     }
 
     /// A batch waits for one of these regions: until the first of them may be tried, it need not be looked at.
@@ -146,6 +263,16 @@ impl Shard {
         let is_first = memory.not_before_ms == 0;
         memory.not_before_ms = if is_first { opens_at_ms } else { memory.not_before_ms.min(opens_at_ms) };
     }
+}
+
+/// What waits, as the books have it.
+fn levels(backlog: &Backlog, now_ms: i64) -> [(Measure, u64); 4] {
+    [
+        (Measure::BacklogRows, backlog.rows.unsigned_abs()),
+        (Measure::BacklogBytes, backlog.bytes.unsigned_abs()),
+        (Measure::BacklogSeconds, backlog.age_s(now_ms)),
+        (Measure::Batchers, 1),
+    ]
 }
 
 /// Whether a segment has been open for long enough; one from the future was opened before the clock was put back.

@@ -16,10 +16,11 @@ mod window;
 
 use std::rc::Rc;
 
+use collector_core::log::Level;
 use collector_core::metric::Origin;
-use worker::{DurableObject, Env, Method, Request, Response, Result, State, console_error, durable_object};
+use worker::{DurableObject, Env, Method, Request, Response, Result, State, durable_object};
 
-use crate::query;
+use crate::{log, query};
 use shard::Shard;
 
 #[durable_object(alarm)]
@@ -35,14 +36,14 @@ impl DurableObject for Batcher {
     async fn fetch(&self, mut request: Request) -> Result<Response> {
         // An error would be the caller's exception, and may reset this object; a status is neither.
         self.answer(&mut request).await.or_else(|error| {
-            console_error!("batcher: {error}");
+            log::write(self.shard.line(Level::Warn, "batcher_failed").error(&error));
             Response::error(error.to_string(), 503)
         })
     }
 
     async fn alarm(&self) -> Result<Response> {
         if let Err(error) = self.shard.flush().await {
-            console_error!("batcher alarm: {error}");
+            log::write(self.shard.line(Level::Warn, "alarm_failed").error(&error));
             self.shard.arm_again().await;
         }
         Response::empty()

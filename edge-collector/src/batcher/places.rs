@@ -6,15 +6,16 @@ use std::rc::Rc;
 
 use collector_core::client::Client;
 use collector_core::failover;
+use collector_core::log::Level;
 use collector_core::stored;
-use worker::{Result, console_log};
+use worker::Result;
 
 use super::flush::{count_lines, mint_token};
 use super::shard::{Shard, encode_counts};
 use super::store::{Batch, Part, Store};
 use crate::config::Config;
 use crate::fault_point::Point;
-use crate::{clock, fault_point, site_cache};
+use crate::{clock, fault_point, log, site_cache};
 
 impl Shard {
     /// The regions besides the Batcher's own where all rows of the batch may be, nearest first. None: the sites differ, and the batch became
@@ -36,6 +37,7 @@ impl Shard {
             _ => {
                 part(store, batch, &by_site)?;
                 fault_point::reached_with(&self.env, Point::BatchParted, batch.table).await;
+                log::write(self.line(Level::Info, "batch_parted").number("rows", batch.rows));
                 Ok(None)
             }
         }
@@ -81,12 +83,11 @@ fn part(store: &Rc<Store>, batch: &Batch, by_site: &BTreeMap<String, Vec<String>
         Ok(Part { token: mint_token()?, rows: count_lines(&lines), ids, counts, lines })
     });
     let parts: Vec<Part> = parts.collect::<Result<_>>()?;
-    console_log!("batcher: parted a batch of {} rows by the regions of its sites", batch.rows);
     let (batch, now_ms) = (batch.clone(), clock::now_ms());
     store.atomically(move |store| {
         for part in parts {
             store.insert_part(part, now_ms)?;
         }
-        store.drop_segment(batch.segment)
+        store.replace(&batch)
     })
 }

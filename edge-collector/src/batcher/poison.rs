@@ -1,26 +1,30 @@
 //! Batches that ClickHouse refuses as they are. In scope: halving a batch until the refused rows are alone, and setting those aside.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::rc::Rc;
 
 use collector_core::insert::Table;
-use collector_core::outcome::DeadLetterReason;
+use collector_core::ledger::{self, Ledger};
+use collector_core::log::Level;
+use collector_core::outcome::{DeadLetterReason, Measure};
 use collector_core::stored;
 use serde::{Deserialize, Serialize};
-use worker::{Result, console_error};
+use worker::Result;
 
+use super::deliver::with_code;
 use super::flush::{append_to, count_lines, mint_token};
 use super::shard::{Shard, encode_counts};
 use super::store::{Batch, Commit, Part, Store};
-use crate::{clock, sink};
+use crate::{clock, log, sink};
 
 impl Shard {
     /// Halves a batch that ClickHouse refuses as it is; a single row that it refuses becomes a dead letter.
-    pub(super) fn take_apart(&self, store: &Rc<Store>, batch: &Batch, answer: &sink::Answer) -> Result<()> {
+    pub(super) fn take_apart(&self, store: &Store, batch: &Batch, answer: &sink::Answer) -> Result<()> {
         let (lines, ids) = (store.lines(batch)?, store.ids(batch)?);
         let rows = count_lines(&lines);
         if rows <= 1 {
-            return self.bury(store, batch, &lines, answer);
+            return self.bury(batch, &lines, answer);
         }
         let (first, second) = split_lines(&lines, rows / 2);
         let first_ids = usize::try_from(rows / 2).unwrap_or(0).saturating_mul(16).min(ids.len());
@@ -37,22 +41,21 @@ impl Shard {
         };
         let (first, second) = (part(first, first_ids)?, part(second, second_ids)?);
         let (batch, now_ms) = (batch.clone(), clock::now_ms());
-        store.atomically(move |store| {
+        self.book(failed_attempts(&batch, now_ms), move |store| {
             store.insert_part(first, now_ms)?;
             store.insert_part(second, now_ms)?;
             // Its ids live on in the parts.
-            store.drop_segment(batch.segment)
+            store.replace(&batch)
         })
     }
 
     /// Moves a single row to the dead letters.
-    fn bury(&self, store: &Rc<Store>, batch: &Batch, line: &[u8], answer: &sink::Answer) -> Result<()> {
-        let (letters, region, shard) = {
+    fn bury(&self, batch: &Batch, line: &[u8], answer: &sink::Answer) -> Result<()> {
+        let (letters, region) = {
             let memory = self.memory.borrow();
-            (memory.letters, memory.region.clone(), memory.shard)
+            (memory.letters, memory.region.clone())
         };
-        let code = answer.code.map_or_else(|| "null".to_owned(), |code| code.to_string());
-        console_error!(r#"{{"level":"alert","what":"dead_letter","region":"{region}","shard":{shard},"code":{code}}}"#);
+        log::write(with_code(self.line(Level::Alert, "dead_letter"), answer.code));
         let commit = Commit {
             rows: 1,
             counts: encode_counts(&stored::tally(line))?,
@@ -60,14 +63,22 @@ impl Shard {
             ..Commit::default()
         };
         let (batch, now_ms) = (batch.clone(), clock::now_ms());
-        let letters = store.atomically(move |store| {
-            let letters = append_to(store, Table::DeadLetters, letters, commit, now_ms)?;
-            store.finish(&batch, now_ms)?;
-            Ok(letters)
+        let open = Rc::new(Cell::new(letters));
+        let found = Rc::clone(&open);
+        self.book(failed_attempts(&batch, now_ms), move |store| {
+            open.set(append_to(store, Table::DeadLetters, letters, commit, now_ms)?);
+            store.finish(&batch, now_ms)
         })?;
-        self.memory.borrow_mut().letters = letters;
+        self.memory.borrow_mut().letters = found.get();
         Ok(())
     }
+}
+
+/// All attempts at a batch, the last one among them, to be booked: it ends without an INSERT.
+fn failed_attempts(batch: &Batch, now_ms: i64) -> Ledger {
+    let mut counts = Ledger::default();
+    counts.add(ledger::minute_s(now_ms), "", Measure::Retries, u64::from(batch.attempts) + 1);
+    counts
 }
 
 /// A row of `ecommerce.dead_letters`: text only, so that nothing in it can be refused again.

@@ -9,7 +9,7 @@ use collector_core::recent::WINDOW_MS;
 use worker::{Response, Result};
 
 use super::shard::Shard;
-use super::store::{Backlog, Batch, Open};
+use super::store::{Backlog, Batch};
 use crate::clock;
 
 impl Shard {
@@ -21,15 +21,21 @@ impl Shard {
             is_accepting: self.is_accepting()?,
             backlog_rows: backlog.rows,
             backlog_bytes: backlog.bytes,
-            oldest_pending_seconds: age_s(backlog.oldest_at_ms),
+            oldest_pending_seconds: backlog.age_s(clock::now_ms()),
             batches: batches.len(),
             has_open_segment: memory.events.is_some() || memory.outcomes.is_some() || memory.letters.is_some(),
             ..State::default()
         };
+        let now_ms = clock::now_ms();
         for batch in batches {
             let Some(waits_for) = batch.waits_for else { continue };
             let rows = if batch.table == Table::Events { batch.rows } else { 0 };
-            state.park(Parked { waits_for, batches: 1, rows, oldest_seconds: age_s(Some(batch.created_at_ms)) });
+            state.park(Parked {
+                waits_for,
+                batches: 1,
+                rows,
+                oldest_seconds: clock::age_s(batch.created_at_ms, now_ms),
+            });
         }
         Response::from_json(&state)
     }
@@ -44,7 +50,7 @@ impl Shard {
         samples.push_totals(origin, &memory.totals);
         samples.push("landfall_backlog_rows", origin, &[], backlog.rows.unsigned_abs());
         samples.push("landfall_backlog_bytes", origin, &[], backlog.bytes.unsigned_abs());
-        samples.push("landfall_backlog_age_seconds", origin, &[], age_s(backlog.oldest_at_ms));
+        samples.push("landfall_backlog_age_seconds", origin, &[], backlog.age_s(clock::now_ms()));
         for (class, count) in by_class(&batches) {
             samples.push("landfall_batches", origin, &[("class", class)], count);
         }
@@ -58,15 +64,8 @@ impl Shard {
         // No alarm comes for these when the traffic has stopped.
         let now_ms = clock::now_ms();
         store.atomically(move |store| store.drop_delivered(now_ms, WINDOW_MS))?;
-        let open: Vec<Open> = self.memory.borrow().events.into_iter().collect();
-        Ok((store.backlog(&open)?, store.batches()?))
+        Ok((store.backlog(self.memory.borrow().events.as_slice())?, store.batches()?))
     }
-}
-
-/// How long ago that was, in seconds.
-fn age_s(at_ms: Option<i64>) -> u64 {
-    let age_ms = at_ms.map_or(0, |at_ms| clock::now_ms().saturating_sub(at_ms));
-    age_ms.max(0).unsigned_abs() / 1_000
 }
 
 /// Batches by the class of their last failure; `new` for those that were not tried yet.

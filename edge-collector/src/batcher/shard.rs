@@ -8,18 +8,19 @@ use collector_core::append::{self, Append, Taken};
 use collector_core::failover::{self, Health};
 use collector_core::insert::{MAX_BATCH_BYTES, Table};
 use collector_core::ledger::Ledger;
+use collector_core::log::{Level, Line};
 use collector_core::metric::{Inserts, Origin};
 use collector_core::outcome::Outcome;
 use collector_core::rate::VisitorCounts;
 use collector_core::recent::{self, MAX_IDS, RecentIds};
 use uuid::Uuid;
-use worker::{Delay, Env, Error, Headers, Response, Result, State, console_error};
+use worker::{Delay, Env, Error, Headers, Response, Result, State};
 
 use super::store::{BLOB_BYTES_MAX, Commit, Open, Store};
 use super::window::Window;
 use crate::config::Config;
 use crate::fault_point::Point;
-use crate::{clock, fault_point};
+use crate::{clock, fault_point, log};
 
 /// How long a window stays open for others to join.
 const WINDOW: Duration = Duration::from_millis(20);
@@ -198,7 +199,7 @@ impl Shard {
         }
         let result = self.write(&window);
         if let Err(error) = &result {
-            console_error!("batcher: expected to write a window, found {error}");
+            log::write(self.line(Level::Warn, "window_not_written").error(error));
             let mut memory = self.memory.borrow_mut();
             for id in &window.ids {
                 memory.recent.remove(id);
@@ -233,6 +234,12 @@ impl Shard {
         Ok(())
     }
 
+    /// A line for the log about this Batcher. Not while its memory is borrowed for a change.
+    pub(super) fn line(&self, level: Level, what: &str) -> Line {
+        let memory = self.memory.borrow();
+        Line::new(level, what).at(&memory.region, memory.shard)
+    }
+
     /// The store, once it is open.
     pub(super) fn store(&self) -> Result<Rc<Store>> {
         let store = self.memory.borrow().store.clone();
@@ -248,7 +255,7 @@ impl Shard {
             .is_some_and(|open| usize::try_from(open.bytes).is_ok_and(|bytes| bytes >= MAX_BATCH_BYTES));
         // What cannot be frozen now is frozen by the alarm: the rows are durable either way.
         if is_full && let Err(error) = self.freeze_events() {
-            console_error!("batcher: expected to freeze a full segment, found {error}");
+            log::write(self.line(Level::Warn, "segment_not_frozen").error(&error));
         }
     }
 
@@ -271,7 +278,7 @@ impl Shard {
         }
         self.memory.borrow_mut().alarm_at_ms = Some(due_ms);
         if let Err(error) = self.state.storage().set_alarm(due_ms - now_ms).await {
-            console_error!("batcher: expected to set the alarm, found {error}");
+            log::write(self.line(Level::Warn, "alarm_not_set").error(&error));
             self.memory.borrow_mut().alarm_at_ms = None;
         }
     }
@@ -286,7 +293,7 @@ impl Shard {
         }
         if let Err(error) = self.state.storage().set_alarm(FLUSH_MS).await {
             // The next append or the sweep sets it.
-            console_error!("batcher: expected to set the alarm again, found {error}");
+            log::write(self.line(Level::Warn, "alarm_not_set").error(&error));
         }
     }
 

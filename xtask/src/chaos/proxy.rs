@@ -47,6 +47,8 @@ struct Plan {
     always: Reaction,
     /// Requests that came in.
     requests: u64,
+    /// How often it was told to behave again.
+    healings: u64,
     /// Requests that met anything but `Pass`, a ClickHouse that is away included.
     disturbed: u64,
 }
@@ -56,7 +58,7 @@ impl Proxy {
     pub fn start(upstream_port: u16) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("expected a free port for a proxy")?;
         let port = listener.local_addr()?.port();
-        let plan = Plan { script: VecDeque::new(), always: Reaction::Pass, requests: 0, disturbed: 0 };
+        let plan = Plan { script: VecDeque::new(), always: Reaction::Pass, requests: 0, healings: 0, disturbed: 0 };
         let upstream = SocketAddr::from((Ipv4Addr::LOCALHOST, upstream_port));
         let shared = Arc::new(Shared { port, upstream, plan: Mutex::new(plan), is_stopping: AtomicBool::new(false) });
         let thread = std::thread::spawn({
@@ -81,6 +83,7 @@ impl Proxy {
         let mut plan = self.shared.plan();
         plan.script.clear();
         plan.always = Reaction::Pass;
+        plan.healings += 1;
     }
 
     /// How much of the script is left.

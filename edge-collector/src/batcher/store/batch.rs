@@ -6,7 +6,7 @@ use collector_core::failover::Doubt;
 use collector_core::insert::Table;
 use collector_core::ledger::Ledger;
 use collector_core::stored;
-use worker::{Result, SqlStorageValue as Value};
+use worker::{Error, Result, SqlStorageValue as Value};
 
 use super::segment::{Commit, Open};
 use super::value::{integer, number, string, text};
@@ -150,12 +150,28 @@ impl Store {
         Ok(cursor.raw().next().transpose()?.and_then(|row| integer(row.first()).ok()))
     }
 
+    /// A batch ends once, whoever comes to end it: what is booked in the same transaction is booked once.
+    fn end(&self, batch: &Batch) -> Result<()> {
+        let query = "DELETE FROM segments WHERE id = ? AND token = ? RETURNING id";
+        let cursor = self.sql.exec(query, vec![number(batch.segment)?, text(&batch.token)])?;
+        match cursor.raw().collect::<Result<Vec<_>>>()?.as_slice() {
+            [] => Err(Error::RustError("expected a batch that waits, found that it has ended".to_owned())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends a batch that others have taken the place of, with all its rows.
+    pub(crate) fn replace(&self, batch: &Batch) -> Result<()> {
+        self.end(batch)?;
+        self.drop_segment(batch.segment)
+    }
+
     /// The batch is in ClickHouse, or in what took its place. Its ids stay known for a while.
     pub(crate) fn finish(&self, batch: &Batch, now_ms: i64) -> Result<()> {
+        self.end(batch)?;
         if batch.table != Table::Events {
             return self.drop_segment(batch.segment);
         }
-        self.sql.exec("DELETE FROM segments WHERE id = ?", vec![number(batch.segment)?])?;
         self.sql
             .exec("INSERT INTO delivered (id, at_ms) VALUES (?, ?)", vec![number(batch.segment)?, number(now_ms)?])?;
         Ok(())

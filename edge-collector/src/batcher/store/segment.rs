@@ -6,6 +6,7 @@ use worker::{Result, SqlStorageValue as Value};
 
 use super::value::{blob, integer, number, text};
 use super::{Store, number_of};
+use crate::clock;
 
 /// An open segment.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +35,13 @@ pub(crate) struct Backlog {
     pub(crate) rows: i64,
     pub(crate) bytes: i64,
     pub(crate) oldest_at_ms: Option<i64>,
+}
+
+impl Backlog {
+    /// How long the oldest row has waited, in seconds.
+    pub(crate) fn age_s(&self, now_ms: i64) -> u64 {
+        self.oldest_at_ms.map_or(0, |at_ms| clock::age_s(at_ms, now_ms))
+    }
 }
 
 impl Store {

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use super::reaction::{self, Reaction};
-use super::{Shared, reset};
+use super::{Plan, Shared, reset};
 
 /// Longer than the Worker waits for an answer (30 s), with some room.
 const LATE: Duration = Duration::from_secs(33);
@@ -62,8 +62,13 @@ fn carry_out(reaction: Reaction, client: &TcpStream, shared: &Shared, head: &[St
         }
         Reaction::AnswerLate => {
             let answer = ask(shared, head, body)?;
-            wait(LATE, shared);
+            wait(LATE, shared, |_| false);
             client.write_all(&answer)
+        }
+        Reaction::Hang => {
+            let healings = shared.plan().healings;
+            wait(LATE, shared, |plan| plan.healings != healings);
+            client.write_all(&ask(shared, head, body)?)
         }
         Reaction::ResetInBody => {
             let mut upstream = send_head(shared, head)?;
@@ -145,10 +150,10 @@ fn is_header(line: &str, name: &str) -> bool {
     line.split_once(':').is_some_and(|(found, _)| found.eq_ignore_ascii_case(name))
 }
 
-/// Waits, but not longer than the proxy lives.
-fn wait(duration: Duration, shared: &Shared) {
-    let deadline = Instant::now() + duration;
-    while Instant::now() < deadline && !shared.is_stopping() {
+/// Waits until something has happened, but not longer than the proxy lives.
+fn wait(limit: Duration, shared: &Shared, has_happened: impl Fn(&Plan) -> bool) {
+    let deadline = Instant::now() + limit;
+    while Instant::now() < deadline && !shared.is_stopping() && !has_happened(&shared.plan()) {
         std::thread::sleep(super::POLL);
     }
 }

@@ -15,6 +15,8 @@ pub enum Reaction {
     ResetAfterBody,
     /// ClickHouse takes the batch, but its answer comes after the Worker's patience.
     AnswerLate,
+    /// Nothing happens until the proxy behaves again; then it reaches ClickHouse.
+    Hang,
     /// An exception with this code instead of ClickHouse's answer.
     Exception {
         code: u16,
