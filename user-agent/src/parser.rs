@@ -5,12 +5,12 @@ use crate::cache::Cache;
 use crate::crawler::{Crawler, Crawlers};
 use crate::family::Families;
 use crate::hint::ClientHints;
-use crate::pattern::Scratch;
+use crate::pattern::{Scratch, TEXT_BYTES_MAX};
 use crate::refine;
 
 /// The longest user agent that is looked at; the rest of a longer one is ignored. Of 57,000 user agents of browsers and crawlers none is longer
 /// than 492 bytes, and the time of the worst that can be made up grows with the square of this.
-pub const USER_AGENT_BYTES_MAX: usize = 512;
+pub const USER_AGENT_BYTES_MAX: usize = TEXT_BYTES_MAX;
 
 /// What uap-core calls the device of a crawler.
 const SPIDER: &str = "Spider";
@@ -124,7 +124,7 @@ impl Parser {
 }
 
 /// As much of a user agent as is looked at.
-pub(crate) fn within_limit(user_agent: &str) -> &str {
+fn within_limit(user_agent: &str) -> &str {
     let mut end = user_agent.len().min(USER_AGENT_BYTES_MAX);
     while !user_agent.is_char_boundary(end) {
         end -= 1;

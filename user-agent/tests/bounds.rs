@@ -83,7 +83,7 @@ proptest! {
         // What was seen before changes nothing, and what is beyond the limit is not looked at.
         prop_assert_eq!(parser.parse(&text, &ClientHints::default()), agent.clone());
         prop_assert_eq!(parser.parse(&text, &ClientHints::default()), agent.clone());
-        prop_assert_eq!(user_agent::crawler(&text), crawler);
+        prop_assert_eq!(Parser::new().crawler(&text), crawler);
         if text.is_ascii() && text.len() >= USER_AGENT_BYTES_MAX {
             prop_assert_eq!(parser.parse(&format!("{text} beyond"), &ClientHints::default()), agent);
         }

@@ -8,12 +8,13 @@ mod run;
 
 use std::ops::Range;
 
+use super::TEXT_BYTES_MAX;
 use super::program::{
-    BYTE, CLASS, CLASS_BYTES, END, FAIL, FLAG_ANCHORED, GROUPS_MAX, JUMP, LITERAL, LITERAL_ANY_CASE, MATCH, NO_CLASS,
-    NOT_WORD_BOUNDARY, RUN, RUN_ALL, RUN_LAZY, SAVE, SPLIT, SPLIT_JUMP, START, SWITCH, WORD_BOUNDARY,
+    BYTE, CLASS, CLASS_BYTES, END, FAIL, FIRST, GROUPS_MAX, JUMP, LITERAL, LITERAL_ANY_CASE, MATCH, NOT_WORD_BOUNDARY,
+    RUN, RUN_ALL, RUN_ALL_GROUP, RUN_LAZY, SAVE, SPLIT, SPLIT_JUMP, START, SWITCH, WORD_BOUNDARY,
 };
-use super::table::{Pattern, PatternSet};
-use super::text::{Notes, TEXT_BYTES_MAX};
+use super::table::PatternSet;
+use super::text::Notes;
 
 /// Choices of one pattern on one text that are taken back before states are remembered; user agents take a few dozen.
 const BACKTRACKS_MAX: usize = 512;
@@ -74,42 +75,34 @@ impl State {
             return None;
         }
         self.backtracks = 0;
-        let record = set.pattern(pattern);
         let mut search = Search {
             set,
             program: set.program(pattern),
             text,
-            is_plain: notes.is_plain,
+            notes,
             slots: [UNSET; GROUPS_MAX * 2],
             backtracks: &mut self.backtracks,
             remembers: false,
             tried: &mut self.tried,
             choices: &mut self.choices,
         };
-        let last_start = if record.flags & FLAG_ANCHORED == 0 { text.len() } else { 0 };
-        let mut start = 0;
+        let begin = search.begin();
+        let mut start = search.next_start(begin, None)?;
         loop {
-            start = next_start(set, record, text, notes, start).filter(|start| *start <= last_start)?;
-            match search.run(start) {
-                Verdict::Match => return Some(Captures { slots: search.slots }),
-                Verdict::NoMatch => start += 1,
-                Verdict::TooHard => search.start_remembering(),
+            // Most fail at the literal they begin with, which is sooner seen than by a run.
+            if search.begins(begin, start) {
+                match search.run(start) {
+                    Verdict::Match => return Some(Captures { slots: search.slots }),
+                    Verdict::NoMatch => {}
+                    Verdict::TooHard => {
+                        search.start_remembering();
+                        continue;
+                    }
+                }
             }
+            start = search.next_start(begin, Some(start))?;
         }
     }
-}
-
-/// The first position at or after `from` where a match can begin.
-fn next_start(set: &PatternSet<'_>, record: Pattern, text: &[u8], notes: &Notes, from: usize) -> Option<usize> {
-    if record.first_byte != 0 {
-        return notes.find(record.first_byte, from);
-    }
-    if record.first_class == NO_CLASS {
-        return Some(from);
-    }
-    let class = set.class(record.first_class);
-    let skipped = text.get(from..)?.iter().position(|byte| has_byte(class, *byte))?;
-    Some(from + skipped)
 }
 
 #[derive(PartialEq, Eq)]
@@ -124,7 +117,7 @@ struct Search<'a, 't> {
     set: &'a PatternSet<'t>,
     program: &'t [u8],
     text: &'a [u8],
-    is_plain: bool,
+    notes: &'a Notes,
     slots: [u16; GROUPS_MAX * 2],
     backtracks: &'a mut usize,
     remembers: bool,
@@ -133,6 +126,50 @@ struct Search<'a, 't> {
 }
 
 impl Search<'_, '_> {
+    /// The instruction that decides where a match can begin.
+    fn begin(&self) -> usize {
+        let mut pc = 0;
+        loop {
+            match self.operand(pc) {
+                SAVE => pc += 2,
+                WORD_BOUNDARY => pc += 1,
+                _ => return pc,
+            }
+        }
+    }
+
+    /// The first position behind `before`, or at all, where a match can begin.
+    fn next_start(&self, begin: usize, before: Option<usize>) -> Option<usize> {
+        let from = before.map_or(0, |before| before + 1);
+        let of_byte = |byte| before.map_or_else(|| self.notes.first(byte), |before| self.notes.next(before));
+        let of_class = |at: usize| {
+            let class = self.set.class(self.wide_operand(at));
+            let skipped = self.text.get(from..)?.iter().position(|byte| has_byte(class, *byte))?;
+            Some(from + skipped)
+        };
+        match self.operand(begin) {
+            START => before.is_none().then_some(0),
+            BYTE => of_byte(self.operand(begin + 1)),
+            LITERAL | LITERAL_ANY_CASE => of_byte(self.operand(begin + 2)),
+            CLASS | FIRST => of_class(begin + 1),
+            RUN | RUN_ALL | RUN_LAZY if self.operand(begin + 3) > 0 => of_class(begin + 1),
+            RUN_ALL_GROUP if self.operand(begin + 4) > 0 => of_class(begin + 2),
+            _ => (from <= self.text.len()).then_some(from),
+        }
+    }
+
+    /// Whether the first bytes of a literal at `begin`, if there is one, are found at a position.
+    fn begins(&self, begin: usize, position: usize) -> bool {
+        let is = |offset: usize, byte: u8| self.text.get(position + offset) == Some(&byte);
+        let second = self.operand(begin + 3);
+        match self.operand(begin) {
+            BYTE => is(0, self.operand(begin + 1)),
+            LITERAL => is(0, self.operand(begin + 2)) && is(1, second),
+            LITERAL_ANY_CASE => is(1, second) || is(1, second.to_ascii_uppercase()),
+            _ => true,
+        }
+    }
+
     fn run(&mut self, start: usize) -> Verdict {
         self.choices.clear();
         self.slots = [UNSET; GROUPS_MAX * 2];
@@ -161,6 +198,7 @@ impl Search<'_, '_> {
                 LITERAL_ANY_CASE => self.literal_any_case(pc, position),
                 CLASS => self.character(pc, position),
                 RUN_ALL => self.run_all(pc, position),
+                RUN_ALL_GROUP => self.run_all_group(pc, position),
                 RUN => self.run_greedy(pc, position),
                 RUN_LAZY => self.run_lazy(pc, position),
                 SPLIT => {
@@ -172,12 +210,16 @@ impl Search<'_, '_> {
                     Some((self.target(pc, pc + 1), position))
                 }
                 JUMP => Some((self.target(pc, pc + 1), position)),
-                SAVE => self.save(pc, position),
+                SAVE => {
+                    self.save(self.operand(pc + 1), position);
+                    Some((pc + 2, position))
+                }
                 SWITCH => Some((self.switch(pc, position), position)),
                 START => (position == 0).then_some((pc + 1, position)),
                 END => (position == self.text.len()).then_some((pc + 1, position)),
                 WORD_BOUNDARY => self.at_word_boundary(position).then_some((pc + 1, position)),
                 NOT_WORD_BOUNDARY => (!self.at_word_boundary(position)).then_some((pc + 1, position)),
+                FIRST => Some((pc + 3, position)),
                 MATCH => return true,
                 _ => None,
             };
@@ -263,15 +305,13 @@ impl Search<'_, '_> {
         self.step(class, position).map(|next| (pc + 3, next))
     }
 
-    fn save(&mut self, pc: usize, position: usize) -> Option<(usize, usize)> {
-        let slot = self.operand(pc + 1);
-        let saved = self.slots.get_mut(usize::from(slot))?;
+    fn save(&mut self, slot: u8, position: usize) {
+        let Some(saved) = self.slots.get_mut(usize::from(slot)) else { return };
         let old = std::mem::replace(saved, narrow(position));
         // With nothing to come back to, nothing need be restored.
         if !self.choices.is_empty() {
             self.choose(Choice::Restore { slot, position: old });
         }
-        Some((pc + 2, position))
     }
 
     /// Where a switch leads for the next byte.
@@ -300,7 +340,7 @@ impl Search<'_, '_> {
     /// The position before the character that ends at `position`.
     fn step_back(&self, position: usize) -> usize {
         let mut before = position.saturating_sub(1);
-        if self.is_plain {
+        if self.notes.is_plain {
             return before;
         }
         while before > 0 && self.text.get(before).is_some_and(|byte| byte & 0xC0 == 0x80) {

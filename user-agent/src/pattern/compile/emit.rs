@@ -35,12 +35,6 @@ impl Characters {
         Self { ascii: !(1 << b'\n'), others: true }
     }
 
-    /// The character, if there is only one.
-    pub(super) fn only(self) -> Option<u8> {
-        let is_one = self.ascii.is_power_of_two() && !self.others;
-        is_one.then(|| u8::try_from(self.ascii.trailing_zeros()).unwrap_or_default())
-    }
-
     fn has(self, byte: u8) -> bool {
         self.ascii >> byte & 1 == 1
     }
@@ -55,7 +49,7 @@ pub(super) enum Op {
     Literal(Vec<u8>),
     LiteralAnyCase(Vec<u8>),
     Class(Characters),
-    Run { class: Characters, min: u8, max: u16, is_lazy: bool, follow: Option<Characters>, takes_all: bool },
+    Run(Run),
     Split(Label),
     SplitJump(Label),
     Jump(Label),
@@ -64,6 +58,21 @@ pub(super) enum Op {
     Switch { otherwise: Label, cases: Vec<(u8, Label)> },
     Match,
     Fail,
+}
+
+/// A class repeated.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Run {
+    pub(super) class: Characters,
+    pub(super) min: u8,
+    pub(super) max: u16,
+    pub(super) is_lazy: bool,
+    /// What can follow it, if something must.
+    pub(super) follow: Option<Characters>,
+    /// Whether giving characters back cannot help.
+    pub(super) takes_all: bool,
+    /// The slot of its start if a group holds it and nothing else; its end has the next one.
+    pub(super) group: Option<u8>,
 }
 
 /// A pattern's instructions.
@@ -111,7 +120,7 @@ impl Program {
                     found = found.union(Characters::of_byte(bytes[0])).union(upper);
                 }
                 Op::Class(class) => found = found.union(*class),
-                Op::Run { class, min, .. } => {
+                Op::Run(Run { class, min, .. }) => {
                     found = found.union(*class);
                     open.extend((*min == 0).then_some(index + 1));
                 }
@@ -138,6 +147,10 @@ impl Program {
             HirKind::Capture(capture) => {
                 let wanted = capture.index <= 9 && groups >> capture.index & 1 == 1;
                 let slot = u8::try_from(capture.index * 2).unwrap_or_default().wrapping_sub(2);
+                if wanted && let Some(run) = single_run(&capture.sub)? {
+                    self.ops.push(Op::Run(Run { group: Some(slot), ..run }));
+                    return Ok(());
+                }
                 self.ops.extend(wanted.then_some(Op::Save(slot)));
                 self.emit(&capture.sub, groups)?;
                 self.ops.extend(wanted.then_some(Op::Save(slot + 1)));
@@ -167,12 +180,8 @@ impl Program {
     }
 
     fn emit_repetition(&mut self, repetition: &Repetition, groups: u16) -> Result<(), Error> {
-        if let Some(class) = single(&repetition.sub)? {
-            let min = u8::try_from(repetition.min).map_err(|_| Error::RunTooLong { found: repetition.min })?;
-            let max = repetition
-                .max
-                .map_or(Ok(NO_MAX), |max| u16::try_from(max).map_err(|_| Error::RunTooLong { found: max }))?;
-            self.ops.push(Op::Run { class, min, max, is_lazy: !repetition.greedy, follow: None, takes_all: false });
+        if let Some(run) = repeated_class(repetition)? {
+            self.ops.push(Op::Run(run));
             return Ok(());
         }
         for _ in 0..repetition.min {
@@ -268,7 +277,7 @@ impl Program {
     fn look_ahead(&mut self) {
         let follows: Vec<Option<Characters>> = (0..self.ops.len()).map(|index| self.first(index + 1)).collect();
         for (op, next) in self.ops.iter_mut().zip(follows) {
-            if let Op::Run { class, follow, takes_all, .. } = op {
+            if let Op::Run(Run { class, follow, takes_all, .. }) = op {
                 *takes_all = next.is_some_and(|next| next.is_disjoint(*class));
                 *follow = next;
             }
@@ -292,6 +301,23 @@ fn single(expression: &Hir) -> Result<Option<Characters>, Error> {
         HirKind::Literal(literal) if literal.0.len() == 1 => Ok(Some(Characters::of_byte(literal.0[0]))),
         _ => Ok(None),
     }
+}
+
+/// The run that is all of an expression.
+fn single_run(expression: &Hir) -> Result<Option<Run>, Error> {
+    match expression.kind() {
+        HirKind::Repetition(repetition) => repeated_class(repetition),
+        _ => Ok(None),
+    }
+}
+
+/// The run of a repetition of exactly one character.
+fn repeated_class(repetition: &Repetition) -> Result<Option<Run>, Error> {
+    let Some(class) = single(&repetition.sub)? else { return Ok(None) };
+    let min = u8::try_from(repetition.min).map_err(|_| Error::RunTooLong { found: repetition.min })?;
+    let max =
+        repetition.max.map_or(Ok(NO_MAX), |max| u16::try_from(max).map_err(|_| Error::RunTooLong { found: max }))?;
+    Ok(Some(Run { class, min, max, is_lazy: !repetition.greedy, follow: None, takes_all: false, group: None }))
 }
 
 /// The lower-case bytes of a part that matches in either case.
