@@ -62,7 +62,12 @@ fn main() {
             value.parse().unwrap_or_else(|_| panic!("expected a number after {name}, found {value:?}"))
         })
     };
-    let targets: [Target; 3] = [("beacon", fuzz::beacon), ("pipeline", fuzz::pipeline), ("batcher", fuzz::batcher)];
+    let targets: [Target; 4] = [
+        ("beacon", fuzz::beacon),
+        ("pipeline", fuzz::pipeline),
+        ("batcher", fuzz::batcher),
+        ("user_agent", fuzz::user_agent),
+    ];
     let seconds = argument("--seconds", 20);
     for (name, target) in targets {
         let runs =

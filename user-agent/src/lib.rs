@@ -24,4 +24,6 @@ mod refine;
 pub use agent::{Agent, DeviceType};
 pub use crawler::{Crawler, CrawlerClass};
 pub use hint::ClientHints;
+#[cfg(any(test, feature = "steps"))]
+pub use parser::STEPS_PER_BYTE_MAX;
 pub use parser::{Parser, USER_AGENT_BYTES_MAX};

@@ -1,5 +1,8 @@
 //! The parser: tables, working memory and bounded caches.
 
+#[cfg(test)]
+mod bounds;
+
 use crate::agent::{Agent, DeviceType};
 use crate::cache::Cache;
 use crate::crawler::{Crawler, Crawlers};
@@ -11,6 +14,10 @@ use crate::refine;
 /// The longest user agent that is looked at; the rest of a longer one is ignored. Of 57,000 user agents of browsers and crawlers none is longer
 /// than 492 bytes, and the time of the worst that can be made up grows with the square of this.
 pub const USER_AGENT_BYTES_MAX: usize = TEXT_BYTES_MAX;
+
+/// Steps of matching per byte, at most: about twice the worst that fuzzing and a search for the most found.
+#[cfg(any(test, feature = "steps"))]
+pub const STEPS_PER_BYTE_MAX: usize = 2_000;
 
 /// What uap-core calls the device of a crawler.
 const SPIDER: &str = "Spider";
@@ -73,6 +80,12 @@ impl Parser {
                 verdict
             }
         }
+    }
+
+    /// The steps taken so far to match patterns: instructions, and characters that runs look at.
+    #[cfg(any(test, feature = "steps"))]
+    pub fn steps(&self) -> usize {
+        self.scratch.steps()
     }
 
     fn remember(&mut self, parts: &[&str], read: impl FnOnce(&mut Self) -> Agent) -> Agent {

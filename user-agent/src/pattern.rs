@@ -11,6 +11,7 @@ pub mod compile;
 mod matcher;
 mod prefilter;
 mod program;
+mod steps;
 mod table;
 mod text;
 
@@ -35,6 +36,12 @@ impl Scratch {
     pub fn new() -> Self {
         Self::default()
     }
+
+    /// The steps taken so far: instructions, and characters that runs look at.
+    #[cfg(any(test, feature = "steps"))]
+    pub fn steps(&self) -> usize {
+        self.matcher.steps.taken()
+    }
 }
 
 impl PatternSet<'_> {
@@ -42,6 +49,7 @@ impl PatternSet<'_> {
     pub fn scan(&self, text: &str, scratch: &mut Scratch) {
         scratch.notes.take(text.as_bytes());
         scratch.prefilter.scan(&self.index, &scratch.notes);
+        scratch.matcher.reset();
     }
 
     /// The first pattern in `range`, in order, that matches the scanned `text` and that `accept` answers.

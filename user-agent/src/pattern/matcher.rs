@@ -4,15 +4,19 @@
 //! needs; a text that makes it take take back more than [`BACKTRACKS_MAX`] choices is matched again with a table of the states
 //! already tried, so that no state is tried twice. Characters are ASCII or "other": classes hold all others or none.
 
+mod branch;
 mod run;
+mod start;
 
 use std::ops::Range;
 
 use super::TEXT_BYTES_MAX;
 use super::program::{
-    BYTE, CLASS, CLASS_BYTES, END, FAIL, FIRST, GROUPS_MAX, JUMP, LITERAL, LITERAL_ANY_CASE, MATCH, NOT_WORD_BOUNDARY,
-    RUN, RUN_ALL, RUN_ALL_GROUP, RUN_LAZY, SAVE, SPLIT, SPLIT_JUMP, START, SWITCH, WORD_BOUNDARY,
+    ALTERNATIVES, BRANCH, BYTE, CLASS, CLASS_BYTES, END, FIRST, GROUPS_MAX, JUMP, JUMP_BYTES, LAST_BRANCH, LITERAL,
+    LITERAL_ANY_CASE, MATCH, NOT_WORD_BOUNDARY, RUN, RUN_ALL, RUN_ALL_GROUP, RUN_BYTES, RUN_LAZY, SAVE, SPLIT,
+    SPLIT_JUMP, START, WORD_BOUNDARY,
 };
+use super::steps::Steps;
 use super::table::PatternSet;
 use super::text::Notes;
 
@@ -45,6 +49,8 @@ impl Captures {
 enum Choice {
     /// Continue at `pc` from `position`.
     Branch { pc: u16, position: u16 },
+    /// Try the alternatives from the branch at `pc` on.
+    Alternative { pc: u16, position: u16 },
     /// A run gives characters back, down to `least`.
     Shrink { pc: u16, position: u16, least: u16, follow: u16 },
     /// A lazy run takes up to `more` characters.
@@ -60,9 +66,17 @@ pub(super) struct State {
     tried: Vec<u64>,
     /// Choices taken back by the last pattern.
     backtracks: usize,
+    /// The last pattern, if it failed on this text, and how many bytes of its program were looked at.
+    failed: Option<(usize, usize)>,
+    pub(super) steps: Steps,
 }
 
 impl State {
+    /// Forgets the last text.
+    pub(super) fn reset(&mut self) {
+        self.failed = None;
+    }
+
     /// The groups of the leftmost match in `text`, which `notes` are about.
     pub(super) fn find(
         &mut self,
@@ -71,7 +85,7 @@ impl State {
         text: &[u8],
         notes: &Notes,
     ) -> Option<Captures> {
-        if text.len() > TEXT_BYTES_MAX {
+        if text.len() > TEXT_BYTES_MAX || self.fails_alike(set, pattern) {
             return None;
         }
         self.backtracks = 0;
@@ -85,23 +99,20 @@ impl State {
             remembers: false,
             tried: &mut self.tried,
             choices: &mut self.choices,
+            read: 0,
+            steps: &self.steps,
         };
-        let begin = search.begin();
-        let mut start = search.next_start(begin, None)?;
-        loop {
-            // Most fail at the literal they begin with, which is sooner seen than by a run.
-            if search.begins(begin, start) {
-                match search.run(start) {
-                    Verdict::Match => return Some(Captures { slots: search.slots }),
-                    Verdict::NoMatch => {}
-                    Verdict::TooHard => {
-                        search.start_remembering();
-                        continue;
-                    }
-                }
-            }
-            start = search.next_start(begin, Some(start))?;
-        }
+        let found = search.leftmost().then_some(Captures { slots: search.slots });
+        self.failed = if found.is_none() { Some((pattern, search.read)) } else { None };
+        found
+    }
+
+    /// Whether a pattern begins with the same instructions as the last one, which failed there: lists have patterns of one kind in a row.
+    fn fails_alike(&self, set: &PatternSet<'_>, pattern: usize) -> bool {
+        self.failed.is_some_and(|(failed, read)| {
+            let begin = set.program(pattern).get(..read);
+            begin.is_some() && begin == set.program(failed).get(..read)
+        })
     }
 }
 
@@ -123,51 +134,32 @@ struct Search<'a, 't> {
     remembers: bool,
     tried: &'a mut Vec<u64>,
     choices: &'a mut Vec<Choice>,
+    /// Bytes of the program that the search has looked at, at most.
+    read: usize,
+    steps: &'a Steps,
 }
 
 impl Search<'_, '_> {
-    /// The instruction that decides where a match can begin.
-    fn begin(&self) -> usize {
-        let mut pc = 0;
-        loop {
-            match self.operand(pc) {
-                SAVE => pc += 2,
-                WORD_BOUNDARY => pc += 1,
-                _ => return pc,
+    /// Searches for the leftmost match.
+    fn leftmost(&mut self) -> bool {
+        let begin = self.begin();
+        self.read = self.end(begin);
+        let mut start = self.next_start(begin, None);
+        while let Some(position) = start {
+            // Most fail at the literal they begin with, which is sooner seen than by a run.
+            if self.begins(begin, position) {
+                match self.run(position) {
+                    Verdict::Match => return true,
+                    Verdict::NoMatch => {}
+                    Verdict::TooHard => {
+                        self.start_remembering();
+                        continue;
+                    }
+                }
             }
+            start = self.next_start(begin, Some(position));
         }
-    }
-
-    /// The first position behind `before`, or at all, where a match can begin.
-    fn next_start(&self, begin: usize, before: Option<usize>) -> Option<usize> {
-        let from = before.map_or(0, |before| before + 1);
-        let of_byte = |byte| before.map_or_else(|| self.notes.first(byte), |before| self.notes.next(before));
-        let of_class = |at: usize| {
-            let class = self.set.class(self.wide_operand(at));
-            let skipped = self.text.get(from..)?.iter().position(|byte| has_byte(class, *byte))?;
-            Some(from + skipped)
-        };
-        match self.operand(begin) {
-            START => before.is_none().then_some(0),
-            BYTE => of_byte(self.operand(begin + 1)),
-            LITERAL | LITERAL_ANY_CASE => of_byte(self.operand(begin + 2)),
-            CLASS | FIRST => of_class(begin + 1),
-            RUN | RUN_ALL | RUN_LAZY if self.operand(begin + 3) > 0 => of_class(begin + 1),
-            RUN_ALL_GROUP if self.operand(begin + 4) > 0 => of_class(begin + 2),
-            _ => (from <= self.text.len()).then_some(from),
-        }
-    }
-
-    /// Whether the first bytes of a literal at `begin`, if there is one, are found at a position.
-    fn begins(&self, begin: usize, position: usize) -> bool {
-        let is = |offset: usize, byte: u8| self.text.get(position + offset) == Some(&byte);
-        let second = self.operand(begin + 3);
-        match self.operand(begin) {
-            BYTE => is(0, self.operand(begin + 1)),
-            LITERAL => is(0, self.operand(begin + 2)) && is(1, second),
-            LITERAL_ANY_CASE => is(1, second) || is(1, second.to_ascii_uppercase()),
-            _ => true,
-        }
+        false
     }
 
     fn run(&mut self, start: usize) -> Verdict {
@@ -192,6 +184,7 @@ impl Search<'_, '_> {
     /// Follows one path until it matches or fails, leaving choices behind.
     fn follow(&mut self, mut pc: usize, mut position: usize) -> bool {
         loop {
+            self.steps.add(1);
             let next = match self.operand(pc) {
                 BYTE => self.byte(pc, position),
                 LITERAL => self.literal(pc, position),
@@ -201,32 +194,31 @@ impl Search<'_, '_> {
                 RUN_ALL_GROUP => self.run_all_group(pc, position),
                 RUN => self.run_greedy(pc, position),
                 RUN_LAZY => self.run_lazy(pc, position),
-                SPLIT => {
-                    self.choose(Choice::Branch { pc: narrow(self.target(pc, pc + 1)), position: narrow(position) });
-                    Some((pc + 3, position))
-                }
+                SPLIT => Some((self.split(pc, position), position)),
                 SPLIT_JUMP => {
-                    self.choose(Choice::Branch { pc: narrow(pc + 3), position: narrow(position) });
-                    Some((self.target(pc, pc + 1), position))
+                    self.choose(Choice::Branch { pc: narrow(pc + JUMP_BYTES), position: narrow(position) });
+                    Some((self.target(pc), position))
                 }
-                JUMP => Some((self.target(pc, pc + 1), position)),
+                JUMP => Some((self.target(pc), position)),
+                ALTERNATIVES => self.alternative(pc + 1, position).map(|pc| (pc, position)),
+                BRANCH | LAST_BRANCH => Some((self.behind_branches(pc), position)),
                 SAVE => {
                     self.save(self.operand(pc + 1), position);
                     Some((pc + 2, position))
                 }
-                SWITCH => Some((self.switch(pc, position), position)),
                 START => (position == 0).then_some((pc + 1, position)),
                 END => (position == self.text.len()).then_some((pc + 1, position)),
                 WORD_BOUNDARY => self.at_word_boundary(position).then_some((pc + 1, position)),
                 NOT_WORD_BOUNDARY => (!self.at_word_boundary(position)).then_some((pc + 1, position)),
-                FIRST => Some((pc + 3, position)),
+                FIRST => self.fits(self.wide_operand(pc + 1), position).then_some((pc + 3, position)),
                 MATCH => return true,
                 _ => None,
             };
-            match next {
-                Some(state) => (pc, position) = state,
-                None => return false,
-            }
+            let Some(state) = next else {
+                self.read = self.read.max(self.end(pc));
+                return false;
+            };
+            (pc, position) = state;
         }
     }
 
@@ -235,6 +227,10 @@ impl Search<'_, '_> {
         loop {
             let (pc, position) = match self.choices.pop()? {
                 Choice::Branch { pc, position } => (pc, position),
+                Choice::Alternative { pc, position } => match self.alternative(pc.into(), position.into()) {
+                    Some(pc) => (narrow(pc), position),
+                    None => continue,
+                },
                 Choice::Restore { slot, position } => {
                     if let Some(saved) = self.slots.get_mut(usize::from(slot)) {
                         *saved = position;
@@ -262,6 +258,7 @@ impl Search<'_, '_> {
     fn start_remembering(&mut self) {
         self.tried.clear();
         self.tried.resize((self.program.len() * (self.text.len() + 1)).div_ceil(64), 0);
+        self.steps.add(self.tried.len());
         self.remembers = true;
     }
 
@@ -314,14 +311,6 @@ impl Search<'_, '_> {
         }
     }
 
-    /// Where a switch leads for the next byte.
-    fn switch(&self, pc: usize, position: usize) -> usize {
-        let count = usize::from(self.operand(pc + 1));
-        let keys = self.program.get(pc + 4..pc + 4 + count).unwrap_or_default();
-        let found = self.text.get(position).and_then(|byte| keys.iter().position(|key| key == byte));
-        found.map_or_else(|| self.target(pc, pc + 2), |index| self.target(pc, pc + 4 + count + index * 2))
-    }
-
     fn at_word_boundary(&self, position: usize) -> bool {
         let is_word = |index: Option<usize>| {
             index
@@ -353,17 +342,25 @@ impl Search<'_, '_> {
         self.choices.push(choice);
     }
 
+    /// Where the instruction at `pc` ends, at the latest.
+    fn end(&self, pc: usize) -> usize {
+        match self.operand(pc) {
+            LITERAL | LITERAL_ANY_CASE => pc + 2 + usize::from(self.operand(pc + 1)),
+            _ => pc + RUN_BYTES,
+        }
+    }
+
     fn operand(&self, at: usize) -> u8 {
-        self.program.get(at).copied().unwrap_or(FAIL)
+        self.program.get(at).copied().unwrap_or(u8::MAX)
     }
 
     fn wide_operand(&self, at: usize) -> u16 {
         u16::from_le_bytes([self.operand(at), self.operand(at + 1)])
     }
 
-    /// The target at `at` of the instruction at `pc`.
-    fn target(&self, pc: usize, at: usize) -> usize {
-        usize::from(narrow(pc).wrapping_add(self.wide_operand(at)))
+    /// The target of the instruction at `pc`.
+    fn target(&self, pc: usize) -> usize {
+        usize::from(narrow(pc).wrapping_add(self.wide_operand(pc + 1)))
     }
 }
 

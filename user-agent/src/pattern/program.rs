@@ -25,7 +25,7 @@ pub(super) const RUN_ALL: u8 = 7;
 /// Its bytes.
 pub(super) const RUN_ALL_BYTES: usize = 6;
 /// `slot, class, min, max (2)`: as [`RUN_ALL`] between two [`SAVE`]s, in this slot and the next.
-pub(super) const RUN_ALL_GROUP: u8 = 19;
+pub(super) const RUN_ALL_GROUP: u8 = 20;
 /// `target`: try what follows, then the target.
 pub(super) const SPLIT: u8 = 8;
 /// `target`: try the target, then what follows.
@@ -42,12 +42,16 @@ pub(super) const END: u8 = 13;
 pub(super) const WORD_BOUNDARY: u8 = 14;
 /// No word boundary (ASCII).
 pub(super) const NOT_WORD_BOUNDARY: u8 = 15;
-/// `count, default target, count bytes, count targets`: continue where the next byte says.
-pub(super) const SWITCH: u8 = 16;
-/// Never matches.
-pub(super) const FAIL: u8 = 17;
-/// `class`: a match begins with a character of the class. Only at the start of a program that does not begin with one.
-pub(super) const FIRST: u8 = 18;
+/// Alternatives follow: a [`BRANCH`] each, the last one a [`LAST_BRANCH`].
+pub(super) const ALTERNATIVES: u8 = 16;
+/// `target`: an alternative, in front of it; the next is at the target. Who comes here from the alternative before continues behind the last.
+pub(super) const BRANCH: u8 = 17;
+/// `target`: the last alternative; it ends at the target.
+pub(super) const LAST_BRANCH: u8 = 18;
+/// Bytes of an instruction with a target and nothing else.
+pub(super) const JUMP_BYTES: usize = 3;
+/// `class`: the next character belongs to the class, without taking it.
+pub(super) const FIRST: u8 = 19;
 
 /// A `max` operand without limit: longer than any text.
 #[cfg(any(test, feature = "compile"))]
@@ -82,7 +86,7 @@ pub(super) const FOLDED: [u8; 256] = {
     let mut byte = 0_u8;
     loop {
         table[byte as usize] = match byte {
-            b' ' | b'\t'..=b'\r' | b'_' => 0,
+            b' ' | b'\t' | 0x0B..=b'\r' | b'_' => 0,
             _ => byte.to_ascii_lowercase(),
         };
         if byte == u8::MAX {

@@ -50,14 +50,14 @@ impl Notes {
             let folded = FOLDED[usize::from(*byte)];
             *next = std::mem::replace(&mut self.heads[usize::from(folded)], u16::try_from(position).unwrap_or(NONE));
             // Without a branch per byte: a skipped one is overwritten by the next.
-            let place = start.saturating_sub(1);
+            let place = (start + TEXT_BYTES_MAX - 1) % TEXT_BYTES_MAX;
             self.squeezed[place] = *byte;
             self.folded[place] = folded;
             start = if folded == 0 { start } else { place };
             seen |= byte;
         }
         self.folded_start = start;
-        self.is_plain = seen.is_ascii() && !text.contains(&b'\n');
+        self.is_plain = seen.is_ascii() && self.first(b'\n').is_none();
     }
 
     /// What grams are looked for in.

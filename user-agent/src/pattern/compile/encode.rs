@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use regex_syntax::hir::Look;
 
 use super::super::program::{
-    ANY, BYTE, CLASS, CLASS_BYTES, END, FAIL, FIRST, JUMP, LITERAL, LITERAL_ANY_CASE, MATCH, NO_CLASS,
-    NOT_WORD_BOUNDARY, RUN, RUN_ALL, RUN_ALL_BYTES, RUN_ALL_GROUP, RUN_BYTES, RUN_LAZY, SAVE, SPLIT, SPLIT_JUMP, START,
-    SWITCH, WORD_BOUNDARY,
+    ALTERNATIVES, ANY, BRANCH, BYTE, CLASS, CLASS_BYTES, END, FIRST, JUMP, JUMP_BYTES, LAST_BRANCH, LITERAL,
+    LITERAL_ANY_CASE, MATCH, NO_CLASS, NOT_WORD_BOUNDARY, RUN, RUN_ALL, RUN_ALL_BYTES, RUN_ALL_GROUP, RUN_BYTES,
+    RUN_LAZY, SAVE, SPLIT, SPLIT_JUMP, START, WORD_BOUNDARY,
 };
 use super::emit::{Characters, Label, Op, Program, Run};
 use super::set::Error;
@@ -88,16 +88,15 @@ pub(super) fn encode(program: &Program, classes: &mut Classes) -> Result<Vec<u8>
             Op::Jump(label) => bytes.extend([[JUMP].as_slice(), &target(at, *label)].concat()),
             Op::Save(slot) => bytes.extend([SAVE, *slot]),
             Op::Look(look) => bytes.push(encode_look(*look)?),
-            Op::Switch { otherwise, cases } => {
-                bytes.extend([SWITCH, u8::try_from(cases.len()).unwrap_or(u8::MAX)]);
-                bytes.extend(target(at, *otherwise));
-                bytes.extend(cases.iter().map(|(byte, _)| byte));
-                for (_, label) in cases {
-                    bytes.extend(target(at, *label));
-                }
+            Op::First(None) => {}
+            Op::First(Some(class)) => {
+                bytes.push(FIRST);
+                bytes.extend(classes.number(*class)?.to_le_bytes());
             }
+            Op::Alternatives => bytes.push(ALTERNATIVES),
+            Op::Branch(label) => bytes.extend([[BRANCH].as_slice(), &target(at, *label)].concat()),
+            Op::LastBranch(label) => bytes.extend([[LAST_BRANCH].as_slice(), &target(at, *label)].concat()),
             Op::Match => bytes.push(MATCH),
-            Op::Fail => bytes.push(FAIL),
         }
     }
     Ok(bytes)
@@ -107,7 +106,9 @@ pub(super) fn encode(program: &Program, classes: &mut Classes) -> Result<Vec<u8>
 fn first(program: &Program, classes: &mut Classes) -> Result<Vec<u8>, Error> {
     let is_pass = |op: &&Op| matches!(op, Op::Save(_) | Op::Look(Look::WordAscii));
     let is_told = match program.ops.iter().find(|op| !is_pass(op)) {
-        Some(Op::Literal(_) | Op::LiteralAnyCase(_) | Op::Class(_) | Op::Look(Look::Start)) => true,
+        Some(Op::Literal(_) | Op::LiteralAnyCase(_) | Op::Class(_) | Op::First(Some(_)) | Op::Look(Look::Start)) => {
+            true
+        }
         Some(Op::Run(run)) => run.min > 0,
         _ => false,
     };
@@ -124,9 +125,10 @@ fn length(op: &Op) -> usize {
         Op::Save(_) => 2,
         Op::Run(Run { takes_all: true, group, .. }) => RUN_ALL_BYTES + usize::from(group.is_some()),
         Op::Run(Run { takes_all: false, group, .. }) => RUN_BYTES + if group.is_some() { 4 } else { 0 },
-        Op::Class(_) | Op::Split(_) | Op::SplitJump(_) | Op::Jump(_) => 3,
-        Op::Look(_) | Op::Match | Op::Fail => 1,
-        Op::Switch { cases, .. } => 4 + 3 * cases.len(),
+        Op::First(None) => 0,
+        Op::Class(_) | Op::First(Some(_)) => 3,
+        Op::Split(_) | Op::SplitJump(_) | Op::Jump(_) | Op::Branch(_) | Op::LastBranch(_) => JUMP_BYTES,
+        Op::Look(_) | Op::Alternatives | Op::Match => 1,
     }
 }
 

@@ -73,6 +73,7 @@ impl Search<'_, '_> {
         loop {
             more = more.checked_sub(1)?;
             position = self.step(characters, position)?;
+            self.steps.add(1);
             if self.fits(follow, position) {
                 self.choose(Choice::Grow { pc, position: narrow(position), more, class, follow });
                 return Some(narrow(position));
@@ -91,6 +92,7 @@ impl Search<'_, '_> {
             } else {
                 rest.iter().take(max).take_while(|byte| has_byte(class, **byte)).count()
             };
+            self.steps.add(count);
             return (count >= min).then_some((position + min, position + count));
         }
         let class = self.set.class(run.class);
@@ -100,6 +102,7 @@ impl Search<'_, '_> {
         {
             most = next;
             count += 1;
+            self.steps.add(1);
             if count <= min {
                 least = next;
             }
@@ -115,16 +118,18 @@ impl Search<'_, '_> {
         if self.notes.is_plain {
             let class = self.set.class(follow);
             let end = position.saturating_add(1).min(self.text.len());
-            let found = self.text.get(least..end)?.iter().rposition(|byte| has_byte(class, *byte))?;
-            return Some(least + found);
+            let found = self.text.get(least..end)?.iter().rposition(|byte| has_byte(class, *byte));
+            self.steps.add(end - least - found.unwrap_or_default());
+            return Some(least + found?);
         }
         while position > least && !self.fits(follow, position) {
             position = self.step_back(position);
+            self.steps.add(1);
         }
         (position >= least && self.fits(follow, position)).then_some(position)
     }
 
-    fn fits(&self, follow: u16, position: usize) -> bool {
+    pub(super) fn fits(&self, follow: u16, position: usize) -> bool {
         follow == NO_CLASS || self.text.get(position).is_some_and(|byte| has_byte(self.set.class(follow), *byte))
     }
 
