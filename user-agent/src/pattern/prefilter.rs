@@ -49,12 +49,12 @@ impl Atom {
 }
 
 impl Index {
-    /// An index without atoms of a set with so many patterns.
-    pub(super) fn new(patterns: usize) -> Self {
+    /// An index of a set with so many patterns, with room for so many atoms.
+    pub(super) fn new(patterns: usize, atoms: usize) -> Self {
         Self {
             hashes: Box::new([0; HASH_WORDS]),
             chains: vec![NONE; 1 << CHAIN_BITS],
-            atoms: Vec::new(),
+            atoms: Vec::with_capacity(atoms),
             always: vec![0; patterns.div_ceil(bits::WORD_BITS)],
         }
     }
@@ -65,8 +65,9 @@ impl Index {
     }
 
     pub(super) fn add(&mut self, mut atom: Atom) {
-        let gram = (atom.word >> (8 * u32::from(atom.gram_offset))).to_le_bytes().map(|byte| byte.to_ascii_lowercase());
-        let hash = hash(u32::from_be_bytes([0, gram[0], gram[1], gram[2]]));
+        let [first, second, third, ..] = (atom.word >> (8 * u32::from(atom.gram_offset))).to_le_bytes();
+        let gram = [first, second, third].map(|byte| byte.to_ascii_lowercase());
+        let hash = hash(u32::from_le_bytes([gram[0], gram[1], gram[2], 0]));
         let Some(chain) = self.chains.get_mut(chain(hash)) else { return };
         // 16 bits number all atoms of a set; the compiler sees to it.
         atom.next = std::mem::replace(chain, u16::try_from(self.atoms.len()).unwrap_or(NONE));
@@ -92,7 +93,7 @@ impl State {
         self.candidates.clone_from(&index.always);
         let mut gram = 0;
         for (end, byte) in (1..).zip(notes.folded()) {
-            gram = gram << 8 & 0x00FF_FFFF | u32::from(*byte);
+            gram = gram >> 8 | u32::from(*byte) << 16;
             let hash = hash(gram);
             if bits::has(index.hashes.as_slice(), hash) {
                 self.look_up(index, hash, notes, end);
@@ -118,7 +119,7 @@ impl State {
     }
 }
 
-/// Three folded bytes packed into an integer, spread over 2^[`HASH_BITS`].
+/// Three folded bytes packed into an integer, the first in the lowest bits, spread over 2^[`HASH_BITS`].
 fn hash(gram: u32) -> usize {
     // Fibonacci hashing: the multiplier is 2^32 / golden ratio.
     (gram.wrapping_mul(0x9E37_79B1) >> (u32::BITS - HASH_BITS)) as usize

@@ -73,8 +73,8 @@ pub(super) const GRAM_BYTES: usize = 3;
 /// Bytes of the longest atom.
 #[cfg(any(test, feature = "compile"))]
 pub(super) const ATOM_BYTES_MAX: usize = 8;
-/// In an atom's head, which holds its length - 1 in 3 bits and then the offset of its gram in 3: its bytes are those of the program from the
-/// place that follows, without those that are skipped.
+/// In an atom's head, which holds its length - 1 in 3 bits and then the offset of its gram in 3: its bytes are those of the program from the place
+/// that follows.
 pub(super) const ATOM_IN_PROGRAM: u8 = 0x80;
 /// In an atom's head: it begins as the atom before, with as many bytes as follow.
 pub(super) const ATOM_CONTINUES: u8 = 0x40;

@@ -3,13 +3,13 @@
 //! In scope: reading a table: its classes and programs stay where they are, its atoms become an index. A damaged table gives patterns that never
 //! match; it cannot panic. Out of scope: producing tables (`compile`).
 //!
-//! A table holds the number of classes and the classes, then the number of patterns and for each of them the length of its program, the program, the
+//! A table holds the number of classes and the classes, then the numbers of patterns and of atoms, and for each pattern the length of its program, the program, the
 //! number of its atoms (twice, and one more if their letters match in either case), and those. A number is one byte
 //! below 128, or two with the lower 7 bits and the highest bit in the first. An atom is a
 //! head (see [`ATOM_IN_PROGRAM`]), then, if it is spelled in the program, where; or else the bytes in which it differs from the atom before.
 
 use super::prefilter::{Atom, Index};
-use super::program::{ATOM_CONTINUES, ATOM_IN_PROGRAM, CLASS_BYTES, FOLDED};
+use super::program::{ATOM_CONTINUES, ATOM_IN_PROGRAM, CLASS_BYTES};
 
 /// Patterns compiled by `cargo xtask update-data`.
 #[derive(Clone, Debug)]
@@ -24,8 +24,8 @@ impl<'t> PatternSet<'t> {
     pub fn new(table: &'t [u8]) -> Self {
         let mut reader = Reader { rest: table };
         let classes = reader.number().and_then(|classes| reader.bytes(classes * CLASS_BYTES)).unwrap_or_default();
-        let patterns = reader.number().unwrap_or_default();
-        let mut set = Self { classes, programs: Vec::new(), index: Index::new(patterns) };
+        let [patterns, atoms] = [reader.number().unwrap_or_default(), reader.number().unwrap_or_default()];
+        let mut set = Self { classes, programs: Vec::with_capacity(patterns), index: Index::new(patterns, atoms) };
         while set.programs.len() < patterns && set.read_pattern(&mut reader).is_some() {}
         set
     }
@@ -33,7 +33,8 @@ impl<'t> PatternSet<'t> {
     fn read_pattern(&mut self, reader: &mut Reader<'t>) -> Option<()> {
         let pattern = u16::try_from(self.programs.len()).ok()?;
         let length = reader.number()?;
-        let program = reader.bytes(length)?;
+        let from_program = reader.rest;
+        self.programs.push(reader.bytes(length)?);
         let number = reader.number()?;
         let (atoms, any_case) = (number >> 1, number & 1 == 1);
         if atoms == 0 {
@@ -44,15 +45,15 @@ impl<'t> PatternSet<'t> {
             let head = reader.byte()?;
             let (length, gram_offset) = ((head & 7) + 1, head >> 3 & 7);
             word = if head & ATOM_IN_PROGRAM != 0 {
-                squeeze(program.get(reader.number()?..)?, length, any_case)
+                load(from_program.get(reader.number()?..)?, length)
             } else {
-                let same = if head & ATOM_CONTINUES != 0 { reader.byte()? } else { 0 };
-                let bytes = reader.bytes(length.checked_sub(same)?.into())?;
-                bytes.iter().zip(same..).fold(word & ones(same), |word, (byte, place)| word | at(*byte, place))
+                let same = if head & ATOM_CONTINUES != 0 { reader.byte()? & 7 } else { 0 };
+                let new = length.checked_sub(same)?;
+                let kept = word & ((1 << (8 * u32::from(same))) - 1);
+                kept | load(reader.bytes(new.into())?, new) << (8 * u32::from(same))
             };
             self.index.add(Atom::new(word, length, gram_offset, any_case, pattern));
         }
-        self.programs.push(program);
         Some(())
     }
 
@@ -104,21 +105,11 @@ impl<'t> Reader<'t> {
     }
 }
 
-/// The first `length` bytes of a program that atoms do not skip.
-fn squeeze(program: &[u8], length: u8, any_case: bool) -> u64 {
-    let seen = |byte: &u8| {
-        let folded = FOLDED[usize::from(*byte)];
-        (folded != 0).then_some(if any_case { folded } else { *byte })
+/// Up to eight bytes, the first in the lowest bits.
+fn load(bytes: &[u8], count: u8) -> u64 {
+    let word = match bytes.first_chunk() {
+        Some(bytes) => u64::from_le_bytes(*bytes),
+        None => bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
     };
-    program.iter().filter_map(seen).zip(0..length).fold(0, |word, (byte, place)| word | at(byte, place))
-}
-
-/// A byte at its place in a word.
-fn at(byte: u8, place: u8) -> u64 {
-    u64::from(byte) << (8 * u32::from(place % 8))
-}
-
-/// The lowest bytes of a word.
-fn ones(bytes: u8) -> u64 {
-    (1 << (8 * u32::from(bytes % 8))) - 1
+    word & (u64::MAX >> (u64::BITS - 8 * u32::from(count.clamp(1, 8))))
 }

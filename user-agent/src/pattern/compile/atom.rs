@@ -23,7 +23,7 @@ pub(super) enum Case {
 
 impl Case {
     /// A text as atoms see it, without the bytes that they skip.
-    pub(super) fn squeeze(self, text: &[u8]) -> Vec<u8> {
+    fn squeeze(self, text: &[u8]) -> Vec<u8> {
         let seen = |byte: &u8| if self == Self::Any { byte.to_ascii_lowercase() } else { *byte };
         text.iter().filter(|byte| FOLDED[usize::from(**byte)] != 0).map(seen).collect()
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::Hir;
 
-use super::super::program::{ATOM_BYTES_MAX, ATOM_CONTINUES, ATOM_IN_PROGRAM, CLASS_BYTES};
+use super::super::program::{ATOM_CONTINUES, ATOM_IN_PROGRAM, CLASS_BYTES};
 use super::atom::{Case, clause, gram_offset, shortened};
 use super::emit::Program;
 use super::encode::{Classes, encode};
@@ -78,9 +78,6 @@ pub enum Error {
     },
 }
 
-/// Bytes of a program that spell an atom, at most: some may be skipped.
-const PLACE_BYTES: usize = 2 * ATOM_BYTES_MAX;
-
 /// Compiles patterns into a table for [`super::super::PatternSet::new`]; patterns keep their order.
 pub fn compile(sources: &[Source]) -> Result<Vec<u8>, Error> {
     let mut builder = Builder::default();
@@ -97,6 +94,8 @@ struct Builder {
     classes: Classes,
     /// The patterns' programs and atoms.
     patterns: Vec<u8>,
+    /// How many atoms they have.
+    atoms: usize,
 }
 
 impl Builder {
@@ -110,17 +109,18 @@ impl Builder {
         let atoms: BTreeSet<&[u8]> = clause.iter().map(|atom| shortened(atom)).collect();
         self.patterns.extend(number("atoms", atoms.len() << 1 | usize::from(case == Case::Any))?);
         let mut before: &[u8] = &[];
+        self.atoms += atoms.len();
         for atom in atoms {
-            self.add_atom(atom, before, &program, case)?;
+            self.add_atom(atom, before, &program)?;
             before = atom;
         }
         Ok(())
     }
 
-    fn add_atom(&mut self, atom: &[u8], before: &[u8], program: &[u8], case: Case) -> Result<(), Error> {
+    fn add_atom(&mut self, atom: &[u8], before: &[u8], program: &[u8]) -> Result<(), Error> {
         let head = narrow("atom", (atom.len() - 1) | gram_offset(atom) << 3)?;
         let same = before.iter().zip(atom).take_while(|(left, right)| left == right).count();
-        if let Some(place) = place(atom, program, case).filter(|_| atom.len() - same > 1) {
+        if let Some(place) = place(atom, program).filter(|_| atom.len() - same > 1) {
             self.patterns.push(head | ATOM_IN_PROGRAM);
             self.patterns.extend(number("program", place)?);
         } else if same > 0 {
@@ -138,17 +138,15 @@ impl Builder {
         let mut table = number("classes", classes.len() / CLASS_BYTES)?;
         table.extend(classes);
         table.extend(number("patterns", patterns)?);
+        table.extend(number("atoms", self.atoms)?);
         table.extend(self.patterns);
         Ok(table)
     }
 }
 
 /// Where a program spells an atom.
-fn place(atom: &[u8], program: &[u8], case: Case) -> Option<usize> {
-    (0..program.len()).find(|place| {
-        let rest = &program[*place..];
-        case.squeeze(&rest[..rest.len().min(PLACE_BYTES)]).starts_with(atom)
-    })
+fn place(atom: &[u8], program: &[u8]) -> Option<usize> {
+    program.windows(atom.len()).position(|window| window == atom)
 }
 
 fn parse(expression: &str, any_case: bool) -> Result<Hir, Error> {
