@@ -22,7 +22,7 @@ const GROUPS_BYTES: usize = 16;
 pub(super) struct Answers {
     lists: [usize; 4],
     /// Pattern -> the table from its answer on.
-    answers: Vec<&'static [u8]>,
+    templates: Vec<&'static [u8]>,
     device_types: &'static [u8],
 }
 
@@ -31,12 +31,12 @@ impl Answers {
         let (lists, mut rest) = table.split_first_chunk::<LISTS_BYTES>().unwrap_or((&[0; _], &[]));
         let length = |list: usize| usize::from(u16::from_le_bytes([lists[list * 2], lists[list * 2 + 1]]));
         let lists = [length(0), length(1), length(2), length(3)];
-        let mut answers = Vec::new();
-        while answers.len() < lists[0] + lists[1] + lists[2] {
-            answers.push(rest);
+        let mut templates = Vec::new();
+        while templates.len() < lists[0] + lists[1] + lists[2] {
+            templates.push(rest);
             rest = behind_templates(rest, FIELDS).unwrap_or_default();
         }
-        Self { lists, answers, device_types: rest }
+        Self { lists, templates, device_types: rest }
     }
 
     pub(super) fn browsers(&self) -> Range<usize> {
@@ -59,7 +59,7 @@ impl Answers {
 
     /// What a pattern of the last list tells.
     pub(super) fn device_type(&self, pattern: usize) -> Option<DeviceType> {
-        let number = self.device_types.get(pattern.checked_sub(self.answers.len())?)?;
+        let number = self.device_types.get(pattern.checked_sub(self.templates.len())?)?;
         DeviceType::ALL.get(usize::from(*number)).copied()
     }
 
@@ -89,7 +89,7 @@ impl Answers {
     }
 
     fn template(&self, pattern: usize, field: usize) -> Option<&'static [u8]> {
-        let answer = self.answers.get(pattern)?;
+        let answer = self.templates.get(pattern)?;
         if field >= FIELDS || answer.first()? >> field & 1 == 0 {
             return None;
         }

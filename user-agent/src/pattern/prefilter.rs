@@ -32,7 +32,8 @@ pub(super) struct Index {
 pub(super) struct Atom {
     /// Up to eight bytes, the first in the lowest bits.
     word: u64,
-    length: u8,
+    /// The highest bits, which hold none of them.
+    unused_bits: u8,
     /// Where in the atom the gram begins that it is found by.
     gram_offset: u8,
     /// Whether its letters match in either case.
@@ -44,7 +45,7 @@ pub(super) struct Atom {
 
 impl Atom {
     pub(super) fn new(word: u64, length: u8, gram_offset: u8, any_case: bool, pattern: u16) -> Self {
-        Self { word, length, gram_offset, any_case, pattern, next: NONE }
+        Self { word, unused_bits: 64 - 8 * length.clamp(1, 8), gram_offset, any_case, pattern, next: NONE }
     }
 }
 
@@ -67,7 +68,7 @@ impl Index {
     pub(super) fn add(&mut self, mut atom: Atom) {
         let [first, second, third, ..] = (atom.word >> (8 * u32::from(atom.gram_offset))).to_le_bytes();
         let gram = [first, second, third].map(|byte| byte.to_ascii_lowercase());
-        let hash = hash(u32::from_le_bytes([gram[0], gram[1], gram[2], 0]));
+        let hash = hash(u32::from_be_bytes([0, gram[0], gram[1], gram[2]]));
         let Some(chain) = self.chains.get_mut(chain(hash)) else { return };
         // 16 bits number all atoms of a set; the compiler sees to it.
         atom.next = std::mem::replace(chain, u16::try_from(self.atoms.len()).unwrap_or(NONE));
@@ -93,7 +94,7 @@ impl State {
         self.candidates.clone_from(&index.always);
         let mut gram = 0;
         for (end, byte) in (1..).zip(notes.folded()) {
-            gram = gram >> 8 | u32::from(*byte) << 16;
+            gram = gram << 8 & 0x00FF_FFFF | u32::from(*byte);
             let hash = hash(gram);
             if bits::has(index.hashes.as_slice(), hash) {
                 self.look_up(index, hash, notes, end);
@@ -110,16 +111,14 @@ impl State {
     fn look_up(&mut self, index: &Index, hash: usize, notes: &Notes, end: usize) {
         for atom in index.chain(hash) {
             let Some(start) = end.checked_sub(GRAM_BYTES + usize::from(atom.gram_offset)) else { continue };
-            let is_inside = start + usize::from(atom.length) <= notes.folded().len();
-            let differs = notes.word(start, atom.any_case) ^ atom.word;
-            if is_inside && differs << (u64::BITS - 8 * u32::from(atom.length)) == 0 {
+            if (notes.word(start, atom.any_case) ^ atom.word) << atom.unused_bits == 0 {
                 bits::insert(&mut self.candidates, atom.pattern.into());
             }
         }
     }
 }
 
-/// Three folded bytes packed into an integer, the first in the lowest bits, spread over 2^[`HASH_BITS`].
+/// Three folded bytes packed into an integer, the last in the lowest bits, spread over 2^[`HASH_BITS`].
 fn hash(gram: u32) -> usize {
     // Fibonacci hashing: the multiplier is 2^32 / golden ratio.
     (gram.wrapping_mul(0x9E37_79B1) >> (u32::BITS - HASH_BITS)) as usize

@@ -65,7 +65,7 @@ impl Notes {
         self.folded.get(self.folded_start..TEXT_BYTES_MAX).unwrap_or_default()
     }
 
-    /// Eight bytes from a position of [`Self::folded`] on, the first in the lowest bits; those beyond the end are anything.
+    /// Eight bytes from a position of [`Self::folded`] on, the first in the lowest bits; those beyond the end are NUL, which no atom holds.
     pub(super) fn word(&self, position: usize, any_case: bool) -> u64 {
         let bytes = if any_case { &self.folded } else { &self.squeezed };
         let bytes = bytes.get(self.folded_start + position..).and_then(|rest| rest.first_chunk());
