@@ -60,6 +60,7 @@ fn the_worst_that_searches_found_is_answered_in_a_bounded_number_of_steps() {
     for (before, repeated, after) in [
         ("Opera/", "[FB", "[HTC"),
         ("Mozi", "a", "YaaA"),
+        ("Mha/", "M", "MHyMbotbXtMcrawlerMHTC HTC MTabletMOpera////Harchivee"),
         ("Mozilla/5.0 (Linux; Android 8.0; Pixel", "A", " Build"),
         ("Mozilla/5.0 (Linux; U; Android 4.3; de-de; Cubot One Build/JOP", "_", "Mobile"),
         ("Mozilla/5.0 (SAMSUNG-SGH-X120 FIVE Build/", ";", ")"),

@@ -5,6 +5,7 @@
 //! already tried, so that no state is tried twice. Characters are ASCII or "other": classes hold all others or none.
 
 mod branch;
+mod character;
 mod run;
 mod start;
 
@@ -12,7 +13,7 @@ use std::ops::Range;
 
 use super::TEXT_BYTES_MAX;
 use super::program::{
-    ALTERNATIVES, BRANCH, BYTE, CLASS, CLASS_BYTES, END, FIRST, GROUPS_MAX, JUMP, JUMP_BYTES, LAST_BRANCH, LITERAL,
+    ALTERNATIVES, BRANCH, BYTE, CLASS, END, FIRST, GROUPS_MAX, JUMP, JUMP_BYTES, LAST_BRANCH, LITERAL,
     LITERAL_ANY_CASE, MATCH, NOT_WORD_BOUNDARY, RUN, RUN_ALL, RUN_ALL_GROUP, RUN_BYTES, RUN_LAZY, SAVE, SPLIT,
     SPLIT_JUMP, START, WORD_BOUNDARY,
 };
@@ -275,33 +276,6 @@ impl Search<'_, '_> {
         is_new
     }
 
-    fn byte(&self, pc: usize, position: usize) -> Option<(usize, usize)> {
-        (self.text.get(position) == self.program.get(pc + 1)).then_some((pc + 2, position + 1))
-    }
-
-    fn literal(&self, pc: usize, position: usize) -> Option<(usize, usize)> {
-        let length = usize::from(self.operand(pc + 1));
-        let literal = self.program.get(pc + 2..pc + 2 + length)?;
-        let found = self.text.get(position..position + length)?;
-        // Byte by byte: most differ in the first, and a call to compare memory costs more than that.
-        let is_same = found.iter().zip(literal).all(|(left, right)| left == right);
-        is_same.then_some((pc + 2 + length, position + length))
-    }
-
-    fn literal_any_case(&self, pc: usize, position: usize) -> Option<(usize, usize)> {
-        let length = usize::from(self.operand(pc + 1));
-        let literal = self.program.get(pc + 2..pc + 2 + length)?;
-        self.text
-            .get(position..position + length)?
-            .eq_ignore_ascii_case(literal)
-            .then_some((pc + 2 + length, position + length))
-    }
-
-    fn character(&self, pc: usize, position: usize) -> Option<(usize, usize)> {
-        let class = self.set.class(self.wide_operand(pc + 1));
-        self.step(class, position).map(|next| (pc + 3, next))
-    }
-
     fn save(&mut self, slot: u8, position: usize) {
         let Some(saved) = self.slots.get_mut(usize::from(slot)) else { return };
         let old = std::mem::replace(saved, narrow(position));
@@ -309,33 +283,6 @@ impl Search<'_, '_> {
         if !self.choices.is_empty() {
             self.choose(Choice::Restore { slot, position: old });
         }
-    }
-
-    fn at_word_boundary(&self, position: usize) -> bool {
-        let is_word = |index: Option<usize>| {
-            index
-                .and_then(|index| self.text.get(index))
-                .is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
-        };
-        is_word(position.checked_sub(1)) != is_word(Some(position))
-    }
-
-    /// The position behind one character of a class.
-    fn step(&self, class: &[u8; CLASS_BYTES], position: usize) -> Option<usize> {
-        let byte = *self.text.get(position)?;
-        has_byte(class, byte).then(|| (position + character_bytes(byte)).min(self.text.len()))
-    }
-
-    /// The position before the character that ends at `position`.
-    fn step_back(&self, position: usize) -> usize {
-        let mut before = position.saturating_sub(1);
-        if self.notes.is_plain {
-            return before;
-        }
-        while before > 0 && self.text.get(before).is_some_and(|byte| byte & 0xC0 == 0x80) {
-            before -= 1;
-        }
-        before
     }
 
     fn choose(&mut self, choice: Choice) {
@@ -361,20 +308,6 @@ impl Search<'_, '_> {
     /// The target of the instruction at `pc`.
     fn target(&self, pc: usize) -> usize {
         usize::from(narrow(pc).wrapping_add(self.wide_operand(pc + 1)))
-    }
-}
-
-fn has_byte(class: &[u8; CLASS_BYTES], byte: u8) -> bool {
-    if byte.is_ascii() { class[usize::from(byte >> 3)] >> (byte & 7) & 1 == 1 } else { class[CLASS_BYTES - 1] == 1 }
-}
-
-/// Bytes of the UTF-8 character that begins with `byte`.
-fn character_bytes(byte: u8) -> usize {
-    match byte {
-        0xF0.. => 4,
-        0xE0.. => 3,
-        0xC0.. => 2,
-        _ => 1,
     }
 }
 

@@ -1,8 +1,7 @@
 //! The instructions of a compiled pattern.
 //!
 //! In scope: their byte encoding, shared by the compiler and the matcher. A program is a string of bytes: an opcode, then
-//! its operands; numbers of classes and targets
-//! are 16-bit little-endian. A target is relative to its instruction, so that equal parts of programs are equal bytes.
+//! its operands; numbers of classes, targets and `max` are 16-bit little-endian. A target is relative to its instruction, so that equal parts of programs are equal bytes.
 
 /// The pattern matches.
 pub(super) const MATCH: u8 = 0;
@@ -25,33 +24,33 @@ pub(super) const RUN_ALL: u8 = 7;
 /// Its bytes.
 pub(super) const RUN_ALL_BYTES: usize = 6;
 /// `slot, class, min, max (2)`: as [`RUN_ALL`] between two [`SAVE`]s, in this slot and the next.
-pub(super) const RUN_ALL_GROUP: u8 = 20;
+pub(super) const RUN_ALL_GROUP: u8 = 8;
 /// `target`: try what follows, then the target.
-pub(super) const SPLIT: u8 = 8;
+pub(super) const SPLIT: u8 = 9;
 /// `target`: try the target, then what follows.
-pub(super) const SPLIT_JUMP: u8 = 9;
+pub(super) const SPLIT_JUMP: u8 = 10;
 /// `target`: continue there.
-pub(super) const JUMP: u8 = 10;
+pub(super) const JUMP: u8 = 11;
 /// `slot`: remember the position.
-pub(super) const SAVE: u8 = 11;
+pub(super) const SAVE: u8 = 12;
 /// The start of the text.
-pub(super) const START: u8 = 12;
+pub(super) const START: u8 = 13;
 /// The end of the text.
-pub(super) const END: u8 = 13;
+pub(super) const END: u8 = 14;
 /// A word boundary (ASCII).
-pub(super) const WORD_BOUNDARY: u8 = 14;
+pub(super) const WORD_BOUNDARY: u8 = 15;
 /// No word boundary (ASCII).
-pub(super) const NOT_WORD_BOUNDARY: u8 = 15;
+pub(super) const NOT_WORD_BOUNDARY: u8 = 16;
 /// Alternatives follow: a [`BRANCH`] each, the last one a [`LAST_BRANCH`].
-pub(super) const ALTERNATIVES: u8 = 16;
+pub(super) const ALTERNATIVES: u8 = 17;
 /// `target`: an alternative, in front of it; the next is at the target. Who comes here from the alternative before continues behind the last.
-pub(super) const BRANCH: u8 = 17;
+pub(super) const BRANCH: u8 = 18;
 /// `target`: the last alternative; it ends at the target.
-pub(super) const LAST_BRANCH: u8 = 18;
+pub(super) const LAST_BRANCH: u8 = 19;
 /// Bytes of an instruction with a target and nothing else.
 pub(super) const JUMP_BYTES: usize = 3;
 /// `class`: the next character belongs to the class, without taking it.
-pub(super) const FIRST: u8 = 19;
+pub(super) const FIRST: u8 = 20;
 
 /// A `max` operand without limit: longer than any text.
 #[cfg(any(test, feature = "compile"))]

@@ -1,12 +1,12 @@
 //! The layout of a compiled set.
 //!
-//! In scope: reading a table: its classes and programs stay where they are, its atoms become an index. A damaged table gives patterns that never
-//! match; it cannot panic. Out of scope: producing tables (`compile`).
+//! In scope: reading a table: its classes and programs stay where they are, its atoms become an index. A damaged table gives
+//! patterns that never match; it cannot panic. Out of scope: producing tables (`compile`).
 //!
-//! A table holds the number of classes and the classes, then the numbers of patterns and of atoms, and for each pattern the length of its program, the program, the
-//! number of its atoms (twice, and one more if their letters match in either case), and those. A number is one byte
-//! below 128, or two with the lower 7 bits and the highest bit in the first. An atom is a
-//! head (see [`ATOM_IN_PROGRAM`]), then, if it is spelled in the program, where; or else the bytes in which it differs from the atom before.
+//! A table holds the number of classes and the classes, then the numbers of patterns and of atoms, and for each pattern the
+//! length of its program, the program, the number of its atoms (twice, and one more if their letters match in either case), and
+//! those. A number is one byte below 128, or two with the lower 7 bits and the highest bit in the first. An atom is a head (see
+//! [`ATOM_IN_PROGRAM`]), then, if the program spells it, where; or else the bytes that the atom before does not begin with.
 
 use super::prefilter::{Atom, Index};
 use super::program::{ATOM_CONTINUES, ATOM_IN_PROGRAM, CLASS_BYTES};
@@ -48,9 +48,10 @@ impl<'t> PatternSet<'t> {
                 load(from_program.get(reader.number()?..)?, length)
             } else {
                 let same = if head & ATOM_CONTINUES != 0 { reader.byte()? & 7 } else { 0 };
-                let new = length.checked_sub(same)?;
+                let (new, rest) = (length.checked_sub(same)?, reader.rest);
+                reader.bytes(new.into())?;
                 let kept = word & ((1 << (8 * u32::from(same))) - 1);
-                kept | load(reader.bytes(new.into())?, new) << (8 * u32::from(same))
+                kept | load(rest, new) << (8 * u32::from(same))
             };
             self.index.add(Atom::new(word, length, gram_offset, any_case, pattern));
         }
@@ -105,7 +106,7 @@ impl<'t> Reader<'t> {
     }
 }
 
-/// Up to eight bytes, the first in the lowest bits.
+/// The first one to eight of some bytes, the first in the lowest bits.
 fn load(bytes: &[u8], count: u8) -> u64 {
     let word = match bytes.first_chunk() {
         Some(bytes) => u64::from_le_bytes(*bytes),

@@ -3,7 +3,8 @@
 //! In scope: how many characters a run takes, and the choices that it leaves: greedy runs give characters back, lazy ones
 //! take more, and both only where the instruction behind them can go on.
 
-use super::{Choice, Search, has_byte, narrow};
+use super::character::has_byte;
+use super::{Choice, Search, narrow};
 use crate::pattern::program::{ANY, NO_CLASS, RUN_ALL_BYTES, RUN_BYTES};
 
 /// The operands of a run; `NO_MAX` is longer than any text.

@@ -2,7 +2,8 @@
 //!
 //! In scope: what a program begins with, and the positions of that.
 
-use super::{Search, has_byte};
+use super::Search;
+use super::character::has_byte;
 use crate::pattern::program::{
     BYTE, CLASS, FIRST, LITERAL, LITERAL_ANY_CASE, RUN, RUN_ALL, RUN_ALL_GROUP, RUN_LAZY, SAVE, START, WORD_BOUNDARY,
 };
