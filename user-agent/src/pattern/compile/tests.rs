@@ -22,12 +22,19 @@ fn expected(source: &Source, text: &str) -> Option<Vec<String>> {
 }
 
 fn found(source: &Source, text: &str) -> Option<Vec<String>> {
-    let table = compile(std::slice::from_ref(source)).expect("a pattern in the dialect");
+    all_found(std::slice::from_ref(source), text).pop().flatten()
+}
+
+/// What each pattern of a set finds, asked one after another.
+fn all_found(sources: &[Source], text: &str) -> Vec<Option<Vec<String>>> {
+    let table = compile(sources).expect("patterns in the dialect");
     let set = PatternSet::new(&table);
     let mut scratch = Scratch::new();
     set.scan(text, &mut scratch);
     let all = |groups: &crate::pattern::Captures| (1..=9).map(|group| groups.group(text, group).to_owned()).collect();
-    set.find_map(text, 0..1, &mut scratch, |_, groups| Some(all(groups)))
+    (0..set.len())
+        .map(|pattern| set.find_map(text, pattern..pattern + 1, &mut scratch, |_, groups| Some(all(groups))))
+        .collect()
 }
 
 fn source(expression: &str, any_case: bool) -> Source {
@@ -98,5 +105,23 @@ proptest! {
             let text = if pattern.contains('.') || pattern.contains("[^") { text.replace('é', "-") } else { text };
             prop_assert_eq!(found(&source, &text), expected(&source, &text), "{:?} on {:?}", source, text);
         }
+    }
+
+    #[test]
+    fn patterns_that_begin_alike_do_not_fail_alike(begin in pattern(), ends in prop::collection::vec(pattern(), 2..5), text in "[abcABC _-]{0,24}") {
+        let sources: Vec<Source> = ends.iter().map(|end| source(&format!("(?:{begin})(?:{end})"), false)).collect();
+        let expected: Vec<_> = sources.iter().map(|source| expected(source, &text)).collect();
+        prop_assert_eq!(all_found(&sources, &text), expected, "{:?} on {:?}", sources, text);
+    }
+
+    #[test]
+    fn a_cut_table_finds_nothing_else(share in 0_usize..100) {
+        let sources = ["ab+c", "(?:ab|bc|cd|de)f", "x{2,3}y"].map(|expression| source(expression, false));
+        let table = compile(&sources).expect("patterns in the dialect");
+        let set = PatternSet::new(&table[..table.len() * share / 100]);
+        let mut scratch = Scratch::new();
+        set.scan("abbbc xxxy", &mut scratch);
+        let first = set.find_map("abbbc xxxy", 0..3, &mut scratch, |pattern, _| Some(pattern));
+        prop_assert!(first.is_none_or(|pattern| pattern == 0 || pattern == 2), "{:?}", first);
     }
 }
