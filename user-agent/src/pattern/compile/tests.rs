@@ -72,6 +72,22 @@ fn agrees_with_regex_on_the_shapes_that_uap_core_uses() {
     }
 }
 
+#[test]
+fn a_pattern_is_tried_if_it_differs_where_the_last_one_looked() {
+    for (first, second, text) in [
+        ("x(?:ab|cd)", "x(?:ab|ed)", "xed"),
+        ("x(?:ab|cd|ef|gh|ij)", "x(?:ab|cd|ef|gh|kj)", "xkj"),
+        ("xab*c", "xab*d", "xabbd"),
+        ("x(?:ab)+c", "x(?:ab)+d", "xababd"),
+        ("x(?:ab)?c", "x(?:ab)?d", "xd"),
+        (r"x[ab]{1,3}?c", r"x[ab]{1,3}?d", "xabd"),
+        ("abcdefghijklm", "abcdefghijkln", "abcdefghijkln"),
+    ] {
+        let found = all_found(&[source(first, false), source(second, false)], text);
+        assert!(found[0].is_none() && found[1].is_some(), "{first}, {second}: {found:?}");
+    }
+}
+
 /// Random patterns over a small alphabet, so that texts match often.
 fn pattern() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
