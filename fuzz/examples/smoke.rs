@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 /// The longest input, in bytes.
 const MAX_INPUT_BYTES: usize = 4_096;
 
-/// Pieces that the grammar of a beacon is made of; a random byte alone seldom finds them.
-const WORDS: [&str; 40] = [
+/// Pieces that beacons and user agents are made of; a random byte alone seldom finds them.
+const WORDS: [&str; 46] = [
     "\"",
     "\\",
     "{",
@@ -51,6 +51,12 @@ const WORDS: [&str; 40] = [
     "eyJ",
     "utm_source",
     "ü\u{1f600}",
+    "Mozilla/5.0 (",
+    "; Android 9; ",
+    " Build/",
+    " Mobile ",
+    "Chrome/1.2.3.4",
+    "bot/1.0",
 ];
 
 type Target = (&'static str, fn(&[u8]));
@@ -62,7 +68,12 @@ fn main() {
             value.parse().unwrap_or_else(|_| panic!("expected a number after {name}, found {value:?}"))
         })
     };
-    let targets: [Target; 3] = [("beacon", fuzz::beacon), ("pipeline", fuzz::pipeline), ("batcher", fuzz::batcher)];
+    let targets: [Target; 4] = [
+        ("beacon", fuzz::beacon),
+        ("pipeline", fuzz::pipeline),
+        ("batcher", fuzz::batcher),
+        ("user_agent", fuzz::user_agent),
+    ];
     let seconds = argument("--seconds", 20);
     for (name, target) in targets {
         let runs =

@@ -16,6 +16,7 @@ use collector_core::region::Regions;
 use collector_core::row::COLUMNS;
 use collector_core::site::{Site, Sites};
 use serde_json::Value;
+use user_agent::{ClientHints, Parser, STEPS_PER_BYTE_MAX, USER_AGENT_BYTES_MAX};
 
 /// The edge clock of every run: 2025-11-20.
 const RECEIVED_AT_MS: i64 = 1_763_660_000_123;
@@ -68,6 +69,38 @@ pub fn pipeline(bytes: &[u8]) {
     collected.show_rows();
     let reply: Value = serde_json::from_slice(&collected.reply().body).expect("a reply is JSON");
     assert_eq!(reply["results"].as_array().map_or(0, Vec::len), beacon.len(), "one result per event");
+}
+
+/// Browser, device and crawler: an answer within a budget of steps, and the same one once it is remembered. The lines of the input are the user agent
+/// and its client hints.
+pub fn user_agent(bytes: &[u8]) {
+    thread_local! {
+        static PARSER: RefCell<Parser> = RefCell::new(Parser::new());
+    }
+    let text = String::from_utf8_lossy(bytes);
+    let mut lines = text.lines();
+    let user_agent = lines.next().unwrap_or_default();
+    let mut hint = || lines.next().filter(|line| !line.is_empty());
+    let hints = ClientHints {
+        brands: hint(),
+        full_version_list: hint(),
+        mobile: hint(),
+        platform: hint(),
+        platform_version: hint(),
+        model: hint(),
+    };
+    // A hinted model is a second text; what begins with nothing in particular is tried even on nothing.
+    let most = STEPS_PER_BYTE_MAX * (2 * USER_AGENT_BYTES_MAX).min(text.len() + USER_AGENT_BYTES_MAX);
+    PARSER.with_borrow_mut(|parser| {
+        let before = parser.steps();
+        let answer = (parser.parse(user_agent, &hints), parser.crawler(user_agent));
+        let steps = parser.steps() - before;
+        assert!(steps <= most, "{steps} steps, expected at most {most}: {user_agent:?}");
+        // The second occurrence is remembered, the third is answered from memory.
+        for _ in 0..2 {
+            assert_eq!((parser.parse(user_agent, &hints), parser.crawler(user_agent)), answer, "{user_agent:?}");
+        }
+    });
 }
 
 /// What the Batcher and the admin API read: frames, answers, settings.

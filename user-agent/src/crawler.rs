@@ -84,13 +84,6 @@ impl CrawlerClass {
     }
 }
 
-/// The crawler a user agent declares itself to be, if it does.
-///
-/// [`crate::Parser::crawler`] gives the same answer and keeps its working memory between calls.
-pub fn crawler(user_agent: &str) -> Option<Crawler> {
-    Crawlers::shipped().find(crate::parser::within_limit(user_agent), &mut Scratch::new())
-}
-
 /// The crawler lists.
 #[derive(Clone, Debug)]
 pub(crate) struct Crawlers<'t> {
@@ -125,11 +118,8 @@ impl Crawlers<'static> {
 
     fn first(&self, text: &str, is_browser: bool, scratch: &mut Scratch) -> Option<Crawler> {
         self.patterns.scan(text, scratch);
-        self.patterns.find_map(text, 0..self.patterns.len(), scratch, |pattern, groups| {
+        self.patterns.find_map(text, self.labels.patterns(is_browser), scratch, |pattern, groups| {
             let label = self.labels.label(pattern)?;
-            if is_browser && label.is_weak {
-                return None;
-            }
             let name = match self.labels.name(pattern) {
                 Some(name) => Cow::Borrowed(name),
                 None => Cow::Owned(label::name_in(text, label, groups.range(1)?).to_owned()),

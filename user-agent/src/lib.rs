@@ -1,7 +1,7 @@
 //! Who is calling: a user-agent string and its client hints become browser, operating system, device and crawler.
 //!
 //! In scope: everything that the strings themselves say, with the answers of uap-core for browser, operating system and
-//! device, in bounded time and memory, without start-up work. Out of scope: any other evidence about a client (headers,
+//! device, in bounded time and memory. Out of scope: any other evidence about a client (headers,
 //! networks, behaviour), I/O, clocks and randomness; this crate is pure and runs on the Worker's hot path.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -22,6 +22,8 @@ pub mod pattern;
 mod refine;
 
 pub use agent::{Agent, DeviceType};
-pub use crawler::{Crawler, CrawlerClass, crawler};
+pub use crawler::{Crawler, CrawlerClass};
 pub use hint::ClientHints;
+#[cfg(any(test, feature = "steps"))]
+pub use parser::STEPS_PER_BYTE_MAX;
 pub use parser::{Parser, USER_AGENT_BYTES_MAX};

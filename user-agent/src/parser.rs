@@ -1,16 +1,23 @@
 //! The parser: tables, working memory and bounded caches.
 
+#[cfg(test)]
+mod bounds;
+
 use crate::agent::{Agent, DeviceType};
 use crate::cache::Cache;
 use crate::crawler::{Crawler, Crawlers};
 use crate::family::Families;
 use crate::hint::ClientHints;
-use crate::pattern::Scratch;
+use crate::pattern::{Scratch, TEXT_BYTES_MAX};
 use crate::refine;
 
 /// The longest user agent that is looked at; the rest of a longer one is ignored. Of 57,000 user agents of browsers and crawlers none is longer
 /// than 492 bytes, and the time of the worst that can be made up grows with the square of this.
-pub const USER_AGENT_BYTES_MAX: usize = 512;
+pub const USER_AGENT_BYTES_MAX: usize = TEXT_BYTES_MAX;
+
+/// Steps of matching per byte, at most: about twice the worst that fuzzing and a search for the most found.
+#[cfg(any(test, feature = "steps"))]
+pub const STEPS_PER_BYTE_MAX: usize = 2_000;
 
 /// What uap-core calls the device of a crawler.
 const SPIDER: &str = "Spider";
@@ -75,6 +82,12 @@ impl Parser {
         }
     }
 
+    /// The steps taken so far to match patterns: instructions, and characters that runs look at.
+    #[cfg(any(test, feature = "steps"))]
+    pub fn steps(&self) -> usize {
+        self.scratch.steps()
+    }
+
     fn remember(&mut self, parts: &[&str], read: impl FnOnce(&mut Self) -> Agent) -> Agent {
         match self.agents.get(parts) {
             Ok(agent) => agent,
@@ -124,7 +137,7 @@ impl Parser {
 }
 
 /// As much of a user agent as is looked at.
-pub(crate) fn within_limit(user_agent: &str) -> &str {
+fn within_limit(user_agent: &str) -> &str {
     let mut end = user_agent.len().min(USER_AGENT_BYTES_MAX);
     while !user_agent.is_char_boundary(end) {
         end -= 1;

@@ -1,15 +1,17 @@
 //! Sets of patterns compiled ahead of time: which ones match a string, and what their groups hold.
 //!
-//! In scope: reading a compiled set and matching it against one string in bounded time, with no compilation, no start-up
-//! work and no allocation beyond a reusable [`Scratch`]. A general engine spends more on compiling one of these patterns
+//! In scope: reading a compiled set and matching it against one string in bounded time, with no compilation but an index of
+//! what patterns need, and no allocation beyond a reusable [`Scratch`]. A general engine spends more on compiling one of these patterns
 //! than this one spends on a whole user agent (see `examples/accuracy.rs` for the comparison with its oracle).
 //! Out of scope: what the patterns mean (`family`, `crawler`), and compiling them (`compile`, only with that feature).
 
+mod bits;
 #[cfg(any(test, feature = "compile"))]
 pub mod compile;
 mod matcher;
 mod prefilter;
 mod program;
+mod steps;
 mod table;
 mod text;
 
@@ -17,6 +19,9 @@ pub use matcher::Captures;
 pub use table::PatternSet;
 
 use std::ops::Range;
+
+/// Texts up to this length are looked at; longer ones match nothing.
+pub const TEXT_BYTES_MAX: usize = 512;
 
 /// Working memory of a match, reused between strings.
 #[derive(Debug, Default)]
@@ -31,13 +36,20 @@ impl Scratch {
     pub fn new() -> Self {
         Self::default()
     }
+
+    /// The steps taken so far: instructions, and characters that runs look at.
+    #[cfg(any(test, feature = "steps"))]
+    pub fn steps(&self) -> usize {
+        self.matcher.steps.taken()
+    }
 }
 
 impl PatternSet<'_> {
     /// Finds the patterns that can match `text`; [`Self::find_map`] then looks at those only.
     pub fn scan(&self, text: &str, scratch: &mut Scratch) {
         scratch.notes.take(text.as_bytes());
-        scratch.prefilter.scan(self, &scratch.notes);
+        scratch.prefilter.scan(&self.index, &scratch.notes);
+        scratch.matcher.reset();
     }
 
     /// The first pattern in `range`, in order, that matches the scanned `text` and that `accept` answers.

@@ -1,7 +1,7 @@
 //! From crawler lists to the three tables of this module.
 
 use super::CrawlerClass;
-use super::label::{FLAG_SPELLED, FLAG_WEAK};
+use super::label::FLAG_SPELLED;
 use crate::pattern::compile::{Error, Source, compile};
 
 /// One pattern and what it tells.
@@ -41,25 +41,29 @@ pub struct Tables {
     pub labels: Vec<u8>,
 }
 
-/// Compiles exclusions (matched in any case) and patterns, which keep their order of precedence.
+/// Compiles exclusions (matched in any case) and patterns, which keep their order of precedence; weak evidence comes last.
 pub fn tables(exclusions: &[&str], entries: &[Entry]) -> Result<Tables, Error> {
     let remembered =
         |expression: &str, any_case| Source { expression: format!("({expression})"), any_case, groups: 1 << 1 };
     let exclusions: Vec<Source> = exclusions.iter().map(|expression| remembered(expression, true)).collect();
-    let patterns: Vec<Source> = entries.iter().map(|entry| remembered(&entry.expression, entry.any_case)).collect();
-    Ok(Tables { exclusions: compile(&exclusions)?, patterns: compile(&patterns)?, labels: labels(entries)? })
+    let (weak, strong): (Vec<&Entry>, Vec<&Entry>) = entries.iter().partition(|entry| entry.is_weak);
+    let labels = labels(&strong, &weak)?;
+    let patterns: Vec<Source> =
+        strong.into_iter().chain(weak).map(|entry| remembered(&entry.expression, entry.any_case)).collect();
+    Ok(Tables { exclusions: compile(&exclusions)?, patterns: compile(&patterns)?, labels })
 }
 
-fn labels(entries: &[Entry]) -> Result<Vec<u8>, Error> {
-    let count =
-        u16::try_from(entries.len()).map_err(|_| Error::SetTooLarge { section: "labels", found: entries.len() })?;
-    let mut table = count.to_le_bytes().to_vec();
+fn labels(strong: &[&Entry], weak: &[&Entry]) -> Result<Vec<u8>, Error> {
+    let mut table = Vec::new();
+    for count in [strong.len(), weak.len()] {
+        let count = u16::try_from(count).map_err(|_| Error::SetTooLarge { section: "labels", found: count })?;
+        table.extend(count.to_le_bytes());
+    }
     let mut names: Vec<u8> = Vec::new();
-    for entry in entries {
+    for entry in strong.iter().chain(weak) {
         let class = CrawlerClass::ALL.iter().position(|class| *class == entry.class).unwrap_or_default();
-        let weak = if entry.is_weak { FLAG_WEAK } else { 0 };
         let spelled = if entry.name == Name::Matched { FLAG_SPELLED } else { 0 };
-        table.push(u8::try_from(class).unwrap_or_default() | weak | spelled);
+        table.push(u8::try_from(class).unwrap_or_default() | spelled);
         if let Name::Known(name) = &entry.name {
             names.push(u8::try_from(name.len()).map_err(|_| Error::LiteralTooLong { found: name.len() })?);
             names.extend(name.bytes());

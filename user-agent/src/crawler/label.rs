@@ -1,14 +1,12 @@
 //! What is known of the crawler behind a pattern.
 //!
-//! In scope: the layout of the label table (the number of patterns in 16 bits; a byte per pattern, its class and flags; then
-//! names for the first patterns, each a length byte and the text) and names taken from the user agent itself.
+//! In scope: the layout of the label table (the numbers of patterns that are strong and weak evidence in 16 bits each; a byte per pattern, its
+//! class and a flag; then names for the first patterns, each a length byte and the text) and names taken from the user agent itself.
 
 use std::ops::Range;
 
 use super::CrawlerClass;
 
-/// In a label: weak evidence, not applied to a user agent in the shape of a browser.
-pub(super) const FLAG_WEAK: u8 = 0x80;
 /// In a label: the pattern spells the crawler's name, so the matched text is the name.
 pub(super) const FLAG_SPELLED: u8 = 0x40;
 /// The longest name taken from a user agent.
@@ -16,7 +14,8 @@ const NAME_BYTES_MAX: usize = 64;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Labels<'t> {
-    labels: &'t [u8],
+    strong: usize,
+    classes: &'t [u8],
     names: &'t [u8],
 }
 
@@ -24,21 +23,28 @@ pub(super) struct Labels<'t> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Label {
     pub(super) class: CrawlerClass,
-    pub(super) is_weak: bool,
     is_spelled: bool,
 }
 
 impl<'t> Labels<'t> {
     pub(super) fn new(table: &'t [u8]) -> Self {
-        let (count, rest) = table.split_first_chunk().unwrap_or((&[0; 2], &[]));
-        let (labels, names) = rest.split_at(rest.len().min(u16::from_le_bytes(*count).into()));
-        Self { labels, names }
+        let ([strong_low, strong_high, weak_low, weak_high], rest) =
+            table.split_first_chunk().unwrap_or((&[0; 4], &[]));
+        let strong = usize::from(u16::from_le_bytes([*strong_low, *strong_high]));
+        let weak = usize::from(u16::from_le_bytes([*weak_low, *weak_high]));
+        let (classes, names) = rest.split_at(rest.len().min(strong + weak));
+        Self { strong, classes, names }
+    }
+
+    /// The patterns that apply to a user agent: weak evidence proves nothing against one in the shape of a browser.
+    pub(super) fn patterns(&self, is_browser: bool) -> Range<usize> {
+        0..if is_browser { self.strong } else { self.classes.len() }
     }
 
     pub(super) fn label(&self, pattern: usize) -> Option<Label> {
-        let label = *self.labels.get(pattern)?;
-        let class = CrawlerClass::ALL.get(usize::from(label & !FLAG_WEAK & !FLAG_SPELLED)).copied()?;
-        Some(Label { class, is_weak: label & FLAG_WEAK != 0, is_spelled: label & FLAG_SPELLED != 0 })
+        let label = *self.classes.get(pattern)?;
+        let class = CrawlerClass::ALL.get(usize::from(label & !FLAG_SPELLED)).copied()?;
+        Some(Label { class, is_spelled: label & FLAG_SPELLED != 0 })
     }
 
     /// The name that belongs to a pattern, if the table has it.

@@ -1,8 +1,8 @@
 //! The answers that belong to the patterns.
 //!
-//! In scope: the layout of the answer table and spelling a template. The table holds the lengths of the four lists (16 bits
-//! each), four template offsets per pattern (16 bits each, [`NO_TEMPLATE`] for none), then the templates: a length byte and
-//! the text, in which a byte of 1 to 9 stands for that group.
+//! In scope: the layout of the answer table and spelling a template. The table holds the lengths of the four lists (16 bits each), the answers of
+//! the patterns of three of them (a byte with a bit per field that has a template, then the templates: a length byte and the text, in which a byte
+//! of 1 to 9 stands for that group), and a device type's number for each of the fourth.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -12,8 +12,6 @@ use crate::pattern::Captures;
 
 /// Templates per pattern: family and three version parts, or device, brand and model.
 pub(super) const FIELDS: usize = 4;
-/// The offset of a template that a pattern does not have.
-pub(super) const NO_TEMPLATE: u16 = u16::MAX;
 /// The last byte of a template with groups: the result is trimmed.
 pub(super) const TRIM: u8 = 10;
 const LISTS_BYTES: usize = 8;
@@ -23,17 +21,22 @@ const GROUPS_BYTES: usize = 16;
 #[derive(Clone, Debug)]
 pub(super) struct Answers {
     lists: [usize; 4],
-    offsets: &'static [u8],
-    templates: &'static [u8],
+    /// Pattern -> the table from its answer on.
+    templates: Vec<&'static [u8]>,
+    device_types: &'static [u8],
 }
 
 impl Answers {
     pub(super) fn new(table: &'static [u8]) -> Self {
-        let lists = [read(table, 0), read(table, 1), read(table, 2), read(table, 3)].map(usize::from);
-        let rest = table.get(LISTS_BYTES..).unwrap_or_default();
-        let split = rest.len().min(lists.iter().sum::<usize>() * FIELDS * 2);
-        let (offsets, templates) = rest.split_at(split);
-        Self { lists, offsets, templates }
+        let (lists, mut rest) = table.split_first_chunk::<LISTS_BYTES>().unwrap_or((&[0; _], &[]));
+        let length = |list: usize| usize::from(u16::from_le_bytes([lists[list * 2], lists[list * 2 + 1]]));
+        let lists = [length(0), length(1), length(2), length(3)];
+        let mut templates = Vec::new();
+        while templates.len() < lists[0] + lists[1] + lists[2] {
+            templates.push(rest);
+            rest = behind_templates(rest, FIELDS).unwrap_or_default();
+        }
+        Self { lists, templates, device_types: rest }
     }
 
     pub(super) fn browsers(&self) -> Range<usize> {
@@ -54,9 +57,10 @@ impl Answers {
         start..start + self.lists[3]
     }
 
-    /// What a pattern of the last list tells; its first field holds the type's number.
+    /// What a pattern of the last list tells.
     pub(super) fn device_type(&self, pattern: usize) -> Option<DeviceType> {
-        DeviceType::ALL.get(usize::from(read(self.offsets, pattern * FIELDS))).copied()
+        let number = self.device_types.get(pattern.checked_sub(self.templates.len())?)?;
+        DeviceType::ALL.get(usize::from(*number)).copied()
     }
 
     /// A template with its groups filled in, if the pattern has one in this field.
@@ -85,23 +89,27 @@ impl Answers {
     }
 
     fn template(&self, pattern: usize, field: usize) -> Option<&'static [u8]> {
-        if field >= FIELDS {
+        let answer = self.templates.get(pattern)?;
+        if field >= FIELDS || answer.first()? >> field & 1 == 0 {
             return None;
         }
-        let offset = Some(read(self.offsets, pattern * FIELDS + field)).filter(|offset| *offset != NO_TEMPLATE)?;
-        let (length, rest) = self.templates.get(usize::from(offset)..)?.split_first()?;
+        let (length, rest) = behind_templates(answer, field)?.split_first()?;
         rest.get(..usize::from(*length))
     }
+}
+
+/// What follows the templates of an answer's first fields.
+fn behind_templates(answer: &'static [u8], fields: usize) -> Option<&'static [u8]> {
+    let (present, mut rest) = answer.split_first()?;
+    for _ in (0..fields).filter(|field| present >> field & 1 == 1) {
+        let (length, text) = rest.split_first()?;
+        rest = text.get(usize::from(*length)..)?;
+    }
+    Some(rest)
 }
 
 /// Removes white space around a text.
 fn trim(text: &mut String) {
     text.truncate(text.trim_end().len());
     text.drain(..text.len() - text.trim_start().len());
-}
-
-/// The `index`-th 16-bit integer, [`NO_TEMPLATE`] past the end.
-fn read(table: &[u8], index: usize) -> u16 {
-    let chunk = table.get(index * 2..).and_then(|rest| rest.first_chunk());
-    chunk.map_or(NO_TEMPLATE, |bytes| u16::from_le_bytes(*bytes))
 }

@@ -3,9 +3,7 @@
 //! In scope: templates (`$1` as the `regex` crate expands it, which is how `uaparser` reads them) and which groups each
 //! pattern must remember. Out of scope: reading YAML (`cargo xtask update-data`).
 
-use std::collections::BTreeMap;
-
-use super::answer::{FIELDS, NO_TEMPLATE, TRIM};
+use super::answer::{FIELDS, TRIM};
 use crate::agent::DeviceType;
 use crate::pattern::compile::{Error, Source, compile};
 
@@ -58,27 +56,31 @@ pub fn tables(lists: &Lists) -> Result<Tables, Error> {
         answers.extend(narrow("answers", length)?.to_le_bytes());
     }
     let entries = || kinds.into_iter().flat_map(|(kind, list)| list.iter().map(move |entry| (kind, entry)));
-    let mut templates = Templates::default();
     for (kind, entry) in entries() {
-        for (field, template) in entry.templates.iter().enumerate() {
-            let offset = match template {
-                None => NO_TEMPLATE,
-                Some(template) => templates.offset(&spelling(kind, field, template))?,
-            };
-            answers.extend(offset.to_le_bytes());
-        }
+        answers.extend(answer(kind, entry)?);
     }
     for (_, device_type) in &lists.device_types {
         let number = DeviceType::ALL.iter().position(|other| other == device_type).unwrap_or_default();
-        answers.extend(narrow("answers", number)?.to_le_bytes());
-        answers.extend([0; (FIELDS - 1) * 2]);
+        answers.push(u8::try_from(number).unwrap_or_default());
     }
-    answers.extend(templates.bytes);
     let device_types = lists.device_types.iter();
     let device_types =
         device_types.map(|(expression, _)| Source { expression: expression.clone(), any_case: true, groups: 0 });
     let sources: Vec<Source> = entries().map(|(kind, entry)| source(kind, entry)).chain(device_types).collect();
     Ok(Tables { patterns: compile(&sources)?, answers })
+}
+
+/// Which fields have templates, and those.
+fn answer(kind: Kind, entry: &Entry) -> Result<Vec<u8>, Error> {
+    let mut answer = vec![0];
+    for (field, template) in entry.templates.iter().enumerate() {
+        let Some(template) = template else { continue };
+        let template = spelling(kind, field, template);
+        answer[0] |= 1 << field;
+        answer.push(u8::try_from(template.len()).map_err(|_| Error::LiteralTooLong { found: template.len() })?);
+        answer.extend(template);
+    }
+    Ok(answer)
 }
 
 fn source(kind: Kind, entry: &Entry) -> Source {
@@ -128,26 +130,6 @@ fn spelling(kind: Kind, field: usize, template: &str) -> Vec<u8> {
     spelled.extend(rest.bytes());
     spelled.push(TRIM);
     spelled
-}
-
-/// Templates, each stored once.
-#[derive(Default)]
-struct Templates {
-    offsets: BTreeMap<Vec<u8>, u16>,
-    bytes: Vec<u8>,
-}
-
-impl Templates {
-    fn offset(&mut self, template: &[u8]) -> Result<u16, Error> {
-        if let Some(offset) = self.offsets.get(template) {
-            return Ok(*offset);
-        }
-        let offset = narrow("templates", self.bytes.len())?;
-        self.bytes.push(u8::try_from(template.len()).map_err(|_| Error::LiteralTooLong { found: template.len() })?);
-        self.bytes.extend(template);
-        self.offsets.insert(template.to_vec(), offset);
-        Ok(offset)
-    }
 }
 
 fn narrow(section: &'static str, value: usize) -> Result<u16, Error> {

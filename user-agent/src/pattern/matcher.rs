@@ -4,16 +4,22 @@
 //! needs; a text that makes it take take back more than [`BACKTRACKS_MAX`] choices is matched again with a table of the states
 //! already tried, so that no state is tried twice. Characters are ASCII or "other": classes hold all others or none.
 
+mod branch;
+mod character;
 mod run;
+mod start;
 
 use std::ops::Range;
 
+use super::TEXT_BYTES_MAX;
 use super::program::{
-    BYTE, CLASS, CLASS_BYTES, END, FAIL, FLAG_ANCHORED, GROUPS_MAX, JUMP, LITERAL, LITERAL_ANY_CASE, MATCH, NO_CLASS,
-    NOT_WORD_BOUNDARY, RUN, RUN_ALL, RUN_LAZY, SAVE, SPLIT, SPLIT_JUMP, START, SWITCH, WORD_BOUNDARY,
+    ALTERNATIVES, BRANCH, BYTE, CLASS, END, FIRST, GROUPS_MAX, JUMP, JUMP_BYTES, LAST_BRANCH, LITERAL,
+    LITERAL_ANY_CASE, MATCH, NOT_WORD_BOUNDARY, RUN, RUN_ALL, RUN_ALL_GROUP, RUN_BYTES, RUN_LAZY, SAVE, SPLIT,
+    SPLIT_JUMP, START, WORD_BOUNDARY,
 };
-use super::table::{Pattern, PatternSet};
-use super::text::{Notes, TEXT_BYTES_MAX};
+use super::steps::Steps;
+use super::table::PatternSet;
+use super::text::Notes;
 
 /// Choices of one pattern on one text that are taken back before states are remembered; user agents take a few dozen.
 const BACKTRACKS_MAX: usize = 512;
@@ -44,6 +50,8 @@ impl Captures {
 enum Choice {
     /// Continue at `pc` from `position`.
     Branch { pc: u16, position: u16 },
+    /// Try the alternatives from the branch at `pc` on.
+    Alternative { pc: u16, position: u16 },
     /// A run gives characters back, down to `least`.
     Shrink { pc: u16, position: u16, least: u16, follow: u16 },
     /// A lazy run takes up to `more` characters.
@@ -59,9 +67,17 @@ pub(super) struct State {
     tried: Vec<u64>,
     /// Choices taken back by the last pattern.
     backtracks: usize,
+    /// The last pattern, if it failed on this text, and how many bytes of its program were looked at.
+    failed: Option<(usize, usize)>,
+    pub(super) steps: Steps,
 }
 
 impl State {
+    /// Forgets the last text.
+    pub(super) fn reset(&mut self) {
+        self.failed = None;
+    }
+
     /// The groups of the leftmost match in `text`, which `notes` are about.
     pub(super) fn find(
         &mut self,
@@ -70,46 +86,35 @@ impl State {
         text: &[u8],
         notes: &Notes,
     ) -> Option<Captures> {
-        if text.len() > TEXT_BYTES_MAX {
+        if text.len() > TEXT_BYTES_MAX || self.fails_alike(set, pattern) {
             return None;
         }
         self.backtracks = 0;
-        let record = set.pattern(pattern);
         let mut search = Search {
             set,
             program: set.program(pattern),
             text,
-            is_plain: notes.is_plain,
+            notes,
             slots: [UNSET; GROUPS_MAX * 2],
             backtracks: &mut self.backtracks,
             remembers: false,
             tried: &mut self.tried,
             choices: &mut self.choices,
+            read: 0,
+            steps: &self.steps,
         };
-        let last_start = if record.flags & FLAG_ANCHORED == 0 { text.len() } else { 0 };
-        let mut start = 0;
-        loop {
-            start = next_start(set, record, text, notes, start).filter(|start| *start <= last_start)?;
-            match search.run(start) {
-                Verdict::Match => return Some(Captures { slots: search.slots }),
-                Verdict::NoMatch => start += 1,
-                Verdict::TooHard => search.start_remembering(),
-            }
-        }
+        let found = search.leftmost().then_some(Captures { slots: search.slots });
+        self.failed = if found.is_none() { Some((pattern, search.read)) } else { None };
+        found
     }
-}
 
-/// The first position at or after `from` where a match can begin.
-fn next_start(set: &PatternSet<'_>, record: Pattern, text: &[u8], notes: &Notes, from: usize) -> Option<usize> {
-    if record.first_byte != 0 {
-        return notes.find(record.first_byte, from);
+    /// Whether a pattern begins with the same instructions as the last one, which failed there: lists have patterns of one kind in a row.
+    fn fails_alike(&self, set: &PatternSet<'_>, pattern: usize) -> bool {
+        self.failed.is_some_and(|(failed, read)| {
+            let begin = set.program(pattern).get(..read);
+            begin.is_some() && begin == set.program(failed).get(..read)
+        })
     }
-    if record.first_class == NO_CLASS {
-        return Some(from);
-    }
-    let class = set.class(record.first_class);
-    let skipped = text.get(from..)?.iter().position(|byte| has_byte(class, *byte))?;
-    Some(from + skipped)
 }
 
 #[derive(PartialEq, Eq)]
@@ -124,15 +129,40 @@ struct Search<'a, 't> {
     set: &'a PatternSet<'t>,
     program: &'t [u8],
     text: &'a [u8],
-    is_plain: bool,
+    notes: &'a Notes,
     slots: [u16; GROUPS_MAX * 2],
     backtracks: &'a mut usize,
     remembers: bool,
     tried: &'a mut Vec<u64>,
     choices: &'a mut Vec<Choice>,
+    /// Bytes of the program that the search has looked at, at most.
+    read: usize,
+    steps: &'a Steps,
 }
 
 impl Search<'_, '_> {
+    /// Searches for the leftmost match.
+    fn leftmost(&mut self) -> bool {
+        let begin = self.begin();
+        self.read = self.end(begin);
+        let mut start = self.next_start(begin, None);
+        while let Some(position) = start {
+            // Most fail at the literal they begin with, which is sooner seen than by a run.
+            if self.begins(begin, position) {
+                match self.run(position) {
+                    Verdict::Match => return true,
+                    Verdict::NoMatch => {}
+                    Verdict::TooHard => {
+                        self.start_remembering();
+                        continue;
+                    }
+                }
+            }
+            start = self.next_start(begin, Some(position));
+        }
+        false
+    }
+
     fn run(&mut self, start: usize) -> Verdict {
         self.choices.clear();
         self.slots = [UNSET; GROUPS_MAX * 2];
@@ -155,36 +185,41 @@ impl Search<'_, '_> {
     /// Follows one path until it matches or fails, leaving choices behind.
     fn follow(&mut self, mut pc: usize, mut position: usize) -> bool {
         loop {
+            self.steps.add(1);
             let next = match self.operand(pc) {
                 BYTE => self.byte(pc, position),
                 LITERAL => self.literal(pc, position),
                 LITERAL_ANY_CASE => self.literal_any_case(pc, position),
                 CLASS => self.character(pc, position),
                 RUN_ALL => self.run_all(pc, position),
+                RUN_ALL_GROUP => self.run_all_group(pc, position),
                 RUN => self.run_greedy(pc, position),
                 RUN_LAZY => self.run_lazy(pc, position),
-                SPLIT => {
-                    self.choose(Choice::Branch { pc: narrow(self.target(pc, pc + 1)), position: narrow(position) });
-                    Some((pc + 3, position))
-                }
+                SPLIT => Some((self.split(pc, position), position)),
                 SPLIT_JUMP => {
-                    self.choose(Choice::Branch { pc: narrow(pc + 3), position: narrow(position) });
-                    Some((self.target(pc, pc + 1), position))
+                    self.choose(Choice::Branch { pc: narrow(pc + JUMP_BYTES), position: narrow(position) });
+                    Some((self.target(pc), position))
                 }
-                JUMP => Some((self.target(pc, pc + 1), position)),
-                SAVE => self.save(pc, position),
-                SWITCH => Some((self.switch(pc, position), position)),
+                JUMP => Some((self.target(pc), position)),
+                ALTERNATIVES => self.alternative(pc + 1, position).map(|pc| (pc, position)),
+                BRANCH | LAST_BRANCH => Some((self.behind_branches(pc), position)),
+                SAVE => {
+                    self.save(self.operand(pc + 1), position);
+                    Some((pc + 2, position))
+                }
                 START => (position == 0).then_some((pc + 1, position)),
                 END => (position == self.text.len()).then_some((pc + 1, position)),
                 WORD_BOUNDARY => self.at_word_boundary(position).then_some((pc + 1, position)),
                 NOT_WORD_BOUNDARY => (!self.at_word_boundary(position)).then_some((pc + 1, position)),
+                FIRST => self.fits(self.wide_operand(pc + 1), position).then_some((pc + 3, position)),
                 MATCH => return true,
                 _ => None,
             };
-            match next {
-                Some(state) => (pc, position) = state,
-                None => return false,
-            }
+            let Some(state) = next else {
+                self.read = self.read.max(self.end(pc));
+                return false;
+            };
+            (pc, position) = state;
         }
     }
 
@@ -193,6 +228,10 @@ impl Search<'_, '_> {
         loop {
             let (pc, position) = match self.choices.pop()? {
                 Choice::Branch { pc, position } => (pc, position),
+                Choice::Alternative { pc, position } => match self.alternative(pc.into(), position.into()) {
+                    Some(pc) => (narrow(pc), position),
+                    None => continue,
+                },
                 Choice::Restore { slot, position } => {
                     if let Some(saved) = self.slots.get_mut(usize::from(slot)) {
                         *saved = position;
@@ -220,6 +259,7 @@ impl Search<'_, '_> {
     fn start_remembering(&mut self) {
         self.tried.clear();
         self.tried.resize((self.program.len() * (self.text.len() + 1)).div_ceil(64), 0);
+        self.steps.add(self.tried.len());
         self.remembers = true;
     }
 
@@ -236,108 +276,38 @@ impl Search<'_, '_> {
         is_new
     }
 
-    fn byte(&self, pc: usize, position: usize) -> Option<(usize, usize)> {
-        (self.text.get(position) == self.program.get(pc + 1)).then_some((pc + 2, position + 1))
-    }
-
-    fn literal(&self, pc: usize, position: usize) -> Option<(usize, usize)> {
-        let length = usize::from(self.operand(pc + 1));
-        let literal = self.program.get(pc + 2..pc + 2 + length)?;
-        let found = self.text.get(position..position + length)?;
-        // Byte by byte: most differ in the first, and a call to compare memory costs more than that.
-        let is_same = found.iter().zip(literal).all(|(left, right)| left == right);
-        is_same.then_some((pc + 2 + length, position + length))
-    }
-
-    fn literal_any_case(&self, pc: usize, position: usize) -> Option<(usize, usize)> {
-        let length = usize::from(self.operand(pc + 1));
-        let literal = self.program.get(pc + 2..pc + 2 + length)?;
-        self.text
-            .get(position..position + length)?
-            .eq_ignore_ascii_case(literal)
-            .then_some((pc + 2 + length, position + length))
-    }
-
-    fn character(&self, pc: usize, position: usize) -> Option<(usize, usize)> {
-        let class = self.set.class(self.wide_operand(pc + 1));
-        self.step(class, position).map(|next| (pc + 3, next))
-    }
-
-    fn save(&mut self, pc: usize, position: usize) -> Option<(usize, usize)> {
-        let slot = self.operand(pc + 1);
-        let saved = self.slots.get_mut(usize::from(slot))?;
+    fn save(&mut self, slot: u8, position: usize) {
+        let Some(saved) = self.slots.get_mut(usize::from(slot)) else { return };
         let old = std::mem::replace(saved, narrow(position));
         // With nothing to come back to, nothing need be restored.
         if !self.choices.is_empty() {
             self.choose(Choice::Restore { slot, position: old });
         }
-        Some((pc + 2, position))
-    }
-
-    /// Where a switch leads for the next byte.
-    fn switch(&self, pc: usize, position: usize) -> usize {
-        let count = usize::from(self.operand(pc + 1));
-        let keys = self.program.get(pc + 4..pc + 4 + count).unwrap_or_default();
-        let found = self.text.get(position).and_then(|byte| keys.iter().position(|key| key == byte));
-        found.map_or_else(|| self.target(pc, pc + 2), |index| self.target(pc, pc + 4 + count + index * 2))
-    }
-
-    fn at_word_boundary(&self, position: usize) -> bool {
-        let is_word = |index: Option<usize>| {
-            index
-                .and_then(|index| self.text.get(index))
-                .is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
-        };
-        is_word(position.checked_sub(1)) != is_word(Some(position))
-    }
-
-    /// The position behind one character of a class.
-    fn step(&self, class: &[u8; CLASS_BYTES], position: usize) -> Option<usize> {
-        let byte = *self.text.get(position)?;
-        has_byte(class, byte).then(|| (position + character_bytes(byte)).min(self.text.len()))
-    }
-
-    /// The position before the character that ends at `position`.
-    fn step_back(&self, position: usize) -> usize {
-        let mut before = position.saturating_sub(1);
-        if self.is_plain {
-            return before;
-        }
-        while before > 0 && self.text.get(before).is_some_and(|byte| byte & 0xC0 == 0x80) {
-            before -= 1;
-        }
-        before
     }
 
     fn choose(&mut self, choice: Choice) {
         self.choices.push(choice);
     }
 
+    /// Where the instruction at `pc` ends, at the latest.
+    fn end(&self, pc: usize) -> usize {
+        match self.operand(pc) {
+            LITERAL | LITERAL_ANY_CASE => pc + 2 + usize::from(self.operand(pc + 1)),
+            _ => pc + RUN_BYTES,
+        }
+    }
+
     fn operand(&self, at: usize) -> u8 {
-        self.program.get(at).copied().unwrap_or(FAIL)
+        self.program.get(at).copied().unwrap_or(u8::MAX)
     }
 
     fn wide_operand(&self, at: usize) -> u16 {
         u16::from_le_bytes([self.operand(at), self.operand(at + 1)])
     }
 
-    /// The target at `at` of the instruction at `pc`.
-    fn target(&self, pc: usize, at: usize) -> usize {
-        usize::from(narrow(pc).wrapping_add(self.wide_operand(at)))
-    }
-}
-
-fn has_byte(class: &[u8; CLASS_BYTES], byte: u8) -> bool {
-    if byte.is_ascii() { class[usize::from(byte >> 3)] >> (byte & 7) & 1 == 1 } else { class[CLASS_BYTES - 1] == 1 }
-}
-
-/// Bytes of the UTF-8 character that begins with `byte`.
-fn character_bytes(byte: u8) -> usize {
-    match byte {
-        0xF0.. => 4,
-        0xE0.. => 3,
-        0xC0.. => 2,
-        _ => 1,
+    /// The target of the instruction at `pc`.
+    fn target(&self, pc: usize) -> usize {
+        usize::from(narrow(pc).wrapping_add(self.wide_operand(pc + 1)))
     }
 }
 

@@ -1,117 +1,129 @@
 //! Which patterns can match a text at all.
 //!
-//! In scope: one pass over the text that looks for atoms (strings that some pattern cannot match without). Every pattern
-//! has up to three clauses, each a set of atoms of which the text must hold one; a pattern whose clauses all hold is a
-//! candidate. Out of scope: choosing atoms and clauses (`compile::atom`).
+//! In scope: an index of atoms (strings of which a text must hold one if a pattern is to match it), made when a set is read, and one pass over the
+//! text that looks them up: a pattern whose atom is found is a candidate. Out of scope: choosing atoms (`compile::atom`).
 
-use super::program::{ATOM_END, ATOM_USES_MAX, CLAUSE_BYTES, GRAM_BYTES, USE_CLAUSE, bucket};
-use super::table::PatternSet;
+use super::bits;
+use super::program::GRAM_BYTES;
 use super::text::Notes;
 
-/// What one pass found.
+/// Bits of a gram's hash. Few grams of a text share one with an atom: most of the pass looks at one bit per byte.
+const HASH_BITS: u32 = 16;
+const HASH_WORDS: usize = (1 << HASH_BITS) / bits::WORD_BITS;
+/// Two to this power chains of atoms, some per hash.
+const CHAIN_BITS: u32 = 12;
+/// The end of a chain.
+const NONE: u16 = u16::MAX;
+
+/// The atoms of a set.
+#[derive(Clone, Debug)]
+pub(super) struct Index {
+    /// The hashes of all atoms' grams.
+    hashes: Box<[u64; HASH_WORDS]>,
+    /// Chain -> its first atom.
+    chains: Vec<u16>,
+    atoms: Vec<Atom>,
+    /// The patterns that any text may match.
+    always: Vec<u64>,
+}
+
+/// A string that a pattern needs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Atom {
+    /// Up to eight bytes, the first in the lowest bits.
+    word: u64,
+    /// The highest bits, which hold none of them.
+    unused_bits: u8,
+    /// Where in the atom the gram begins that it is found by.
+    gram_offset: u8,
+    /// Whether its letters match in either case.
+    any_case: bool,
+    pattern: u16,
+    /// The next atom of the chain.
+    next: u16,
+}
+
+impl Atom {
+    pub(super) fn new(word: u64, length: u8, gram_offset: u8, any_case: bool, pattern: u16) -> Self {
+        Self { word, unused_bits: 64 - 8 * length.clamp(1, 8), gram_offset, any_case, pattern, next: NONE }
+    }
+}
+
+impl Index {
+    /// An index of a set with so many patterns, with room for so many atoms.
+    pub(super) fn new(patterns: usize, atoms: usize) -> Self {
+        Self {
+            hashes: Box::new([0; HASH_WORDS]),
+            chains: vec![NONE; 1 << CHAIN_BITS],
+            atoms: Vec::with_capacity(atoms),
+            always: vec![0; patterns.div_ceil(bits::WORD_BITS)],
+        }
+    }
+
+    /// Notes that any text may match a pattern.
+    pub(super) fn add_always(&mut self, pattern: u16) {
+        bits::insert(&mut self.always, pattern.into());
+    }
+
+    pub(super) fn add(&mut self, mut atom: Atom) {
+        let [first, second, third, ..] = (atom.word >> (8 * u32::from(atom.gram_offset))).to_le_bytes();
+        let gram = [first, second, third].map(|byte| byte.to_ascii_lowercase());
+        let hash = hash(u32::from_be_bytes([0, gram[0], gram[1], gram[2]]));
+        let Some(chain) = self.chains.get_mut(chain(hash)) else { return };
+        // 16 bits number all atoms of a set; the compiler sees to it.
+        atom.next = std::mem::replace(chain, u16::try_from(self.atoms.len()).unwrap_or(NONE));
+        self.atoms.push(atom);
+        bits::insert(self.hashes.as_mut_slice(), hash);
+    }
+
+    /// The atoms of a hash's chain.
+    fn chain(&self, hash: usize) -> impl Iterator<Item = &Atom> {
+        let first = self.chains.get(chain(hash)).and_then(|first| self.atoms.get(usize::from(*first)));
+        std::iter::successors(first, |atom| self.atoms.get(usize::from(atom.next)))
+    }
+}
+
+/// What one pass found: a bit per pattern.
 #[derive(Debug, Default)]
 pub(super) struct State {
-    /// One bit per clause, for the patterns that have several.
-    clauses_held: Vec<u64>,
-    /// One bit per pattern.
     candidates: Vec<u64>,
 }
 
 impl State {
-    pub(super) fn scan(&mut self, set: &PatternSet<'_>, notes: &Notes) {
-        self.reset(set);
-        let mut gram = 0_u32;
-        for (end, byte) in (1..).zip(&notes.folded) {
-            gram = (gram << 8) & 0x00FF_FFFF | u32::from(*byte);
-            let atoms = set.bucket(bucket(gram, set.bucket_bits));
-            // The gram that ends here began two bytes ago; before that there is none.
-            if !atoms.is_empty() && end >= GRAM_BYTES {
-                self.hold_atoms(set, atoms, &notes.folded, end - GRAM_BYTES);
+    pub(super) fn scan(&mut self, index: &Index, notes: &Notes) {
+        self.candidates.clone_from(&index.always);
+        let mut gram = 0;
+        for (end, byte) in (1..).zip(notes.folded()) {
+            gram = gram << 8 & 0x00FF_FFFF | u32::from(*byte);
+            let hash = hash(gram);
+            if bits::has(index.hashes.as_slice(), hash) {
+                self.look_up(index, hash, notes, end);
             }
         }
     }
 
     /// The first candidate at or after `from`.
     pub(super) fn next_candidate(&self, from: usize) -> Option<usize> {
-        let mut index = from / 64;
-        let mut word = self.candidates.get(index)? & (u64::MAX << (from % 64));
-        while word == 0 {
-            index += 1;
-            word = *self.candidates.get(index)?;
-        }
-        Some(index * 64 + word.trailing_zeros() as usize)
+        bits::next(&self.candidates, from)
     }
 
-    fn reset(&mut self, set: &PatternSet<'_>) {
-        self.clauses_held.clear();
-        self.clauses_held.resize((set.clauses.len() / CLAUSE_BYTES).div_ceil(64), 0);
-        self.candidates.clear();
-        let words = set.always.chunks_exact(8).filter_map(|word| word.first_chunk());
-        self.candidates.extend(words.map(|word| u64::from_le_bytes(*word)));
-    }
-
-    /// Compares the atoms of a bucket with the text around their gram, which begins at `gram_start`.
-    fn hold_atoms(&mut self, set: &PatternSet<'_>, mut atoms: &[u8], folded: &[u8], gram_start: usize) {
-        while let Some((atom, after)) = read_atom(atoms) {
-            let start = gram_start.checked_sub(atom.gram_offset);
-            let around = start.and_then(|start| folded.get(start..start + atom.bytes.len())).unwrap_or_default();
-            if around.len() == atom.bytes.len() && around.iter().zip(atom.bytes).all(|(left, right)| left == right) {
-                for used in atom.uses.chunks_exact(2).filter_map(|used| used.first_chunk()) {
-                    self.hold(set, u16::from_le_bytes(*used).into());
-                }
+    /// Compares the atoms of a chain with the text around the gram that ends at `end`.
+    fn look_up(&mut self, index: &Index, hash: usize, notes: &Notes, end: usize) {
+        for atom in index.chain(hash) {
+            let Some(start) = end.checked_sub(GRAM_BYTES + usize::from(atom.gram_offset)) else { continue };
+            if (notes.word(start, atom.any_case) ^ atom.word) << atom.unused_bits == 0 {
+                bits::insert(&mut self.candidates, atom.pattern.into());
             }
-            atoms = after;
-        }
-    }
-
-    /// Notes that an atom was found where it is used.
-    fn hold(&mut self, set: &PatternSet<'_>, used: usize) {
-        let clause_bit = usize::from(USE_CLAUSE);
-        if used & clause_bit == 0 {
-            return set_bit(&mut self.candidates, used);
-        }
-        self.hold_clause(set, used & !clause_bit);
-    }
-
-    fn hold_clause(&mut self, set: &PatternSet<'_>, clause: usize) {
-        set_bit(&mut self.clauses_held, clause);
-        let Some((pattern, index, count)) = set.clause(clause) else { return };
-        // The clauses of one pattern are numbered in a row.
-        let first = clause.saturating_sub(index);
-        if (first..first + count).all(|clause| has_bit(&self.clauses_held, clause)) {
-            set_bit(&mut self.candidates, pattern);
         }
     }
 }
 
-/// A string that some patterns need.
-struct Atom<'t> {
-    bytes: &'t [u8],
-    /// Where in the atom its gram begins.
-    gram_offset: usize,
-    /// Where it is used, 16 bits each.
-    uses: &'t [u8],
+/// Three folded bytes packed into an integer, the last in the lowest bits, spread over 2^[`HASH_BITS`].
+fn hash(gram: u32) -> usize {
+    // Fibonacci hashing: the multiplier is 2^32 / golden ratio.
+    (gram.wrapping_mul(0x9E37_79B1) >> (u32::BITS - HASH_BITS)) as usize
 }
 
-/// The first atom of a bucket, and the rest.
-fn read_atom(atoms: &[u8]) -> Option<(Atom<'_>, &[u8])> {
-    let (head, mut rest) = atoms.split_first().filter(|(head, _)| **head != ATOM_END)?;
-    let mut uses = usize::from(head >> 6) + 1;
-    if uses == ATOM_USES_MAX {
-        let (count, after) = rest.split_first()?;
-        (uses, rest) = (usize::from(*count), after);
-    }
-    let (bytes, rest) = rest.split_at_checked(usize::from(head & 7) + 1)?;
-    let (uses, rest) = rest.split_at_checked(uses * 2)?;
-    Some((Atom { bytes, gram_offset: usize::from(head >> 3 & 7), uses }, rest))
-}
-
-fn set_bit(words: &mut [u64], index: usize) {
-    if let Some(word) = words.get_mut(index / 64) {
-        *word |= 1 << (index % 64);
-    }
-}
-
-fn has_bit(words: &[u64], index: usize) -> bool {
-    words.get(index / 64).is_some_and(|word| word >> (index % 64) & 1 == 1)
+fn chain(hash: usize) -> usize {
+    hash >> (HASH_BITS - CHAIN_BITS)
 }

@@ -1,88 +1,75 @@
 //! The layout of a compiled set.
 //!
-//! In scope: finding the sections of a table in one slice of bytes. A damaged table gives patterns that never match; it
-//! cannot panic. Out of scope: producing tables (`compile`).
+//! In scope: reading a table: its classes and programs stay where they are, its atoms become an index. A damaged table gives
+//! patterns that never match; it cannot panic. Out of scope: producing tables (`compile`).
+//!
+//! A table holds the number of classes and the classes, then the numbers of patterns and of atoms, and for each pattern the
+//! length of its program, the program, the number of its atoms (twice, and one more if their letters match in either case), and
+//! those. A number is one byte below 128, or two with the lower 7 bits and the highest bit in the first. An atom is a head (see
+//! [`ATOM_IN_PROGRAM`]), then, if the program spells it, where; or else the bytes that the atom before does not begin with.
 
-use super::program::{CLASS_BYTES, CLAUSE_BYTES, PATTERN_BYTES};
+use super::prefilter::{Atom, Index};
+use super::program::{ATOM_CONTINUES, ATOM_IN_PROGRAM, CLASS_BYTES};
 
-/// Sections in the order in which they are stored; a header of their 32-bit end offsets comes first.
-#[cfg_attr(not(any(test, feature = "compile")), expect(dead_code, reason = "the names document the layout"))]
-pub(super) const SECTIONS: [&str; SECTION_COUNT] =
-    ["classes", "program offsets", "programs", "patterns", "always", "buckets", "atoms", "clauses"];
-pub(super) const SECTION_COUNT: usize = 8;
-const HEADER_BYTES: usize = SECTION_COUNT * 4;
-
-/// Patterns compiled by `cargo xtask update-data`, read in place.
-#[derive(Clone, Copy, Debug)]
+/// Patterns compiled by `cargo xtask update-data`.
+#[derive(Clone, Debug)]
 pub struct PatternSet<'t> {
     classes: &'t [u8],
-    program_offsets: &'t [u8],
-    programs: &'t [u8],
-    patterns: &'t [u8],
-    /// One 64-bit word per 64 patterns: those that any text may match.
-    pub(super) always: &'t [u8],
-    buckets: &'t [u8],
-    /// There are two to this power buckets.
-    pub(super) bucket_bits: u32,
-    /// Per bucket, its atoms: a head (length - 1 in 3 bits, offset of the gram in 3, uses - 1 in 2), the string, the uses.
-    atoms: &'t [u8],
-    pub(super) clauses: &'t [u8],
-}
-
-/// One pattern's record.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Pattern {
-    /// The class of characters that a match can begin with.
-    pub(super) first_class: u16,
-    /// The only character that a match can begin with, or 0.
-    pub(super) first_byte: u8,
-    pub(super) flags: u8,
+    programs: Vec<&'t [u8]>,
+    pub(super) index: Index,
 }
 
 impl<'t> PatternSet<'t> {
-    /// Reads the header of a table.
+    /// Reads a table.
     pub fn new(table: &'t [u8]) -> Self {
-        let mut sections = [&table[..0]; SECTION_COUNT];
-        let mut start = HEADER_BYTES;
-        for (index, section) in sections.iter_mut().enumerate() {
-            let end = read_u32(table, index);
-            *section = table.get(start..end).unwrap_or_default();
-            start = end;
+        let mut reader = Reader { rest: table };
+        let classes = reader.number().and_then(|classes| reader.bytes(classes * CLASS_BYTES)).unwrap_or_default();
+        let [patterns, atoms] = [reader.number().unwrap_or_default(), reader.number().unwrap_or_default()];
+        let mut set = Self { classes, programs: Vec::with_capacity(patterns), index: Index::new(patterns, atoms) };
+        while set.programs.len() < patterns && set.read_pattern(&mut reader).is_some() {}
+        set
+    }
+
+    fn read_pattern(&mut self, reader: &mut Reader<'t>) -> Option<()> {
+        let pattern = u16::try_from(self.programs.len()).ok()?;
+        let length = reader.number()?;
+        let from_program = reader.rest;
+        self.programs.push(reader.bytes(length)?);
+        let number = reader.number()?;
+        let (atoms, any_case) = (number >> 1, number & 1 == 1);
+        if atoms == 0 {
+            self.index.add_always(pattern);
         }
-        let [classes, program_offsets, programs, patterns, always, buckets, atoms, several] = sections;
-        Self {
-            classes,
-            program_offsets,
-            programs,
-            patterns,
-            always,
-            buckets,
-            // One number per bucket and a closing one.
-            bucket_bits: (buckets.len() / 2).saturating_sub(1).checked_ilog2().unwrap_or(1),
-            atoms,
-            clauses: several,
+        let mut word = 0;
+        for _ in 0..atoms {
+            let head = reader.byte()?;
+            let (length, gram_offset) = ((head & 7) + 1, head >> 3 & 7);
+            word = if head & ATOM_IN_PROGRAM != 0 {
+                load(from_program.get(reader.number()?..)?, length)
+            } else {
+                let same = if head & ATOM_CONTINUES != 0 { reader.byte()? & 7 } else { 0 };
+                let (new, rest) = (length.checked_sub(same)?, reader.rest);
+                reader.bytes(new.into())?;
+                let kept = word & ((1 << (8 * u32::from(same))) - 1);
+                kept | load(rest, new) << (8 * u32::from(same))
+            };
+            self.index.add(Atom::new(word, length, gram_offset, any_case, pattern));
         }
+        Some(())
     }
 
     /// How many patterns there are.
     pub fn len(&self) -> usize {
-        self.patterns.len() / PATTERN_BYTES
+        self.programs.len()
     }
 
     /// Whether there are no patterns.
     pub fn is_empty(&self) -> bool {
-        self.patterns.is_empty()
+        self.programs.is_empty()
     }
 
     pub(super) fn program(&self, pattern: usize) -> &'t [u8] {
-        let range = read_u32(self.program_offsets, pattern)..read_u32(self.program_offsets, pattern + 1);
-        self.programs.get(range).unwrap_or_default()
-    }
-
-    pub(super) fn pattern(&self, pattern: usize) -> Pattern {
-        let start = pattern * PATTERN_BYTES;
-        let byte = |offset| self.patterns.get(start + offset).copied().unwrap_or_default();
-        Pattern { first_class: u16::from_le_bytes([byte(0), byte(1)]), first_byte: byte(2), flags: byte(3) }
+        self.programs.get(pattern).copied().unwrap_or_default()
     }
 
     /// A class, or the empty class when there is none of that number.
@@ -91,25 +78,39 @@ impl<'t> PatternSet<'t> {
         let start = usize::from(class) * CLASS_BYTES;
         self.classes.get(start..).and_then(|rest| rest.first_chunk()).unwrap_or(&EMPTY)
     }
+}
 
-    /// The atoms of a bucket.
-    pub(super) fn bucket(&self, bucket: usize) -> &'t [u8] {
-        let pair = self.buckets.get(bucket * 2..).and_then(|rest| rest.first_chunk());
-        let pair = pair.map_or(0, |bytes| u32::from_le_bytes(*bytes));
-        let (start, end) = ((pair & 0xFFFF) as usize, (pair >> 16) as usize);
-        if start < end { self.atoms.get(start * 2..end * 2).unwrap_or_default() } else { &[] }
+/// The part of a table that is still to be read.
+struct Reader<'t> {
+    rest: &'t [u8],
+}
+
+impl<'t> Reader<'t> {
+    fn byte(&mut self) -> Option<u8> {
+        let (byte, rest) = self.rest.split_first()?;
+        self.rest = rest;
+        Some(*byte)
     }
 
-    /// A clause's record: its pattern, which of the pattern's clauses it is, how many the pattern has.
-    pub(super) fn clause(&self, clause: usize) -> Option<(usize, usize, usize)> {
-        let record: &[u8; CLAUSE_BYTES] = self.clauses.get(clause * CLAUSE_BYTES..)?.first_chunk()?;
-        let [pattern_low, pattern_high, index, count] = *record;
-        Some((u16::from_le_bytes([pattern_low, pattern_high]).into(), index.into(), count.into()))
+    fn bytes(&mut self, count: usize) -> Option<&'t [u8]> {
+        let (bytes, rest) = self.rest.split_at_checked(count)?;
+        self.rest = rest;
+        Some(bytes)
+    }
+
+    /// A number below 2^15.
+    fn number(&mut self) -> Option<usize> {
+        let low = self.byte()?;
+        let high = if low < 0x80 { 0 } else { self.byte()? };
+        Some(usize::from(low & 0x7F) | usize::from(high) << 7)
     }
 }
 
-/// The `index`-th 32-bit integer of a section, 0 past its end.
-fn read_u32(section: &[u8], index: usize) -> usize {
-    let chunk = section.get(index * 4..).and_then(|rest| rest.first_chunk());
-    chunk.map_or(0, |bytes| u32::from_le_bytes(*bytes) as usize)
+/// The first one to eight of some bytes, the first in the lowest bits.
+fn load(bytes: &[u8], count: u8) -> u64 {
+    let word = match bytes.first_chunk() {
+        Some(bytes) => u64::from_le_bytes(*bytes),
+        None => bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    };
+    word & (u64::MAX >> (u64::BITS - 8 * u32::from(count.clamp(1, 8))))
 }

@@ -1,74 +1,84 @@
 //! What one pass over a text notes for all patterns.
 //!
-//! In scope: where each ASCII character occurs, so that a pattern that begins with one looks there only; whether the text
-//! is plain, which lets runs skip characters without looking; the text as atoms see it.
+//! In scope: where each character occurs, so that a pattern that begins with one is tried there only; whether the text is plain, which lets runs
+//! skip characters without looking; the text as atoms see it.
 
+use super::TEXT_BYTES_MAX;
 use super::program::FOLDED;
 
 /// No position: the end of a list.
 const NONE: u16 = u16::MAX;
-/// Texts up to this length are noted; longer ones match nothing.
-pub(super) const TEXT_BYTES_MAX: usize = 4096;
+/// Bytes that an atom may be compared with beyond the end.
+const PADDING_BYTES: usize = 8;
 
 #[derive(Debug)]
 pub(super) struct Notes {
-    /// Only printable ASCII.
+    /// Only ASCII, and no line feed: characters are bytes, and a dot matches all of them.
     pub(super) is_plain: bool,
-    /// What atoms are looked for in.
-    pub(super) folded: Vec<u8>,
-    /// ASCII character -> where it occurs first.
-    heads: [u16; 128],
-    /// Position -> where the same character occurs next.
-    nexts: Vec<u16>,
+    /// The text without the bytes that atoms skip, at the end but for the padding; and the same in lower case.
+    squeezed: [u8; TEXT_BYTES_MAX + PADDING_BYTES],
+    folded: [u8; TEXT_BYTES_MAX + PADDING_BYTES],
+    /// Where both begin.
+    folded_start: usize,
+    /// Folded byte -> where it occurs first.
+    heads: [u16; 256],
+    /// Position -> where a byte that folds to the same occurs next.
+    nexts: [u16; TEXT_BYTES_MAX],
 }
 
 impl Default for Notes {
     fn default() -> Self {
-        Self { is_plain: false, folded: Vec::new(), heads: [NONE; 128], nexts: Vec::new() }
+        Self {
+            is_plain: false,
+            squeezed: [0; TEXT_BYTES_MAX + PADDING_BYTES],
+            folded: [0; TEXT_BYTES_MAX + PADDING_BYTES],
+            folded_start: TEXT_BYTES_MAX,
+            heads: [NONE; 256],
+            nexts: [NONE; TEXT_BYTES_MAX],
+        }
     }
 }
 
 impl Notes {
-    /// Notes a text; one that is too long counts as empty.
+    /// Notes a text, from its end to its start; one that is too long counts as empty.
     pub(super) fn take(&mut self, text: &[u8]) {
         let text = if text.len() > TEXT_BYTES_MAX { &[] } else { text };
-        self.heads = [NONE; 128];
-        self.nexts.clear();
-        self.nexts.resize(text.len(), NONE);
-        for (position, (byte, next)) in text.iter().zip(&mut self.nexts).enumerate().rev() {
-            if let Some(head) = self.heads.get_mut(usize::from(*byte)) {
-                *next = std::mem::replace(head, u16::try_from(position).unwrap_or(NONE));
-            }
+        self.heads = [NONE; 256];
+        let nexts = self.nexts.get_mut(..text.len()).unwrap_or_default();
+        let (mut start, mut seen) = (TEXT_BYTES_MAX, 0);
+        for (position, (byte, next)) in text.iter().zip(nexts).enumerate().rev() {
+            let folded = FOLDED[usize::from(*byte)];
+            *next = std::mem::replace(&mut self.heads[usize::from(folded)], u16::try_from(position).unwrap_or(NONE));
+            // Without a branch per byte: a skipped one is overwritten by the next.
+            let place = (start + TEXT_BYTES_MAX - 1) % TEXT_BYTES_MAX;
+            self.squeezed[place] = *byte;
+            self.folded[place] = folded;
+            start = if folded == 0 { start } else { place };
+            seen |= byte;
         }
-        self.fold(text);
+        self.folded_start = start;
+        self.is_plain = seen.is_ascii() && self.first(b'\n').is_none();
     }
 
-    /// Folds a text without a branch per byte: a dropped one is overwritten by the next.
-    fn fold(&mut self, text: &[u8]) {
-        self.folded.resize(text.len(), 0);
-        let mut length = 0;
-        let mut is_plain = true;
-        for byte in text {
-            let folded = FOLDED.get(usize::from(*byte)).copied().unwrap_or_default();
-            if let Some(place) = self.folded.get_mut(length) {
-                *place = folded;
-            }
-            length += usize::from(folded != 0);
-            is_plain &= (0x20..0x7F).contains(byte);
-        }
-        self.folded.truncate(length);
-        self.is_plain = is_plain;
+    /// What grams are looked for in.
+    pub(super) fn folded(&self) -> &[u8] {
+        self.folded.get(self.folded_start..TEXT_BYTES_MAX).unwrap_or_default()
     }
 
-    /// The first position at or after `from` that holds `byte`.
-    pub(super) fn find(&self, byte: u8, from: usize) -> Option<usize> {
-        let mut position = *self.heads.get(usize::from(byte))?;
-        while position != NONE {
-            if usize::from(position) >= from {
-                return Some(usize::from(position));
-            }
-            position = *self.nexts.get(usize::from(position))?;
-        }
-        None
+    /// Eight bytes from a position of [`Self::folded`] on, the first in the lowest bits; those beyond the end are NUL, which no atom holds.
+    pub(super) fn word(&self, position: usize, any_case: bool) -> u64 {
+        let bytes = if any_case { &self.folded } else { &self.squeezed };
+        let bytes = bytes.get(self.folded_start + position..).and_then(|rest| rest.first_chunk());
+        bytes.map_or(0, |bytes| u64::from_le_bytes(*bytes))
+    }
+
+    /// The first position of a byte that folds as this one does.
+    pub(super) fn first(&self, byte: u8) -> Option<usize> {
+        Some(self.heads[usize::from(FOLDED[usize::from(byte)])]).filter(|head| *head != NONE).map(usize::from)
+    }
+
+    /// The next position of a byte that folds as the one at this position does.
+    pub(super) fn next(&self, position: usize) -> Option<usize> {
+        self.nexts.get(position).copied().filter(|next| *next != NONE).map(usize::from)
     }
 }

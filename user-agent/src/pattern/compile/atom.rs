@@ -1,16 +1,33 @@
 //! Strings that a text must hold for a pattern to match.
 //!
 //! In scope: from an expression to clauses, each a set of atoms of which every match holds one (the method of RE2's
-//! `FilteredRE2`), and choosing the few clauses that rule out most user agents.
+//! `FilteredRE2`), and choosing the clause that rules out most user agents.
 
 use std::collections::BTreeSet;
 
 use regex_syntax::hir::{Class, Hir, HirKind, Repetition};
 
-use super::super::program::{ATOM_BYTES_MAX, FOLDED, GRAM_BYTES, bucket};
+use super::super::program::{ATOM_BYTES_MAX, FOLDED, GRAM_BYTES};
 
-/// A clause: every match holds at least one of these strings, in lower case.
+/// Strings of which every match holds at least one.
 pub(super) type Clause = BTreeSet<Vec<u8>>;
+
+/// How letters are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Case {
+    /// As they are.
+    Exact,
+    /// In lower case.
+    Any,
+}
+
+impl Case {
+    /// A text as atoms see it, without the bytes that they skip.
+    fn squeeze(self, text: &[u8]) -> Vec<u8> {
+        let seen = |byte: &u8| if self == Self::Any { byte.to_ascii_lowercase() } else { *byte };
+        text.iter().filter(|byte| FOLDED[usize::from(**byte)] != 0).map(seen).collect()
+    }
+}
 
 /// Strings that a set may hold when a product of two sets makes it.
 const PRODUCT_MAX: usize = 128;
@@ -24,29 +41,23 @@ const CLASS_MEMBERS_MAX: usize = 4;
 const CLASS_PREFIX_MEMBERS_MAX: usize = 36;
 /// Copies of the longest repetition that is spelled out: `; {0,2}`.
 const COPIES_MAX: u32 = 2;
-/// Bits of a gram.
-const GRAM_BITS: u32 = 24;
-/// A further clause is worth its cost only if fewer common user agents hold it.
-const FREQUENCY_MAX: f64 = 0.2;
-/// Clauses kept per pattern.
-const CLAUSES_MAX: usize = 3;
-/// A clause with atoms at least this long that no common user agent holds needs no second one.
-const RARE_ATOM_BYTES: usize = 4;
+/// Bytes from which on an atom is long enough as it is.
+const LONG_ATOM_BYTES: usize = 4;
 
 /// Shapes of user agents that are common today: an atom that occurs in them rules out little.
 const COMMON: [&str; 12] = [
-    "mozilla/5.0 (windows nt 10.0; win64; x64) applewebkit/537.36 (khtml, like gecko) chrome/138.0.0.0 safari/537.36",
-    "mozilla/5.0 (windows nt 10.0; win64; x64) applewebkit/537.36 (khtml, like gecko) chrome/138.0.0.0 safari/537.36 edg/138.0.0.0",
-    "mozilla/5.0 (macintosh; intel mac os x 10_15_7) applewebkit/537.36 (khtml, like gecko) chrome/138.0.0.0 safari/537.36",
-    "mozilla/5.0 (macintosh; intel mac os x 10_15_7) applewebkit/605.1.15 (khtml, like gecko) version/18.5 safari/605.1.15",
-    "mozilla/5.0 (iphone; cpu iphone os 18_5 like mac os x) applewebkit/605.1.15 (khtml, like gecko) version/18.5 mobile/15e148 safari/604.1",
-    "mozilla/5.0 (iphone; cpu iphone os 18_5 like mac os x) applewebkit/605.1.15 (khtml, like gecko) mobile/15e148 instagram",
-    "mozilla/5.0 (linux; android 10; k) applewebkit/537.36 (khtml, like gecko) chrome/138.0.0.0 mobile safari/537.36",
-    "mozilla/5.0 (linux; android 14; sm-s918b) applewebkit/537.36 (khtml, like gecko) samsungbrowser/27.0 chrome/125.0.0.0 mobile safari/537.36",
-    "mozilla/5.0 (linux; android 13; 2201117tg build/tp1a.220624.014; wv) applewebkit/537.36 (khtml, like gecko) version/4.0 chrome/138.0.7204.63 mobile safari/537.36",
-    "mozilla/5.0 (windows nt 10.0; win64; x64; rv:140.0) gecko/20100101 firefox/140.0",
-    "mozilla/5.0 (x11; linux x86_64) applewebkit/537.36 (khtml, like gecko) chrome/138.0.0.0 safari/537.36",
-    "mozilla/5.0 (android 14; mobile; rv:140.0) gecko/140.0 firefox/140.0",
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0 Safari/537.36",
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0 Safari/537.36 Edg/138.0.0.0",
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0 Safari/537.36",
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Safari/605.1.15",
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1",
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148 Instagram",
+    "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0 Mobile Safari/537.36",
+    "Mozilla/5.0 (Linux; Android 14; SM-S918B) AppleWebKit/537.36 (KHTML, like Gecko) SamsungBrowser/27.0 Chrome/125.0.0.0 Mobile Safari/537.36",
+    "Mozilla/5.0 (Linux; Android 13; 2201117TG Build/TP1A.220624.014; wv) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/138.0.7204.63 Mobile Safari/537.36",
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0",
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0 Safari/537.36",
+    "Mozilla/5.0 (Android 14; Mobile; rv:140.0) Gecko/140.0 Firefox/140.0",
 ];
 
 /// What is known of the strings that an expression matches.
@@ -68,9 +79,9 @@ impl Known {
     }
 
     /// The best clause, with the exact strings counted as one.
-    fn best(self) -> Option<Clause> {
+    fn best(self, case: Case) -> Option<Clause> {
         let exact = self.exact.filter(is_usable);
-        self.clauses.into_iter().chain(exact).min_by(|left, right| cost(left).total_cmp(&cost(right)))
+        self.clauses.into_iter().chain(exact).min_by(|left, right| cost(left, case).total_cmp(&cost(right, case)))
     }
 
     /// What the strings begin with.
@@ -79,71 +90,57 @@ impl Known {
     }
 }
 
-/// The clauses to keep for a pattern; none if any text may match it.
-pub(super) fn clauses(expression: &Hir) -> Vec<Clause> {
-    let known = know(expression);
-    let mut clauses: Vec<Clause> = known
-        .clauses
-        .into_iter()
-        .chain(known.exact.filter(is_usable))
-        .map(|clause| without_redundant(&clause))
-        .collect();
-    clauses.sort_by(|left, right| cost(left).total_cmp(&cost(right)));
-    clauses.dedup();
-    let mut kept: Vec<Clause> = Vec::new();
-    for clause in clauses {
-        if kept.len() == CLAUSES_MAX || kept.first().is_some_and(is_rare) {
-            break;
-        }
-        if kept.is_empty() || frequency(&clause) < FREQUENCY_MAX {
-            kept.push(clause);
-        }
-    }
-    kept
+/// The clause that rules out most user agents, and how its letters are compared; without atoms if any text may match the expression.
+pub(super) fn clause(expression: &Hir, any_case: bool) -> (Clause, Case) {
+    let cases: &[Case] = if any_case { &[Case::Any] } else { &[Case::Exact, Case::Any] };
+    cases
+        .iter()
+        .filter_map(|case| Some((without_redundant(&know(expression, *case).best(*case)?), *case)))
+        .min_by(|(left, left_case), (right, right_case)| cost(left, *left_case).total_cmp(&cost(right, *right_case)))
+        .unwrap_or((Clause::new(), Case::Any))
 }
 
-/// Bytes of a literal as the prefilter sees them.
-fn fold(literal: &[u8]) -> Vec<u8> {
-    literal.iter().map(|byte| FOLDED[usize::from(*byte)]).filter(|byte| *byte != 0).collect()
-}
-
-/// Where in an atom the gram begins that shares its bucket with the fewest grams of common user agents.
-pub(super) fn gram_offset(atom: &[u8], bucket_bits: u32) -> usize {
-    let bucket_of = |gram: &[u8]| bucket(gram.iter().fold(0, |gram, byte| gram << 8 | u32::from(*byte)), bucket_bits);
-    let shared = |wanted: usize| {
+/// Where in an atom its least common gram begins.
+pub(super) fn gram_offset(atom: &[u8]) -> usize {
+    let common = |wanted: &[u8]| {
         COMMON
             .iter()
-            .map(|text| fold(text.as_bytes()).windows(GRAM_BYTES).filter(|gram| bucket_of(gram) == wanted).count())
+            .map(|text| {
+                Case::Any
+                    .squeeze(text.as_bytes())
+                    .windows(GRAM_BYTES)
+                    .filter(|gram| wanted.eq_ignore_ascii_case(gram))
+                    .count()
+            })
             .sum::<usize>()
     };
-    atom.windows(GRAM_BYTES).enumerate().min_by_key(|(_, gram)| shared(bucket_of(gram))).map_or(0, |(offset, _)| offset)
+    atom.windows(GRAM_BYTES).enumerate().min_by_key(|(_, gram)| common(gram)).map_or(0, |(offset, _)| offset)
 }
 
 /// The part of a string that serves as its atom: around its least common gram.
 pub(super) fn shortened(atom: &[u8]) -> &[u8] {
-    // With as many buckets as there can be, no two grams share one.
-    let start = gram_offset(atom, GRAM_BITS).min(atom.len().saturating_sub(ATOM_BYTES_MAX));
+    let start = gram_offset(atom).min(atom.len().saturating_sub(ATOM_BYTES_MAX));
     &atom[start..atom.len().min(start + ATOM_BYTES_MAX)]
 }
 
-fn know(expression: &Hir) -> Known {
+fn know(expression: &Hir, case: Case) -> Known {
     match expression.kind() {
         HirKind::Empty | HirKind::Look(_) => Known::exactly(Clause::from([Vec::new()])),
-        HirKind::Literal(literal) => Known::exactly(Clause::from([fold(&literal.0)])),
-        HirKind::Class(class) => match members(class) {
+        HirKind::Literal(literal) => Known::exactly(Clause::from([case.squeeze(&literal.0)])),
+        HirKind::Class(class) => match members(class, case) {
             Some(members) if members.len() <= CLASS_MEMBERS_MAX => Known::exactly(members),
             Some(members) => Known { prefix: members, ..Known::nothing() },
             None => Known::nothing(),
         },
-        HirKind::Capture(capture) => know(&capture.sub),
-        HirKind::Repetition(repetition) => know_repetition(repetition),
-        HirKind::Concat(parts) => know_concat(parts),
-        HirKind::Alternation(branches) => know_alternation(branches),
+        HirKind::Capture(capture) => know(&capture.sub, case),
+        HirKind::Repetition(repetition) => know_repetition(repetition, case),
+        HirKind::Concat(parts) => know_concat(parts, case),
+        HirKind::Alternation(branches) => know_alternation(branches, case),
     }
 }
 
-fn know_repetition(repetition: &Repetition) -> Known {
-    let sub = know(&repetition.sub);
+fn know_repetition(repetition: &Repetition, case: Case) -> Known {
+    let sub = know(&repetition.sub, case);
     match (repetition.min, repetition.max, &sub.exact) {
         (min, Some(max), Some(exact)) if max <= COPIES_MAX => {
             let mut all = Clause::new();
@@ -169,12 +166,12 @@ fn know_repetition(repetition: &Repetition) -> Known {
     }
 }
 
-fn know_concat(parts: &[Hir]) -> Known {
+fn know_concat(parts: &[Hir], case: Case) -> Known {
     let mut found = Known::nothing();
     let mut run = Clause::from([Vec::new()]);
     let mut is_exact = true;
     for part in parts {
-        let known = know(part);
+        let known = know(part, case);
         let joined =
             if known.exact.is_some() { product(&run, known.beginning()) } else { lengthened(&run, known.beginning()) };
         let goes_on = joined.is_some() && known.exact.is_some();
@@ -209,26 +206,26 @@ fn product(left: &Clause, right: &Clause) -> Option<Clause> {
 
 /// As [`product`], where nothing can be appended to the result: strings that are long enough stay as they are.
 fn lengthened(left: &Clause, right: &Clause) -> Option<Clause> {
-    [RARE_ATOM_BYTES, GRAM_BYTES].iter().find_map(|enough| {
+    [LONG_ATOM_BYTES, GRAM_BYTES].iter().find_map(|enough| {
         let (long, short): (Clause, Clause) = left.iter().cloned().partition(|atom| atom.len() >= *enough);
         product(&short, right).map(|joined| joined.into_iter().chain(long).collect())
     })
 }
 
-fn know_alternation(branches: &[Hir]) -> Known {
-    let known: Vec<Known> = branches.iter().map(know).collect();
+fn know_alternation(branches: &[Hir], case: Case) -> Known {
+    let known: Vec<Known> = branches.iter().map(|branch| know(branch, case)).collect();
     let beginnings: Clause = known.iter().flat_map(Known::beginning).cloned().collect();
     if known.iter().all(|branch| branch.exact.is_some()) && beginnings.len() <= EXACT_MAX {
         return Known::exactly(beginnings);
     }
     let prefix = if beginnings.len() <= EXACT_MAX { beginnings } else { Clause::from([Vec::new()]) };
-    let union: Option<Vec<Clause>> = known.into_iter().map(Known::best).collect();
+    let union: Option<Vec<Clause>> = known.into_iter().map(|branch| branch.best(case)).collect();
     let clauses = union.map(|clauses| clauses.into_iter().flatten().collect()).into_iter().collect();
     Known { exact: None, prefix, clauses }
 }
 
-/// The members of a small class, in lower case.
-fn members(class: &Class) -> Option<Clause> {
+/// The members of a small class.
+fn members(class: &Class, case: Case) -> Option<Clause> {
     let ranges: Vec<(u32, u32)> = match class {
         Class::Bytes(class) => class.iter().map(|range| (range.start().into(), range.end().into())).collect(),
         Class::Unicode(class) => class.iter().map(|range| (range.start().into(), range.end().into())).collect(),
@@ -236,35 +233,30 @@ fn members(class: &Class) -> Option<Clause> {
     let mut members = Clause::new();
     for (start, end) in ranges {
         for member in start..=end.min(0x80) {
-            members.insert(fold(&[u8::try_from(member).ok().filter(u8::is_ascii)?]));
+            members.insert(case.squeeze(&[u8::try_from(member).ok().filter(u8::is_ascii)?]));
         }
     }
     (members.len() <= CLASS_PREFIX_MEMBERS_MAX).then_some(members)
-}
-
-/// Whether every string is long enough to be a good atom as it is.
-fn is_long(clause: &Clause) -> bool {
-    clause.iter().all(|atom| atom.len() >= RARE_ATOM_BYTES)
 }
 
 fn is_usable(clause: &Clause) -> bool {
     clause.iter().all(|atom| atom.len() >= GRAM_BYTES)
 }
 
-fn is_rare(clause: &Clause) -> bool {
-    frequency(clause) == 0.0 && is_long(clause)
-}
-
 /// The share of common user agents that hold one of the atoms.
-fn frequency(clause: &Clause) -> f64 {
-    let held = COMMON.iter().filter(|text| clause.iter().any(|atom| holds(&fold(text.as_bytes()), atom))).count();
+fn frequency(clause: &Clause, case: Case) -> f64 {
+    let is_held = |text: &&&str| {
+        let text = case.squeeze(text.as_bytes());
+        clause.iter().any(|atom| holds(&text, atom))
+    };
+    let held = COMMON.iter().filter(is_held).count();
     f64::from(u32::try_from(held).unwrap_or(u32::MAX)) / 12.0
 }
 
 /// What is better avoided: common atoms first, then short ones.
-fn cost(clause: &Clause) -> f64 {
+fn cost(clause: &Clause, case: Case) -> f64 {
     let shortest = clause.iter().map(Vec::len).min().unwrap_or_default().min(EXACT_BYTES_MAX);
-    frequency(clause) + 0.2 / f64::from(u32::try_from(shortest.max(1)).unwrap_or(1))
+    frequency(clause, case) + 0.2 / f64::from(u32::try_from(shortest.max(1)).unwrap_or(1))
 }
 
 /// Without the atoms that hold another atom: they add nothing.

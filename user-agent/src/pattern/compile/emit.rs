@@ -1,9 +1,7 @@
 //! From an expression to instructions.
 //!
-//! In scope: the order of choices (greedy and lazy, first alternative first), switches over long lists of alternatives,
-//! and what can follow a run, so that the matcher does not try what cannot fit. Out of scope: bytes (`encode`).
-
-use std::collections::BTreeMap;
+//! In scope: the order of choices (greedy and lazy, first alternative first), and what can follow a run or
+//! comes first of many alternatives, so that the matcher does not try what cannot fit. Out of scope: bytes (`encode`).
 
 use regex_syntax::hir::{Class, Hir, HirKind, Look, Repetition};
 
@@ -34,16 +32,6 @@ impl Characters {
     pub(super) fn any() -> Self {
         Self { ascii: !(1 << b'\n'), others: true }
     }
-
-    /// The character, if there is only one.
-    pub(super) fn only(self) -> Option<u8> {
-        let is_one = self.ascii.is_power_of_two() && !self.others;
-        is_one.then(|| u8::try_from(self.ascii.trailing_zeros()).unwrap_or_default())
-    }
-
-    fn has(self, byte: u8) -> bool {
-        self.ascii >> byte & 1 == 1
-    }
 }
 
 /// A place in a program, known once its code is emitted.
@@ -55,15 +43,35 @@ pub(super) enum Op {
     Literal(Vec<u8>),
     LiteralAnyCase(Vec<u8>),
     Class(Characters),
-    Run { class: Characters, min: u8, max: u16, is_lazy: bool, follow: Option<Characters>, takes_all: bool },
+    Run(Run),
     Split(Label),
     SplitJump(Label),
     Jump(Label),
     Save(u8),
     Look(Look),
-    Switch { otherwise: Label, cases: Vec<(u8, Label)> },
+    /// What comes first from here on, if something must.
+    First(Option<Characters>),
+    Alternatives,
+    /// In front of an alternative: where the next begins.
+    Branch(Label),
+    /// In front of the last alternative: where it ends.
+    LastBranch(Label),
     Match,
-    Fail,
+}
+
+/// A class repeated.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Run {
+    pub(super) class: Characters,
+    pub(super) min: u8,
+    pub(super) max: u16,
+    pub(super) is_lazy: bool,
+    /// What can follow it, if something must.
+    pub(super) follow: Option<Characters>,
+    /// Whether giving characters back cannot help.
+    pub(super) takes_all: bool,
+    /// The slot of its start if a group holds it and nothing else; its end has the next one.
+    pub(super) group: Option<u8>,
 }
 
 /// A pattern's instructions.
@@ -74,10 +82,8 @@ pub(super) struct Program {
     labels: Vec<usize>,
 }
 
-/// Alternatives from which on a switch pays.
-const SWITCH_BRANCHES_MIN: usize = 5;
-/// Cases of the largest switch; more mean that the alternatives begin with nearly anything.
-const SWITCH_CASES_MAX: usize = 64;
+/// Alternatives from which on one look at all of them pays.
+const FIRST_BRANCHES_MIN: usize = 4;
 
 impl Program {
     /// Emits an expression; `groups` has a bit per group whose text is wanted.
@@ -99,7 +105,6 @@ impl Program {
         let mut seen = vec![false; self.ops.len()];
         let mut open = vec![index];
         while let Some(index) = open.pop() {
-            // Past the end: a branch whose continuation is not emitted yet.
             let op = self.ops.get(index)?;
             if std::mem::replace(&mut seen[index], true) {
                 continue;
@@ -111,19 +116,17 @@ impl Program {
                     found = found.union(Characters::of_byte(bytes[0])).union(upper);
                 }
                 Op::Class(class) => found = found.union(*class),
-                Op::Run { class, min, .. } => {
+                Op::Run(Run { class, min, .. }) => {
                     found = found.union(*class);
                     open.extend((*min == 0).then_some(index + 1));
                 }
                 Op::Split(label) | Op::SplitJump(label) => open.extend([index + 1, self.index(*label)]),
                 Op::Jump(label) => open.push(self.index(*label)),
                 Op::Look(Look::End) | Op::Match => return None,
-                Op::Save(_) | Op::Look(_) => open.push(index + 1),
-                Op::Switch { otherwise, cases } => {
-                    open.push(self.index(*otherwise));
-                    open.extend(cases.iter().map(|(_, label)| self.index(*label)));
-                }
-                Op::Fail => {}
+                Op::Save(_) | Op::Look(_) | Op::First(_) => open.push(index + 1),
+                Op::Alternatives => open.extend(self.branches(index + 1).into_iter().map(|branch| branch + 1)),
+                Op::Branch(next) => open.push(self.index(*next)),
+                Op::LastBranch(end) => open.push(self.index(*end)),
             }
         }
         Some(found)
@@ -138,6 +141,10 @@ impl Program {
             HirKind::Capture(capture) => {
                 let wanted = capture.index <= 9 && groups >> capture.index & 1 == 1;
                 let slot = u8::try_from(capture.index * 2).unwrap_or_default().wrapping_sub(2);
+                if wanted && let Some(run) = single_run(&capture.sub)? {
+                    self.ops.push(Op::Run(Run { group: Some(slot), ..run }));
+                    return Ok(());
+                }
                 self.ops.extend(wanted.then_some(Op::Save(slot)));
                 self.emit(&capture.sub, groups)?;
                 self.ops.extend(wanted.then_some(Op::Save(slot + 1)));
@@ -167,12 +174,8 @@ impl Program {
     }
 
     fn emit_repetition(&mut self, repetition: &Repetition, groups: u16) -> Result<(), Error> {
-        if let Some(class) = single(&repetition.sub)? {
-            let min = u8::try_from(repetition.min).map_err(|_| Error::RunTooLong { found: repetition.min })?;
-            let max = repetition
-                .max
-                .map_or(Ok(NO_MAX), |max| u16::try_from(max).map_err(|_| Error::RunTooLong { found: max }))?;
-            self.ops.push(Op::Run { class, min, max, is_lazy: !repetition.greedy, follow: None, takes_all: false });
+        if let Some(run) = repeated_class(repetition)? {
+            self.ops.push(Op::Run(run));
             return Ok(());
         }
         for _ in 0..repetition.min {
@@ -201,76 +204,44 @@ impl Program {
     }
 
     fn emit_alternation(&mut self, branches: &[Hir], groups: u16) -> Result<(), Error> {
-        if branches.len() >= SWITCH_BRANCHES_MIN && self.emit_switch(branches, groups)? {
+        let mut next = self.label();
+        if let [branch, nothing] = branches
+            && matches!(nothing.kind(), HirKind::Empty)
+        {
+            self.ops.push(Op::Split(next));
+            self.emit(branch, groups)?;
+            self.place(next);
             return Ok(());
         }
-        let end = self.label();
+        self.ops.extend((branches.len() >= FIRST_BRANCHES_MIN).then_some(Op::First(None)));
+        self.ops.push(Op::Alternatives);
         for (index, branch) in branches.iter().enumerate() {
-            let next = self.label();
-            let is_last = index + 1 == branches.len();
-            self.ops.extend((!is_last).then_some(Op::Split(next)));
+            self.ops.push(if index + 1 == branches.len() { Op::LastBranch(next) } else { Op::Branch(next) });
             self.emit(branch, groups)?;
-            self.ops.extend((!is_last).then_some(Op::Jump(end)));
             self.place(next);
+            next = self.label();
         }
-        self.place(end);
         Ok(())
     }
 
-    /// Emits alternatives behind a switch on the next byte: for each byte, those that can begin with it, in their order.
-    fn emit_switch(&mut self, branches: &[Hir], groups: u16) -> Result<bool, Error> {
-        let (ops, labels) = (self.ops.len(), self.labels.len());
-        let (otherwise, end) = (self.label(), self.label());
-        self.ops.push(Op::Switch { otherwise, cases: Vec::new() });
-        let mut starts = Vec::new();
-        for branch in branches {
-            let (start, index) = (self.label(), self.ops.len());
-            self.place(start);
-            self.emit(branch, groups)?;
-            starts.push((start, self.first(index)));
-            self.ops.push(Op::Jump(end));
-        }
-        let able = |fits: &dyn Fn(Characters) -> bool| -> Vec<Label> {
-            starts.iter().filter(|(_, first)| first.is_none_or(fits)).map(|(start, _)| *start).collect()
+    /// The branches of which the first is at an index.
+    fn branches(&self, first: usize) -> Vec<usize> {
+        let next = |index: &usize| match self.ops.get(*index) {
+            Some(Op::Branch(next)) => Some(self.index(*next)),
+            _ => None,
         };
-        let default = able(&|first| first.others);
-        let cases: Vec<(u8, Vec<Label>)> =
-            (0..128).map(|byte| (byte, able(&|first| first.has(byte)))).filter(|(_, able)| *able != default).collect();
-        if cases.len() > SWITCH_CASES_MAX {
-            self.ops.truncate(ops);
-            self.labels.truncate(labels);
-            return Ok(false);
-        }
-        let mut chains = BTreeMap::from([(default, otherwise)]);
-        let cases =
-            cases.into_iter().map(|(byte, able)| (byte, *chains.entry(able).or_insert_with(|| self.label()))).collect();
-        for (able, label) in chains {
-            self.place(label);
-            self.emit_chain(&able);
-        }
-        self.place(end);
-        self.ops[ops] = Op::Switch { otherwise, cases };
-        Ok(true)
+        std::iter::successors(Some(first), next).collect()
     }
 
-    /// Emits a try of each place, in order.
-    fn emit_chain(&mut self, places: &[Label]) {
-        match places.split_last() {
-            None => self.ops.push(Op::Fail),
-            Some((last, before)) => {
-                self.ops.extend(before.iter().map(|place| Op::SplitJump(*place)));
-                self.ops.push(Op::Jump(*last));
-            }
-        }
-    }
-
-    /// Notes for every run what can follow it.
+    /// Notes for every run, and in front of many alternatives, what can follow.
     fn look_ahead(&mut self) {
         let follows: Vec<Option<Characters>> = (0..self.ops.len()).map(|index| self.first(index + 1)).collect();
         for (op, next) in self.ops.iter_mut().zip(follows) {
-            if let Op::Run { class, follow, takes_all, .. } = op {
+            if let Op::Run(Run { class, follow, takes_all, .. }) = op {
                 *takes_all = next.is_some_and(|next| next.is_disjoint(*class));
                 *follow = next;
+            } else if let Op::First(first) = op {
+                *first = next;
             }
         }
     }
@@ -292,6 +263,23 @@ fn single(expression: &Hir) -> Result<Option<Characters>, Error> {
         HirKind::Literal(literal) if literal.0.len() == 1 => Ok(Some(Characters::of_byte(literal.0[0]))),
         _ => Ok(None),
     }
+}
+
+/// The run that is all of an expression.
+fn single_run(expression: &Hir) -> Result<Option<Run>, Error> {
+    match expression.kind() {
+        HirKind::Repetition(repetition) => repeated_class(repetition),
+        _ => Ok(None),
+    }
+}
+
+/// The run of a repetition of exactly one character.
+fn repeated_class(repetition: &Repetition) -> Result<Option<Run>, Error> {
+    let Some(class) = single(&repetition.sub)? else { return Ok(None) };
+    let min = u8::try_from(repetition.min).map_err(|_| Error::RunTooLong { found: repetition.min })?;
+    let max =
+        repetition.max.map_or(Ok(NO_MAX), |max| u16::try_from(max).map_err(|_| Error::RunTooLong { found: max }))?;
+    Ok(Some(Run { class, min, max, is_lazy: !repetition.greedy, follow: None, takes_all: false, group: None }))
 }
 
 /// The lower-case bytes of a part that matches in either case.

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use regex_syntax::hir::Look;
 
 use super::super::program::{
-    ANY, BYTE, CLASS, CLASS_BYTES, END, FAIL, JUMP, LITERAL, LITERAL_ANY_CASE, MATCH, NO_CLASS, NOT_WORD_BOUNDARY, RUN,
-    RUN_ALL, RUN_BYTES, RUN_LAZY, SAVE, SPLIT, SPLIT_JUMP, START, SWITCH, WORD_BOUNDARY,
+    ALTERNATIVES, ANY, BRANCH, BYTE, CLASS, CLASS_BYTES, END, FIRST, JUMP, JUMP_BYTES, LAST_BRANCH, LITERAL,
+    LITERAL_ANY_CASE, MATCH, NO_CLASS, NOT_WORD_BOUNDARY, RUN, RUN_ALL, RUN_ALL_BYTES, RUN_ALL_GROUP, RUN_BYTES,
+    RUN_LAZY, SAVE, SPLIT, SPLIT_JUMP, START, WORD_BOUNDARY,
 };
-use super::emit::{Characters, Label, Op, Program};
+use super::emit::{Characters, Label, Op, Program, Run};
 use super::set::Error;
 
 /// The classes of a set, each stored once.
@@ -53,8 +54,9 @@ impl Classes {
 
 /// The bytes of a program.
 pub(super) fn encode(program: &Program, classes: &mut Classes) -> Result<Vec<u8>, Error> {
+    let first = first(program, classes)?;
     let mut offsets = Vec::with_capacity(program.ops.len() + 1);
-    let mut offset = 0;
+    let mut offset = first.len();
     for op in &program.ops {
         offsets.push(offset);
         offset += length(op);
@@ -69,7 +71,7 @@ pub(super) fn encode(program: &Program, classes: &mut Classes) -> Result<Vec<u8>
         let [low, high, ..] = offset.wrapping_sub(from).to_le_bytes();
         [low, high]
     };
-    let mut bytes = Vec::with_capacity(offset);
+    let mut bytes = first;
     for op in &program.ops {
         let at = bytes.len();
         match op {
@@ -80,36 +82,40 @@ pub(super) fn encode(program: &Program, classes: &mut Classes) -> Result<Vec<u8>
                 bytes.push(CLASS);
                 bytes.extend(classes.number(*class)?.to_le_bytes());
             }
-            Op::Run { class, min, max, is_lazy, follow, takes_all } => {
-                let opcode = match (takes_all, is_lazy) {
-                    (true, _) => RUN_ALL,
-                    (false, true) => RUN_LAZY,
-                    (false, false) => RUN,
-                };
-                bytes.push(opcode);
-                bytes.extend(classes.number(*class)?.to_le_bytes());
-                bytes.push(*min);
-                bytes.extend(max.to_le_bytes());
-                bytes.extend(classes.number_or_none(*follow)?.to_le_bytes());
-            }
+            Op::Run(run) => bytes.extend(encode_run(run, classes)?),
             Op::Split(label) => bytes.extend([[SPLIT].as_slice(), &target(at, *label)].concat()),
             Op::SplitJump(label) => bytes.extend([[SPLIT_JUMP].as_slice(), &target(at, *label)].concat()),
             Op::Jump(label) => bytes.extend([[JUMP].as_slice(), &target(at, *label)].concat()),
             Op::Save(slot) => bytes.extend([SAVE, *slot]),
             Op::Look(look) => bytes.push(encode_look(*look)?),
-            Op::Switch { otherwise, cases } => {
-                bytes.extend([SWITCH, u8::try_from(cases.len()).unwrap_or(u8::MAX)]);
-                bytes.extend(target(at, *otherwise));
-                bytes.extend(cases.iter().map(|(byte, _)| byte));
-                for (_, label) in cases {
-                    bytes.extend(target(at, *label));
-                }
+            Op::First(None) => {}
+            Op::First(Some(class)) => {
+                bytes.push(FIRST);
+                bytes.extend(classes.number(*class)?.to_le_bytes());
             }
+            Op::Alternatives => bytes.push(ALTERNATIVES),
+            Op::Branch(label) => bytes.extend([[BRANCH].as_slice(), &target(at, *label)].concat()),
+            Op::LastBranch(label) => bytes.extend([[LAST_BRANCH].as_slice(), &target(at, *label)].concat()),
             Op::Match => bytes.push(MATCH),
-            Op::Fail => bytes.push(FAIL),
         }
     }
     Ok(bytes)
+}
+
+/// What a match begins with, where the program does not begin with it.
+fn first(program: &Program, classes: &mut Classes) -> Result<Vec<u8>, Error> {
+    let is_pass = |op: &&Op| matches!(op, Op::Save(_) | Op::Look(Look::WordAscii));
+    let is_told = match program.ops.iter().find(|op| !is_pass(op)) {
+        Some(Op::Literal(_) | Op::LiteralAnyCase(_) | Op::Class(_) | Op::First(Some(_)) | Op::Look(Look::Start)) => {
+            true
+        }
+        Some(Op::Run(run)) => run.min > 0,
+        _ => false,
+    };
+    match program.first(0).filter(|_| !is_told) {
+        Some(class) => Ok([&[FIRST], classes.number(class)?.to_le_bytes().as_slice()].concat()),
+        None => Ok(Vec::new()),
+    }
 }
 
 fn length(op: &Op) -> usize {
@@ -117,11 +123,30 @@ fn length(op: &Op) -> usize {
         Op::Literal(literal) if literal.len() == 1 => 2,
         Op::Literal(literal) | Op::LiteralAnyCase(literal) => 2 + literal.len(),
         Op::Save(_) => 2,
-        Op::Run { .. } => RUN_BYTES,
-        Op::Class(_) | Op::Split(_) | Op::SplitJump(_) | Op::Jump(_) => 3,
-        Op::Look(_) | Op::Match | Op::Fail => 1,
-        Op::Switch { cases, .. } => 4 + 3 * cases.len(),
+        Op::Run(Run { takes_all: true, group, .. }) => RUN_ALL_BYTES + usize::from(group.is_some()),
+        Op::Run(Run { takes_all: false, group, .. }) => RUN_BYTES + if group.is_some() { 4 } else { 0 },
+        Op::First(None) => 0,
+        Op::Class(_) | Op::First(Some(_)) => 3,
+        Op::Split(_) | Op::SplitJump(_) | Op::Jump(_) | Op::Branch(_) | Op::LastBranch(_) => JUMP_BYTES,
+        Op::Look(_) | Op::Alternatives | Op::Match => 1,
     }
+}
+
+fn encode_run(run: &Run, classes: &mut Classes) -> Result<Vec<u8>, Error> {
+    let mut operands = classes.number(run.class)?.to_le_bytes().to_vec();
+    operands.push(run.min);
+    operands.extend(run.max.to_le_bytes());
+    if run.takes_all {
+        let opcode = run.group.map_or(vec![RUN_ALL], |slot| vec![RUN_ALL_GROUP, slot]);
+        return Ok([opcode, operands].concat());
+    }
+    operands.extend(classes.number_or_none(run.follow)?.to_le_bytes());
+    let opcode = if run.is_lazy { RUN_LAZY } else { RUN };
+    let [before, after] = match run.group {
+        Some(slot) => [vec![SAVE, slot], vec![SAVE, slot + 1]],
+        None => [vec![], vec![]],
+    };
+    Ok([before, vec![opcode], operands, after].concat())
 }
 
 fn encode_literal(bytes: &mut Vec<u8>, opcode: u8, literal: &[u8]) -> Result<(), Error> {

@@ -22,12 +22,19 @@ fn expected(source: &Source, text: &str) -> Option<Vec<String>> {
 }
 
 fn found(source: &Source, text: &str) -> Option<Vec<String>> {
-    let table = compile(std::slice::from_ref(source)).expect("a pattern in the dialect");
+    all_found(std::slice::from_ref(source), text).pop().flatten()
+}
+
+/// What each pattern of a set finds, asked one after another.
+fn all_found(sources: &[Source], text: &str) -> Vec<Option<Vec<String>>> {
+    let table = compile(sources).expect("patterns in the dialect");
     let set = PatternSet::new(&table);
     let mut scratch = Scratch::new();
     set.scan(text, &mut scratch);
     let all = |groups: &crate::pattern::Captures| (1..=9).map(|group| groups.group(text, group).to_owned()).collect();
-    set.find_map(text, 0..1, &mut scratch, |_, groups| Some(all(groups)))
+    (0..set.len())
+        .map(|pattern| set.find_map(text, pattern..pattern + 1, &mut scratch, |_, groups| Some(all(groups))))
+        .collect()
 }
 
 fn source(expression: &str, any_case: bool) -> Source {
@@ -65,6 +72,23 @@ fn agrees_with_regex_on_the_shapes_that_uap_core_uses() {
     }
 }
 
+#[test]
+fn a_pattern_is_tried_if_it_differs_where_the_last_one_looked() {
+    // None is ruled out by its atoms, if it has any.
+    for (first, second, text) in [
+        (r"\w(?:a.b|c.d)", r"\w(?:a.b|e.d)", "xe-d"),
+        (r"\w(?:a.b|c.d|e.f|g.h)", r"\w(?:a.b|c.d|e.f|i.h)", "xi-h"),
+        (r"\wb*c", r"\wb*d", "xbbd"),
+        (r"\w(?:ab)+c", r"\w(?:ab)+d", "xababd"),
+        (r"\w(?:ab)?c", r"\w(?:ab)?d", "xd"),
+        (r"\w[ab]{1,3}?c", r"\w[ab]{1,3}?d", "xabd"),
+        (r"\wabcdefghijklm", r"\wabcdefghijkln", "xabcdefghijkln, abcdefgh, efghijklm"),
+    ] {
+        let found = all_found(&[source(first, false), source(second, false)], text);
+        assert!(found[0].is_none() && found[1].is_some(), "{first}, {second}: {found:?}");
+    }
+}
+
 /// Random patterns over a small alphabet, so that texts match often.
 fn pattern() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
@@ -98,5 +122,23 @@ proptest! {
             let text = if pattern.contains('.') || pattern.contains("[^") { text.replace('é', "-") } else { text };
             prop_assert_eq!(found(&source, &text), expected(&source, &text), "{:?} on {:?}", source, text);
         }
+    }
+
+    #[test]
+    fn patterns_that_begin_alike_do_not_fail_alike(begin in pattern(), ends in prop::collection::vec(pattern(), 2..5), text in "[abcABC _-]{0,24}") {
+        let sources: Vec<Source> = ends.iter().map(|end| source(&format!("(?:{begin})(?:{end})"), false)).collect();
+        let expected: Vec<_> = sources.iter().map(|source| expected(source, &text)).collect();
+        prop_assert_eq!(all_found(&sources, &text), expected, "{:?} on {:?}", sources, text);
+    }
+
+    #[test]
+    fn a_cut_table_finds_nothing_else(share in 0_usize..100) {
+        let sources = ["ab+c", "(?:ab|bc|cd|de)f", "x{2,3}y"].map(|expression| source(expression, false));
+        let table = compile(&sources).expect("patterns in the dialect");
+        let set = PatternSet::new(&table[..table.len() * share / 100]);
+        let mut scratch = Scratch::new();
+        set.scan("abbbc xxxy", &mut scratch);
+        let first = set.find_map("abbbc xxxy", 0..3, &mut scratch, |pattern, _| Some(pattern));
+        prop_assert!(first.is_none_or(|pattern| pattern == 0 || pattern == 2), "{:?}", first);
     }
 }

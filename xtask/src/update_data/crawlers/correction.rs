@@ -46,7 +46,7 @@ pub(super) const EXCLUSIONS: [&str; 32] = [
 
 /// isbot's weak evidence: the shape of a user agent rather than a name, and words that devices and apps are named with as
 /// well. A crawler in the shape of a browser gives itself away by more than these.
-pub(super) const WEAK: [&str; 20] = [
+pub(super) const WEAK: [&str; 25] = [
     r"\b\w+/1\.0;",
     r"\|",
     r"\(\)",
@@ -56,6 +56,11 @@ pub(super) const WEAK: [&str; 20] = [
     r"^[^ ]{50,}$",
     r"^\d+\b",
     r"^[\w\-]+/[\w]+$",
+    r"^[\w \.\-\(?:\):%]+(?:/v?\d+(?:\.\d+)?(?:\.\d{1,10})*?)?(?:,|$)",
+    r"^\w+/[\w\(\)]*$",
+    r"^\w+/\d\.\d\s\([\w@]+\)$",
+    r"^mozilla/\d\.\d\s[\w\.-]+$",
+    r"^mozilla/\d\.\d\s\((?:compatible;)?(?:\s?[\w\d-.]+[\s/]\d+\.\d+)?\)$",
     r"(?:^|[^g])news(?!sapphire)",
     "java(?!;)",
     "discovery",
