@@ -113,7 +113,7 @@ reasons! {
         SiteRate => "site_rate",
         /// This address is over its events per second on this site.
         AddressRate => "address_rate",
-        /// The beacon has no room left for the rows of this event: send it again in another one.
+        /// The beacon has no room left for the rows of this event, or no work for the site's rules on it: send it again in another one.
         BeaconFull => "beacon_full",
         /// Nothing could take the event durably.
         Unavailable => "unavailable",

@@ -11,6 +11,7 @@ use crate::client::Client;
 use crate::filter::Signal;
 use crate::row::Row;
 use crate::rule::lexer::NUMBER_SCALE;
+use crate::rule::work::Work;
 
 /// What a rule is asked about.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +20,8 @@ pub struct Subject<'s> {
     pub row: &'s Row<'s>,
     /// The sender.
     pub client: &'s Client<'s>,
+    /// What rules may still do.
+    pub work: &'s Work,
 }
 
 /// The type of a field.
@@ -68,6 +71,14 @@ impl Field {
         match self {
             Self::Column(column) => column.kind,
             Self::Property(_) => Type::Text,
+        }
+    }
+
+    /// Steps to find the value: a property is looked for by its name.
+    pub(crate) fn steps(&self, subject: &Subject<'_>) -> usize {
+        match self {
+            Self::Column(_) => 0,
+            Self::Property(_) => subject.row.properties.iter().count(),
         }
     }
 
