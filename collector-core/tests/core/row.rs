@@ -179,7 +179,7 @@ fn a_crawler() {
     asn 3320
     timezone "Europe/Berlin"
     is_bot 1
-    bot_signals ["ua:crawler","ua:crawler:search","header:no_accept_language"]
+    bot_signals ["ua:crawler","ua:crawler:search","ua:name:Googlebot","header:no_accept_language"]
     rules_version "2026-11-21b"
     ip_address "::ffff:203.0.113.0"
     user_agent "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
