@@ -64,7 +64,7 @@ pub fn check(client: &Client<'_>, parser: &mut user_agent::Parser, signals: &mut
         signals.push(Cow::Borrowed(CRAWLER));
         signals.push(Cow::Owned(format!("{PREFIX}{}", class.as_str())));
     }
-    if let Some(name) = own.and_then(|crawler| known_name(&crawler.name)) {
+    if let Some(name) = own.and_then(|crawler| known_name(crawler.name)) {
         signals.push(Cow::Owned(format!("{NAME_PREFIX}{name}")));
     }
     if user_agent.len() > MAX_BROWSER_USER_AGENT_BYTES {
@@ -75,10 +75,10 @@ pub fn check(client: &Client<'_>, parser: &mut user_agent::Parser, signals: &mut
 }
 
 /// The name as it is stored. What a list has is borrowed from it, what only the user agent says is not.
-fn known_name(name: &Cow<'static, str>) -> Option<&'static str> {
+fn known_name(name: Cow<'static, str>) -> Option<&'static str> {
     match name {
         Cow::Borrowed(name) => Some(name),
-        Cow::Owned(name) => FREQUENT.into_iter().find(|frequent| frequent.eq_ignore_ascii_case(name)),
+        Cow::Owned(name) => FREQUENT.into_iter().find(|frequent| frequent.eq_ignore_ascii_case(&name)),
     }
 }
 
