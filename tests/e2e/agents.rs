@@ -231,7 +231,9 @@ fn who_comes_while_keys_are_asked_for_waits_for_them(lab: &mut Lab) -> Result<()
     let key = Key::new(1)?;
     let (release, released) = channel::<()>();
     // Long enough for every request to arrive, and less than a directory may take.
-    let directory = Directory::open_when(Some(&key), move || drop(released.recv_timeout(Duration::from_millis(900))))?;
+    let directory = Directory::open_when(Some(&key), move || {
+        let _ = released.recv_timeout(Duration::from_millis(900));
+    })?;
     with_agent(lab, &directory.origin, |stack| {
         let headers = Signing::of(stack, &key).sign(&directory.origin)?;
         let (answers, answered) = channel();

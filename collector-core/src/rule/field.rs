@@ -67,6 +67,10 @@ impl Field {
         COLUMNS.iter().find(|column| column.name == name).map(Self::Column)
     }
 
+    pub(crate) fn is_named(&self, name: &str) -> bool {
+        matches!(self, Self::Column(column) if column.name == name)
+    }
+
     pub(crate) fn kind(&self) -> Type {
         match self {
             Self::Column(column) => column.kind,
