@@ -94,8 +94,8 @@ fn is_probe(url: &[u8]) -> bool {
 impl Place {
     /// Whether a probe may follow this part of an address.
     fn fits(self, head: &[u8]) -> bool {
-        // Only the two slashes before the host.
-        self != Root || head.iter().filter(|byte| **byte == b'/').count() == 2
+        // Only the two slashes before the host, so three parts.
+        self != Root || head.split(|byte| *byte == b'/').count() == 3
     }
 }
 
