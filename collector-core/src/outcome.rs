@@ -89,7 +89,7 @@ reasons! {
         Crawler => "crawler",
         /// An agent has signed the request, and the site drops agents and crawlers.
         VerifiedAgent => "verified_agent",
-        /// Signals of two independent categories say that this is a bot, and the site drops bots.
+        /// A driven browser says so, or signals of two independent categories say that this is a bot, and the site drops bots.
         Automation => "automation",
         /// One of the site's own rules drops it.
         Rule => "rule",
@@ -113,7 +113,7 @@ reasons! {
         SiteRate => "site_rate",
         /// This address is over its events per second on this site.
         AddressRate => "address_rate",
-        /// The beacon has no room left for the rows of this event: send it again in another one.
+        /// The beacon has no room left for the rows of this event, or no work for the site's rules on it: send it again in another one.
         BeaconFull => "beacon_full",
         /// Nothing could take the event durably.
         Unavailable => "unavailable",
@@ -127,7 +127,7 @@ reasons! {
         Crawler => "crawler",
         /// Stored with `is_bot = 1`: an agent has signed the request, and its signature was checked.
         VerifiedAgent => "verified_agent",
-        /// Stored with `is_bot = 1`: signals of two independent categories say that this is a bot.
+        /// Stored with `is_bot = 1`: a driven browser says so, or signals of two independent categories.
         Automation => "automation",
         /// Stored with `is_bot = 1`: one of the site's own rules says so.
         Rule => "rule",

@@ -27,6 +27,7 @@ use crate::rate::FastVisitors;
 use crate::reader::Invalid;
 use crate::receipt::Receipt;
 use crate::region::{RegionOrder, Regions};
+use crate::rule::Work;
 use crate::sender::{Sender, Senders};
 use crate::session::{Session, Sessions};
 use crate::site::{BotPolicy, SignalMode, Site, Sites, Status, VisitorMode};
@@ -134,7 +135,8 @@ fn collect_event(
     let told = ingest::visitor(event.ip, &user_agent);
     if is_told {
         // Each event of a server may be of another visitor.
-        *found = Found { line_bytes: found.line_bytes, ..Found::default() };
+        let (line_bytes, work) = (found.line_bytes, std::mem::take(&mut found.work));
+        *found = Found { line_bytes, work, ..Found::default() };
     }
     let client = if is_told { &told } else { around.client };
     let anonymised = check_privacy(site, client)?;
@@ -158,6 +160,7 @@ fn collect_event(
         verdict,
         collector_region: home,
         room_bytes: MAX_BEACON_LINE_BYTES.saturating_sub(found.line_bytes),
+        work: &found.work,
     };
     let event_id = Some(facts.event_id);
     let enriched = enrich(event, &facts)?;
@@ -207,6 +210,12 @@ impl From<LimitReason> for Stop {
     }
 }
 
+impl From<Outcome> for Stop {
+    fn from(outcome: Outcome) -> Self {
+        Self { outcome, field: None }
+    }
+}
+
 /// What is the same for all events of a beacon, found once, when the first event needs it.
 #[derive(Default)]
 struct Found {
@@ -215,6 +224,8 @@ struct Found {
     first_party: Option<FirstParty>,
     /// Bytes of the lines that were made so far; no more are made once they are `MAX_BEACON_LINE_BYTES`.
     line_bytes: usize,
+    /// What rules may still do.
+    work: Work,
 }
 
 /// The first-party id of the sender: the one it sent, else a new one.

@@ -20,7 +20,7 @@ use crate::filter::{self, Signal, Verdict, crawler};
 use crate::money::Money;
 use crate::outcome::FilterReason;
 use crate::property::Properties;
-use crate::rule::{Known, Subject};
+use crate::rule::{Known, Subject, Work};
 use crate::site::{BotPolicy, Site};
 
 pub use stored::{COLUMNS, StoredRow};
@@ -68,7 +68,7 @@ impl Judge {
         let verdict = if site.bots == BotPolicy::Off { Verdict::default() } else { without_repetition(evidence) };
         let device_type = self.device_type(row, &verdict);
         let subject = row.as_row(&properties, &verdict, device_type);
-        let subject = Subject { row: &subject, client: &client };
+        let subject = Subject { row: &subject, client: &client, work: &Work::default() };
         let judged = site.rules.judge_stored(&subject, known_of(row), verdict.clone(), site.bots);
         let (verdict, dropped) = judged.map_err(|rule| Undecided { rule })?;
         Ok(Judgement { verdict, dropped, device_type })

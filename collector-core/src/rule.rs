@@ -13,12 +13,14 @@ mod lexer;
 mod network;
 mod parser;
 mod regex;
+mod work;
 
 pub use error::RuleError;
 pub use field::Subject;
 pub(crate) use known::Known;
 pub use parser::{MAX_CONDITION_BYTES, MAX_DEPTH, MAX_VALUES};
 pub use regex::{MAX_REGEX_BYTES, MAX_STEPS};
+pub use work::{MAX_BEACON_STEPS, Work};
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -27,15 +29,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::enrich::visitor;
 use crate::filter::{RULES_VERSION, Signal, Verdict};
-use crate::outcome::{FilterReason, FlagReason};
+use crate::outcome::{FilterReason, FlagReason, LimitReason, Outcome};
 use crate::site::{BotPolicy, is_id};
 use condition::Condition;
 
 /// The most rules of one site.
 pub const MAX_RULES: usize = 50;
 
-/// The most steps of all patterns of one site's rules. The worst pattern that we found takes 7 ns a step and character, so all of them on a page
-/// address of 2 KB at most 15 ms; patterns as people write them take microseconds.
+/// The most steps of all patterns of one site's rules, with 8 more for each, and one for each `contains`: with it, one event takes less than `MAX_BEACON_STEPS`.
 pub const MAX_SITE_STEPS: usize = 1_024;
 
 /// What follows from a condition that holds.
@@ -116,15 +117,23 @@ impl Rules {
         &self.version
     }
 
-    /// What the rules make of a verdict: the first that holds decides, else the site's policy.
-    pub fn judge(&self, subject: &Subject<'_>, verdict: &Verdict, policy: BotPolicy) -> Result<Verdict, FilterReason> {
+    /// What the rules make of a verdict: the first that holds decides, else the site's policy. An event for which the beacon has no work left is
+    /// refused, to be sent again: half of the rules would be another verdict.
+    pub fn judge(&self, subject: &Subject<'_>, verdict: &Verdict, policy: BotPolicy) -> Result<Verdict, Outcome> {
+        if subject.work.is_used_up() {
+            return Err(Outcome::Limited(LimitReason::BeaconFull));
+        }
         let mut verdict = verdict.clone();
-        match self.find(&mut verdict.signals, |condition| Some(condition.holds(subject))) {
-            Ok(Some(Action::Drop)) => return Err(FilterReason::Rule),
+        let found = self.find(&mut verdict.signals, |condition| Some(condition.holds(subject)));
+        if subject.work.is_used_up() {
+            return Err(Outcome::Limited(LimitReason::BeaconFull));
+        }
+        match found {
+            Ok(Some(Action::Drop)) => return Err(Outcome::Filtered(FilterReason::Rule)),
             Ok(Some(Action::Flag)) => verdict.flag = Some(FlagReason::Rule),
             Ok(Some(Action::Allow)) => verdict.flag = None,
             Ok(None) | Err(_) if policy == BotPolicy::Off => {}
-            Ok(None) | Err(_) => return verdict.apply(policy),
+            Ok(None) | Err(_) => return verdict.apply(policy).map_err(Outcome::Filtered),
         }
         Ok(verdict)
     }
@@ -194,7 +203,7 @@ fn compile(settings: &[RuleSettings]) -> Result<Vec<Condition>, RuleError> {
         conditions.push(condition);
     }
     if steps > MAX_SITE_STEPS {
-        return refuse("patterns of at most 1,024 steps together", format!("{steps} steps"));
+        return refuse("patterns and contains of at most 1,024 steps together", format!("{steps} steps"));
     }
     Ok(conditions)
 }

@@ -269,7 +269,8 @@ impl Site {
         }
         self.rules.check()?;
         let invalid = self.channels.find_invalid();
-        let expected = "at most 100 sources, lower-case, each with a channel of 1 to 64 bytes";
+        let expected =
+            "at most 100 sources, lower-case, hosts without http:// and *, each with a channel of 1 to 64 bytes";
         check_that(invalid.is_none(), "channels", expected, &invalid.unwrap_or_default())?;
         let expected = "a number of days above 0";
         check_that(self.retention_days != Some(0), "retention_days", expected, &0)?;

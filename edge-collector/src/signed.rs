@@ -4,22 +4,27 @@
 //! A request without `Signature-Agent`, which is nearly every one, costs the look for that header.
 
 use std::cell::RefCell;
+use std::time::Duration;
 
 use collector_core::log::{Level, Line};
-use collector_core::web_bot_auth::directory::{self, Directories, Directory, Look, MAX_DIRECTORY_BYTES, PublicKey};
+use collector_core::web_bot_auth::directory::{
+    self, ANSWER_MS_MAX, Directories, Directory, Look, MAX_DIRECTORY_BYTES, PublicKey,
+};
 use collector_core::web_bot_auth::{Agents, Claim, Fault, Finding, Message};
 use futures_util::StreamExt;
 use js_sys::futures::JsFuture;
 use js_sys::{Array, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{CryptoKey, SubtleCrypto};
-use worker::{AbortSignal, Fetch, Headers, Method, Request, RequestInit, RequestRedirect, Result};
+use worker::{AbortSignal, Delay, Fetch, Headers, Method, Request, RequestInit, RequestRedirect, Result};
 
 use crate::incoming::Incoming;
 use crate::{clock, log};
 
-/// How long a signed request waits for its agent's keys, once an hour at most; after that nobody can tell.
-const DIRECTORY_MS_MAX: u32 = 1_000;
+/// How often a request looks for keys that another one has asked for. It cannot wait for that one's promise: each request has its own I/O.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// How many times it looks: a little longer than an answer may take.
+const LOOKS_MAX: u32 = 24;
 
 thread_local! {
     static DIRECTORIES: RefCell<Directories> = RefCell::default();
@@ -59,22 +64,25 @@ async fn check_claim<'a>(claim: &Claim, agents: &'a Agents) -> std::result::Resu
 
 async fn find_key(origin: &str, claim: &Claim) -> std::result::Result<PublicKey, Finding<'static>> {
     let look = || DIRECTORIES.with_borrow(|directories| directories.look(origin, &claim.key_id, clock::now_ms()));
-    let mut found = look();
-    if found == Look::Ask {
-        // Until there is an answer the others do not ask too.
-        DIRECTORIES.with_borrow_mut(|directories| directories.note(origin, None, clock::now_ms()));
-        let directory = fetch(origin).await.unwrap_or_else(|error| {
-            log::write(Line::new(Level::Warn, "keys_not_read").text("agent", origin).error(&error));
-            None
-        });
-        DIRECTORIES.with_borrow_mut(|directories| directories.note(origin, directory, clock::now_ms()));
-        found = look();
+    for _ in 0..LOOKS_MAX {
+        match look() {
+            Look::Key(key) => return Ok(key),
+            Look::Absent => return Err(Fault::UnknownKey.into()),
+            Look::Unavailable => break,
+            Look::Ask => ask(origin).await,
+            Look::Wait => Delay::from(LOOK_AGAIN).await,
+        }
     }
-    match found {
-        Look::Key(key) => Ok(key),
-        Look::Absent => Err(Fault::UnknownKey.into()),
-        Look::Unavailable | Look::Ask => Err(Finding::Unverified),
-    }
+    Err(Finding::Unverified)
+}
+
+async fn ask(origin: &str) {
+    DIRECTORIES.with_borrow_mut(|directories| directories.begin(origin, clock::now_ms()));
+    let directory = fetch(origin).await.unwrap_or_else(|error| {
+        log::write(Line::new(Level::Warn, "keys_not_read").text("agent", origin).error(&error));
+        None
+    });
+    DIRECTORIES.with_borrow_mut(|directories| directories.note(origin, directory, clock::now_ms()));
 }
 
 /// The directory of an agent of the list; `None` if what is there is none.
@@ -86,7 +94,7 @@ async fn fetch(origin: &str) -> Result<Option<Directory>> {
     init.with_method(Method::Get).with_headers(headers).with_redirect(RequestRedirect::Manual);
     let request = Request::new_with_init(&format!("{origin}{}", directory::PATH), &init)?;
     // The signal stays armed until the body is read.
-    let signal = AbortSignal::from(web_sys::AbortSignal::timeout_with_u32(DIRECTORY_MS_MAX));
+    let signal = AbortSignal::from(web_sys::AbortSignal::timeout_with_u32(ANSWER_MS_MAX));
     let mut response = Fetch::Request(request).send_with_signal(&signal).await?;
     let media_type = response.headers().get("Content-Type")?.unwrap_or_default();
     let is_directory = media_type.split(';').next().is_some_and(|kind| kind.trim() == directory::CONTENT_TYPE);

@@ -143,7 +143,10 @@ fn reclassify_exit_code(failure: &reclassify::Failure) -> u8 {
         ReclassifyError::Row(_) => 1,
         ReclassifyError::Unsure { .. } => 3,
         ReclassifyError::Schema(_) => 5,
-        ReclassifyError::Overtaken | ReclassifyError::NoRun(_) | ReclassifyError::NotNewest { .. } => 9,
+        ReclassifyError::Overtaken
+        | ReclassifyError::NoRun(_)
+        | ReclassifyError::AlreadyUndone { .. }
+        | ReclassifyError::NotNewest { .. } => 9,
     }
 }
 

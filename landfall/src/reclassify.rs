@@ -113,6 +113,16 @@ pub enum ReclassifyError {
     /// There is no run to take back.
     #[error("expected a run that is applied, found {0}; SELECT * FROM ecommerce.verdict_runs FINAL shows them")]
     NoRun(String),
+    /// The newest run is taken back already.
+    #[error(
+        "expected the newest run to be applied, found that {newest} is taken back already; --run {standing} takes back the one before"
+    )]
+    AlreadyUndone {
+        /// The newest run.
+        newest: String,
+        /// The newest that is seen.
+        standing: String,
+    },
     /// A later run stands on the verdicts of this one.
     #[error("expected the newest run on these events, found that run {newer} came after {run}: undo that one first")]
     NotNewest {

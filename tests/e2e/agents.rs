@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::mpsc::channel;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
 use base64::Engine;
@@ -22,6 +23,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("a_bad_signature_is_evidence_with_its_fault", a_bad_signature_is_evidence_with_its_fault),
     ("only_directories_of_known_agents_are_fetched", only_directories_of_known_agents_are_fetched),
     ("a_directory_that_is_away_is_asked_once", a_directory_that_is_away_is_asked_once),
+    ("who_comes_while_keys_are_asked_for_waits_for_them", who_comes_while_keys_are_asked_for_waits_for_them),
 ];
 
 const NAME: &str = "test-agent";
@@ -53,6 +55,11 @@ struct Directory {
 impl Directory {
     /// The directory that lists a key; without one, it is out of order.
     fn open(key: Option<&Key>) -> Result<Self> {
+        Self::open_when(key, || ())
+    }
+
+    /// The same, which answers once `wait` is over.
+    fn open_when(key: Option<&Key>, wait: impl Fn() + Send + 'static) -> Result<Self> {
         let server = Server::http("127.0.0.1:0").map_err(|error| anyhow::anyhow!("{error}"))?;
         let port = server.server_addr().to_ip().context("expected an address")?.port();
         let body =
@@ -62,6 +69,7 @@ impl Directory {
         std::thread::spawn(move || {
             for request in server.incoming_requests() {
                 count.fetch_add(1, Relaxed);
+                wait();
                 let header = Header::from_bytes("Content-Type", MEDIA_TYPE);
                 let (status, body) = match (&body, request.url()) {
                     (Some(body), PATH) => (200, body.as_str()),
@@ -216,5 +224,33 @@ fn a_directory_that_is_away_is_asked_once(lab: &mut Lab) -> Result<()> {
         }
         ensure!(directory.requests() == 1, "expected one request, found {}", directory.requests());
         Ok(())
+    })
+}
+
+fn who_comes_while_keys_are_asked_for_waits_for_them(lab: &mut Lab) -> Result<()> {
+    let key = Key::new(1)?;
+    let (release, released) = channel::<()>();
+    // Long enough for every request to arrive, and less than a directory may take.
+    let directory = Directory::open_when(Some(&key), move || {
+        let _ = released.recv_timeout(Duration::from_millis(900));
+    })?;
+    with_agent(lab, &directory.origin, |stack| {
+        let headers = Signing::of(stack, &key).sign(&directory.origin)?;
+        let (answers, answered) = channel();
+        std::thread::scope(|scope| {
+            for _ in 0..5 {
+                let (answers, headers) = (answers.clone(), &headers);
+                scope.spawn(move || answers.send(send(stack, "demo", &lab::event_id(), headers)));
+            }
+            let early = answered.recv_timeout(Duration::from_millis(400));
+            ensure!(early.is_err(), "expected no answer before the keys are there, found {early:?}");
+            release.send(())?;
+            for answer in answered.iter().take(5) {
+                let answer = answer?;
+                ensure!(answer.outcomes()? == ["flagged"], "{answer:?}");
+            }
+            ensure!(directory.requests() == 1, "expected one request, found {}", directory.requests());
+            Ok(())
+        })
     })
 }

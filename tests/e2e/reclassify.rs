@@ -195,6 +195,9 @@ fn the_newest_run_decides_and_goes_first(lab: &mut Lab) -> Result<()> {
         "{refused:?}"
     );
     ensure!(shop.run(&["--undo", "--run", newer])?.status.success());
+    let twice = shop.run(&["--undo"])?;
+    let said = String::from_utf8_lossy(&twice.stderr);
+    ensure!(twice.status.code() == Some(9) && said.contains(newer) && said.contains(older), "{twice:?}");
     ensure!(shop.rows("events_judged")? == first, "expected what the first run said");
     ensure!(shop.run(&["--undo", "--run", older])?.status.success());
     ensure!(shop.rows("events_judged")? == shop.rows("events")?, "expected what the edge said");

@@ -21,10 +21,10 @@ use crate::event::Event;
 use crate::field::Field;
 use crate::filter::Verdict;
 use crate::item::{ITEM_EVENT_TYPE, Item};
-use crate::outcome::{FilterReason, FlagReason};
+use crate::outcome::{FlagReason, Outcome};
 use crate::property::Properties;
 use crate::row::{Row, Time};
-use crate::rule::Subject;
+use crate::rule::{Subject, Work};
 use crate::sampling::SamplingRate;
 use crate::session::Session;
 use crate::site::{IpMode, Site};
@@ -53,6 +53,8 @@ pub struct Facts<'a> {
     pub collector_region: &'a str,
     /// Bytes of lines that the beacon has room for.
     pub room_bytes: usize,
+    /// What the site's rules may still do for the beacon.
+    pub work: &'a Work,
 }
 
 impl Facts<'_> {
@@ -80,9 +82,10 @@ pub struct Enriched {
     pub lines: Vec<Line>,
 }
 
-/// Turns an event into its row, and a purchase also into one row per item; `Err` if a rule of the site drops it.
+/// Turns an event into its row, and a purchase also into one row per item; `Err` if a rule of the site drops it, or the beacon has no work left
+/// for rules.
 #[inline(never)] // Why: `pipeline`.
-pub fn enrich(mut event: Event<'_>, facts: &Facts<'_>) -> Result<Enriched, FilterReason> {
+pub fn enrich(mut event: Event<'_>, facts: &Facts<'_>) -> Result<Enriched, Outcome> {
     // A site's own server has a true clock: without `sent_at` it needs no correction.
     let sent_at_ms = event.sent_at_ms.or_else(|| facts.client.is_told.then_some(facts.received_at_ms));
     let time = time::correct(event.occurred_at_ms, sent_at_ms, facts.received_at_ms);
@@ -123,12 +126,12 @@ pub fn enrich(mut event: Event<'_>, facts: &Facts<'_>) -> Result<Enriched, Filte
 }
 
 /// The verdict after the site's own rules, which read the row.
-fn apply_rules<'f>(row: &Row<'_>, facts: &'f Facts<'_>) -> Result<Cow<'f, Verdict>, FilterReason> {
-    let Facts { site, client, verdict, .. } = facts;
+fn apply_rules<'f>(row: &Row<'_>, facts: &'f Facts<'_>) -> Result<Cow<'f, Verdict>, Outcome> {
+    let Facts { site, client, verdict, work, .. } = facts;
     if site.rules.is_empty() {
         return Ok(Cow::Borrowed(verdict));
     }
-    site.rules.judge(&Subject { row, client }, verdict, site.bots).map(Cow::Owned)
+    site.rules.judge(&Subject { row, client, work }, verdict, site.bots).map(Cow::Owned)
 }
 
 /// The page and how the visitor came to it.

@@ -48,10 +48,18 @@ impl<'a> Campaign<'a> {
                 }
             };
             if slot.is_empty() {
-                *slot = mask(cut(decode_param(value)));
+                *slot = mask(cut(trim(decode_param(value))));
             }
         }
         campaign
+    }
+}
+
+/// Blanks around a value are a slip of the hand.
+fn trim(value: Cow<'_, str>) -> Cow<'_, str> {
+    match value {
+        Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
+        Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
     }
 }
 

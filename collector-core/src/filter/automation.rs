@@ -1,6 +1,9 @@
 //! Browsers that are driven by a program.
 //!
 //! In scope: what the tracker saw in the page. Out of scope: what the request itself shows (`header`, `crawler`).
+//!
+//! A named tool is the browser's own word: `navigator.webdriver` is true only where a program drives it. Everything else in the property is the
+//! shop's own, for which the name was free before there was a tracker.
 
 use std::borrow::Cow;
 
@@ -10,7 +13,10 @@ use crate::filter::Signal;
 /// Name of the property in which the tracker reports automation, such as `navigator.webdriver`.
 pub const PROPERTY: &str = "automation";
 
-/// What a report may name, and the signal that says so besides `browser:automation`.
+/// The signal of every driven browser.
+pub const DRIVEN: &str = "browser:automation";
+
+/// What a report names, and the signal that says so besides `browser:automation`.
 const TOOLS: [(&str, &str); 8] = [
     ("webdriver", "browser:webdriver"),
     ("cypress", "browser:cypress"),
@@ -22,14 +28,22 @@ const TOOLS: [(&str, &str); 8] = [
     ("selenium", "browser:selenium"),
 ];
 
+/// What a tracker reports that knows no tool.
+const UNNAMED: &str = "true";
+
 /// Adds the signals of one event.
 pub fn check(event: &Event<'_>, signals: &mut Vec<Signal>) {
-    let Some(report) = event.properties.get(PROPERTY).filter(|value| !matches!(*value, "" | "0" | "false")) else {
-        return;
-    };
-    signals.push(Cow::Borrowed("browser:automation"));
-    let tool = TOOLS.iter().find(|(name, _)| report.eq_ignore_ascii_case(name));
-    signals.extend(tool.map(|(_, signal)| Cow::Borrowed(*signal)));
+    let report = event.properties.get(PROPERTY).unwrap_or("");
+    let tool = TOOLS.iter().find(|(name, _)| report == *name);
+    if tool.is_some() || report == UNNAMED {
+        signals.push(Cow::Borrowed(DRIVEN));
+        signals.extend(tool.map(|(_, signal)| Cow::Borrowed(*signal)));
+    }
+}
+
+/// True for the signal of a named tool.
+pub fn is_named(signal: &str) -> bool {
+    signal.starts_with("browser:") && signal != DRIVEN
 }
 
 #[cfg(test)]
@@ -46,7 +60,14 @@ mod tests {
                 r#"{"event_type":"login","properties":{"automation":"webdriver"}}"#,
                 &["browser:automation", "browser:webdriver"],
             ),
-            (r#"{"event_type":"login","properties":{"automation":"robot"}}"#, &["browser:automation"]),
+            (
+                r#"{"event_type":"login","properties":{"automation":"cypress"}}"#,
+                &["browser:automation", "browser:cypress"],
+            ),
+            // What a shop calls so itself.
+            (r#"{"event_type":"login","properties":{"automation":"home"}}"#, &[]),
+            (r#"{"event_type":"login","properties":{"automation":"no"}}"#, &[]),
+            (r#"{"event_type":"login","properties":{"automation":1}}"#, &[]),
             (r#"{"event_type":"login","automation":true}"#, &["browser:automation"]),
         ] {
             assert_eq!(signals_of(json, check), expected, "{json}");

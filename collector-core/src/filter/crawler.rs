@@ -13,6 +13,39 @@ pub const CRAWLER: &str = "ua:crawler";
 /// What the second signal of a self-declared crawler starts with; the crawler's class follows.
 pub const PREFIX: &str = "ua:crawler:";
 
+/// What the signal of a crawler's name starts with. Only known names follow: what an unknown crawler calls itself may be anything.
+pub const NAME_PREFIX: &str = "ua:name:";
+
+/// Names of crawlers that most sites meet. The lists have names of agents for AI; other crawlers are called what their user agents call them.
+const FREQUENT: [&str; 26] = [
+    "Googlebot",
+    "Googlebot-Image",
+    "AdsBot-Google",
+    "Google-InspectionTool",
+    "bingbot",
+    "Applebot",
+    "YandexBot",
+    "Baiduspider",
+    "DuckDuckBot",
+    "PetalBot",
+    "SeznamBot",
+    "AhrefsBot",
+    "SemrushBot",
+    "MJ12bot",
+    "DotBot",
+    "DataForSeoBot",
+    "facebookexternalhit",
+    "Twitterbot",
+    "LinkedInBot",
+    "Slackbot",
+    "Discordbot",
+    "TelegramBot",
+    "Pinterestbot",
+    "UptimeRobot",
+    "curl",
+    "python-requests",
+];
+
 /// The longest user agent of a browser, in bytes; in-app browsers reach about 400.
 pub const MAX_BROWSER_USER_AGENT_BYTES: usize = 512;
 
@@ -23,17 +56,29 @@ pub fn check(client: &Client<'_>, parser: &mut user_agent::Parser, signals: &mut
         signals.push(Cow::Borrowed("ua:empty"));
         return;
     }
-    let own = parser.crawler(user_agent).map(|crawler| crawler.class);
+    let own = parser.crawler(user_agent);
     // Tools that patch the user agent often forget the client hints.
     let hinted = client.ch_brands.is_some_and(|brands| brands.contains("HeadlessChrome"));
-    if let Some(class) = own.or(hinted.then_some(user_agent::CrawlerClass::Headless)) {
+    let class = own.as_ref().map(|crawler| crawler.class);
+    if let Some(class) = class.or(hinted.then_some(user_agent::CrawlerClass::Headless)) {
         signals.push(Cow::Borrowed(CRAWLER));
         signals.push(Cow::Owned(format!("{PREFIX}{}", class.as_str())));
+    }
+    if let Some(name) = own.and_then(|crawler| known_name(crawler.name)) {
+        signals.push(Cow::Owned(format!("{NAME_PREFIX}{name}")));
     }
     if user_agent.len() > MAX_BROWSER_USER_AGENT_BYTES {
         signals.push(Cow::Borrowed("ua:too_long"));
     } else if !user_agent.starts_with("Mozilla/") && !user_agent.starts_with("Opera/") {
         signals.push(Cow::Borrowed("ua:no_browser"));
+    }
+}
+
+/// The name as it is stored. What a list has is borrowed from it, what only the user agent says is not.
+fn known_name(name: Cow<'static, str>) -> Option<&'static str> {
+    match name {
+        Cow::Borrowed(name) => Some(name),
+        Cow::Owned(name) => FREQUENT.into_iter().find(|frequent| frequent.eq_ignore_ascii_case(&name)),
     }
 }
 
@@ -56,6 +101,32 @@ mod tests {
         assert_eq!(signals(CHROME, Some("\"HeadlessChrome\";v=\"142\"")), ["ua:crawler", "ua:crawler:headless"]);
         let googlebot = signals("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", None);
         assert!(googlebot.iter().any(|signal| *signal == CRAWLER), "{googlebot:?}");
+    }
+
+    #[test]
+    fn a_crawler_has_its_name_if_that_is_known() {
+        let name =
+            |user_agent: &str| signals(user_agent, None).into_iter().find(|signal| signal.starts_with("ua:name:"));
+        for (user_agent, expected) in [
+            (
+                "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko); compatible; GPTBot/1.2; +https://openai.com/gptbot",
+                "ua:name:GPTBot",
+            ),
+            (
+                "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko); compatible; ChatGPT-User/1.0; +https://openai.com/bot",
+                "ua:name:ChatGPT-User",
+            ),
+            ("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", "ua:name:Googlebot"),
+        ] {
+            assert_eq!(name(user_agent).as_deref(), Some(expected), "{user_agent}");
+        }
+        for frequent in FREQUENT {
+            let user_agent = format!("{frequent}/2.1 (+http://example.org/)");
+            assert_eq!(name(&user_agent), Some(format!("{NAME_PREFIX}{frequent}").into()), "{user_agent}");
+        }
+        let unknown = "Mozilla/5.0 (compatible; Qx17secretBot/2.1; +http://example.org/)";
+        assert!(signals(unknown, None).iter().any(|signal| signal == CRAWLER));
+        assert_eq!(name(unknown), None);
     }
 
     #[test]

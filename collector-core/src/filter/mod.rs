@@ -3,9 +3,9 @@
 //! In scope: one file per signal source, the rule that turns signals into a verdict, the site's policy.
 //! Out of scope: parsing user agents (crate `user-agent`), counting over time (`rate`).
 //!
-//! Signals are named `category:signal`. A crawler's own word is a verdict, and so are an agent's signature and Cloudflare's check of a crawler; otherwise
-//! it takes signals of two independent categories, because each single one also happens to people (privacy extensions, corporate proxies, old
-//! browsers). Several signals of one category count once.
+//! Signals are named `category:signal`. A crawler's own word is a verdict, that of a driven browser too, and so are an agent's signature and
+//! Cloudflare's check of a crawler; otherwise it takes signals of two independent categories, because each single one also happens to people
+//! (privacy extensions, corporate proxies, old browsers). Several signals of one category count once.
 
 pub mod agent;
 pub mod automation;
@@ -29,7 +29,7 @@ use crate::outcome::{FilterReason, FlagReason};
 use crate::site::BotPolicy;
 
 /// Names the rules that judged a row. It changes whenever a verdict may change.
-pub const RULES_VERSION: &str = "2026-11-21";
+pub const RULES_VERSION: &str = "2026-11-21b";
 
 /// The most signals kept of one event.
 pub const MAX_SIGNALS: usize = 24;
@@ -100,6 +100,9 @@ fn flag(signals: &[Signal]) -> Option<FlagReason> {
     if signals.iter().any(|signal| signal.starts_with(crawler::PREFIX) || signal == verified::VERIFIED) {
         return Some(FlagReason::Crawler);
     }
+    if signals.iter().any(|signal| automation::is_named(signal)) {
+        return Some(FlagReason::Automation);
+    }
     let first = signals.first().map(category)?;
     signals.iter().any(|signal| category(signal) != first).then_some(FlagReason::Automation)
 }
@@ -124,6 +127,9 @@ mod tests {
             (&["header:no_sec_fetch", "header:no_accept_language"], None),
             (&["header:no_sec_fetch", "browser:automation"], Some(FlagReason::Automation)),
             (&["asn:hosting", "asn:hosting"], None),
+            (&["browser:automation"], None),
+            (&["browser:automation", "browser:webdriver"], Some(FlagReason::Automation)),
+            (&["ua:crawler:search", "browser:webdriver"], Some(FlagReason::Crawler)),
             (&["rate:visitor"], None),
             (&["header:no_sec_fetch", "rate:visitor"], Some(FlagReason::Automation)),
             (&["asn:hosting", "header:no_sec_fetch"], Some(FlagReason::Automation)),

@@ -9,38 +9,48 @@ use crate::event::Event;
 use crate::filter::Signal;
 use crate::url::decode_param;
 
+/// Where in an address a probe counts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// At the beginning of the path, whole segments: deeper it may be a page about it.
+    Root,
+    /// Whole segments, or a file of this name with any extension.
+    Segment,
+    /// Anywhere.
+    Text,
+}
+use Place::{Root, Segment, Text};
+
 /// Parts of a page's address that no page with a tracker has; lower-case.
-const PROBES: [&str; 30] = [
-    "/.env",
-    "/.git/",
-    "/.svn/",
-    "/.aws/",
-    "/.ssh/",
-    "/.ds_store",
-    "/.htpasswd",
-    "/.htaccess",
-    "/wp-config",
-    "/wp-content/plugins/wp-file-manager",
-    "/xmlrpc.php",
-    "/phpunit/",
-    "/eval-stdin.php",
-    "/phpinfo",
-    "/cgi-bin/",
-    "/boaform/",
-    "/hnap1",
-    "/actuator/",
-    "/solr/admin",
-    "/jmx-console",
-    "/manager/html",
-    "/server-status",
-    "/etc/passwd",
-    "/../",
-    "\\..\\",
-    "<script",
-    "${jndi:",
-    " union select",
-    " union all select",
-    "' or '1'='1",
+const PROBES: [(&str, Place); 28] = [
+    ("/.env", Segment),
+    ("/.git/", Text),
+    ("/.svn/", Text),
+    ("/.aws/", Text),
+    ("/.ssh/", Text),
+    ("/.ds_store", Segment),
+    ("/.htpasswd", Segment),
+    ("/.htaccess", Segment),
+    ("/wp-config", Segment),
+    ("/wp-content/plugins/wp-file-manager", Segment),
+    ("/xmlrpc.php", Segment),
+    ("/phpunit/", Text),
+    ("/eval-stdin.php", Segment),
+    ("/phpinfo", Segment),
+    ("/boaform/", Root),
+    ("/hnap1", Root),
+    ("/actuator/", Root),
+    ("/solr/admin", Root),
+    ("/jmx-console", Root),
+    ("/manager/html", Root),
+    ("/server-status", Root),
+    ("/etc/passwd", Segment),
+    ("\\..\\", Text),
+    ("<script", Text),
+    ("${jndi:", Text),
+    (" union select", Text),
+    (" union all select", Text),
+    ("' or '1'='1", Text),
 ];
 
 /// Where in probes a byte occurs: 1 as the first, 2 as the second one, in either case.
@@ -49,7 +59,7 @@ const PLACES: [u8; 256] = {
     let mut places = [0; 256];
     let mut index = 0;
     while index < PROBES.len() {
-        let probe = PROBES[index].as_bytes();
+        let probe = PROBES[index].0.as_bytes();
         places[probe[0] as usize] |= 1;
         places[probe[1] as usize] |= 2;
         places[probe[1].to_ascii_uppercase() as usize] |= 2;
@@ -71,8 +81,8 @@ fn is_probe(url: &[u8]) -> bool {
         let places = PLACES.get(usize::from(*byte)).copied().unwrap_or_default();
         // Few places of an address begin like a probe. Every probe begins with a character that has no case.
         if before & 1 != 0 && places & 2 != 0 {
-            let rest = url.get(end - 1..).unwrap_or_default();
-            if PROBES.iter().any(|probe| begins_with(rest, probe.as_bytes())) {
+            let (head, rest) = url.split_at_checked(end - 1).unwrap_or((url, &[]));
+            if PROBES.iter().any(|(probe, place)| begins_with(rest, probe.as_bytes(), *place) && place.fits(head)) {
                 return true;
             }
         }
@@ -81,10 +91,22 @@ fn is_probe(url: &[u8]) -> bool {
     false
 }
 
-fn begins_with(text: &[u8], lower_case: &[u8]) -> bool {
+impl Place {
+    /// Whether a probe may follow this part of an address.
+    fn fits(self, head: &[u8]) -> bool {
+        // Only the two slashes before the host, so three parts.
+        self != Root || head.split(|byte| *byte == b'/').count() == 3
+    }
+}
+
+fn begins_with(text: &[u8], lower_case: &[u8], place: Place) -> bool {
+    let is_end = |byte: &u8| matches!(byte, b'/' | b'?' | b'#' | b'&' | b';' | b'.' | b' ' | b'"' | b'\'' | 0);
     // The second character tells nearly all of them apart, for less than a comparison of text costs.
     text.get(1).map(u8::to_ascii_lowercase) == lower_case.get(1).copied()
-        && text.get(..lower_case.len()).is_some_and(|start| start.eq_ignore_ascii_case(lower_case))
+        && text.split_at_checked(lower_case.len()).is_some_and(|(start, rest)| {
+            start.eq_ignore_ascii_case(lower_case)
+                && (place == Text || lower_case.ends_with(b"/") || rest.first().is_none_or(is_end))
+        })
 }
 
 #[cfg(test)]
@@ -94,7 +116,7 @@ mod tests {
 
     #[test]
     fn every_probe_is_found() {
-        for probe in PROBES {
+        for (probe, _) in PROBES {
             assert!(is_probe(format!("https://shop.example{}", probe.to_uppercase()).as_bytes()), "{probe}");
         }
     }
@@ -106,6 +128,19 @@ mod tests {
             ("/wp-login.php", &[]),
             ("/blog/etc/password-tips", &[]),
             ("/environment", &[]),
+            ("/p/.envelope", &[]),
+            ("/help/server-status", &[]),
+            ("/docs/manager/html", &[]),
+            ("/?from=/server-status", &[]),
+            ("/cgi-bin/shop.pl?p=1", &[]),
+            ("/a/../b", &[]),
+            ("/help/etc/passwdless", &[]),
+            ("/server-status", &["probe:path"]),
+            ("/server-status?auto", &["probe:path"]),
+            ("/app/.env/", &["probe:path"]),
+            ("/wp-config.php.bak", &["probe:path"]),
+            ("/a?file=../../etc/passwd%00", &["probe:path"]),
+            ("/../../etc/passwd", &["probe:path"]),
             ("/.env", &["probe:path"]),
             ("/app/.ENV.production", &["probe:path"]),
             ("/.git/config", &["probe:path"]),

@@ -104,7 +104,7 @@ fn lists_of_user_agents_and_networks_are_asked_again() {
     row.asn = 24_940;
     let (flag, signals) = judged(&row, &settings(&json!({}))).unwrap();
     assert_eq!(flag, Some(FlagReason::Crawler));
-    assert_eq!(signals, ["ua:crawler", "ua:crawler:search", "asn:hosting"]);
+    assert_eq!(signals, ["ua:crawler", "ua:crawler:search", "ua:name:Googlebot", "asn:hosting"]);
     // And the other way: what the lists no longer say is gone, and the device is no bot.
     let mut row = stored(&login(), &Client { user_agent: Some(GOOGLEBOT), ..chrome() }, &settings(&json!({}))).unwrap();
     assert_eq!(row.device_type, "bot");

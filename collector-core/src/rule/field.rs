@@ -11,6 +11,7 @@ use crate::client::Client;
 use crate::filter::Signal;
 use crate::row::Row;
 use crate::rule::lexer::NUMBER_SCALE;
+use crate::rule::work::Work;
 
 /// What a rule is asked about.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +20,8 @@ pub struct Subject<'s> {
     pub row: &'s Row<'s>,
     /// The sender.
     pub client: &'s Client<'s>,
+    /// What rules may still do.
+    pub work: &'s Work,
 }
 
 /// The type of a field.
@@ -64,10 +67,22 @@ impl Field {
         COLUMNS.iter().find(|column| column.name == name).map(Self::Column)
     }
 
+    pub(crate) fn is_named(&self, name: &str) -> bool {
+        matches!(self, Self::Column(column) if column.name == name)
+    }
+
     pub(crate) fn kind(&self) -> Type {
         match self {
             Self::Column(column) => column.kind,
             Self::Property(_) => Type::Text,
+        }
+    }
+
+    /// Steps to find the value: a property is looked for by its name.
+    pub(crate) fn steps(&self, subject: &Subject<'_>) -> usize {
+        match self {
+            Self::Column(_) => 0,
+            Self::Property(_) => subject.row.properties.iter().count(),
         }
     }
 

@@ -3,7 +3,7 @@
 //! In scope: which tests such a row can answer, and what their answers say of the whole condition. Out of scope: what is known (`rejudge`).
 
 use crate::rule::condition::{Condition, Test};
-use crate::rule::field::{Field, Subject};
+use crate::rule::field::Subject;
 
 /// What a stored row has of the two fields that are not stored as the edge saw them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,10 +42,4 @@ fn decide<T>(parts: &[T], decisive: bool, holds: impl Fn(&T) -> Option<bool>) ->
         }
     }
     is_known.then_some(!decisive)
-}
-
-impl Field {
-    fn is_named(&self, name: &str) -> bool {
-        matches!(self, Self::Column(column) if column.name == name)
-    }
 }

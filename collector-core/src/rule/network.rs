@@ -2,6 +2,12 @@
 
 use std::net::IpAddr;
 
+/// What a network may look like.
+const EXPECTED: &str = "an address or a network such as \"203.0.113.0/24\"";
+
+/// Bits before the address of IPv4 that is written as IPv6.
+const MAPPED_BITS: u8 = 96;
+
 /// A network: an address and how many of its first bits count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Network {
@@ -10,13 +16,38 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    /// Reads `203.0.113.0/24`, `2001:db8::/32` or a single address.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    /// Reads `203.0.113.0/24`, `2001:db8::/32` or a single address; `Err` says what may stand there. A network of IPv4 that is written as IPv6, as
+    /// ClickHouse shows it, is one of IPv4.
+    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
-        let address: IpAddr = address.parse().ok()?;
+        let address: IpAddr = address.parse().map_err(|_| EXPECTED)?;
         let most = if address.is_ipv4() { 32 } else { 128 };
-        let bits = bits.map_or(Some(most), |bits| bits.parse().ok().filter(|bits| *bits <= most))?;
-        Some(Self { address, bits })
+        let is_plain = |bits: &str| bits.bytes().all(|b| b.is_ascii_digit()) && (bits == "0" || !bits.starts_with('0'));
+        let bits: u8 = match bits {
+            None => most,
+            Some(bits) => bits.parse().ok().filter(|own| *own <= most && is_plain(bits)).ok_or(EXPECTED)?,
+        };
+        let canonical = address.to_canonical();
+        let bits = if canonical.is_ipv4() == address.is_ipv4() {
+            bits
+        } else {
+            bits.checked_sub(MAPPED_BITS).ok_or(EXPECTED)?
+        };
+        let network = Self { address: canonical, bits };
+        if network.has_host_bits() {
+            Err("a network whose other bits are 0, such as \"203.0.113.0/24\"")
+        } else {
+            Ok(network)
+        }
+    }
+
+    /// Whether bits are set that do not count: then somebody meant something else.
+    fn has_host_bits(&self) -> bool {
+        let host = |address: u128, bits: u8| address.checked_shl(bits.into()).unwrap_or(0) != 0;
+        match self.address {
+            IpAddr::V4(own) => host(u128::from(own.to_bits()) << 96, self.bits),
+            IpAddr::V6(own) => host(own.to_bits(), self.bits),
+        }
     }
 
     /// True if the address is in the network. An IPv4 address that is written as IPv6 is one of IPv4.
@@ -29,6 +60,7 @@ impl Network {
             _ => false,
         }
     }
+
     /// The same for an address of which only the first bits are known; `None` if the others decide.
     pub(crate) fn contains_prefix(&self, address: IpAddr, known_bits: u8) -> Option<bool> {
         let prefix = Self { address: self.address, bits: self.bits.min(known_bits) };
@@ -55,6 +87,11 @@ mod tests {
             ("0.0.0.0/0", "8.8.8.8", true),
             ("0.0.0.0/0", "::1", false),
             ("203.0.113.0/24", "::ffff:203.0.113.9", true),
+            ("::ffff:203.0.113.9", "203.0.113.9", true),
+            ("::ffff:203.0.113.0/120", "203.0.113.9", true),
+            ("::ffff:203.0.113.0/120", "::ffff:203.0.114.9", false),
+            ("::ffff:0.0.0.0/96", "203.0.113.9", true),
+            ("::ffff:0.0.0.0/96", "::1", false),
             ("2001:db8::/32", "2001:db8:ffff::1", true),
             ("2001:db8::/32", "2001:db9::1", false),
             ("::/0", "2001:db9::1", true),
@@ -85,8 +122,22 @@ mod tests {
 
     #[test]
     fn what_is_no_network_is_refused() {
-        for text in ["", "203.0.113.0/33", "::/129", "203.0.113/24", "203.0.113.0/", "203.0.113.0/-1", "example.com"] {
-            assert_eq!(Network::parse(text), None, "{text}");
+        for text in [
+            "",
+            "203.0.113.0/33",
+            "::/129",
+            "203.0.113/24",
+            "203.0.113.0/",
+            "203.0.113.0/-1",
+            "example.com",
+            "10.0.0.0/08",
+            "10.0.0.0/+8",
+            "::ffff:0.0.0.0/95",
+        ] {
+            assert_eq!(Network::parse(text), Err(EXPECTED), "{text}");
+        }
+        for text in ["10.0.0.1/8", "203.0.113.1/31", "1.0.0.0/0", "2001:db8::1/64", "::ffff:10.0.0.1/104"] {
+            assert!(Network::parse(text).is_err_and(|expected| expected.contains("other bits")), "{text}");
         }
     }
 }

@@ -11,6 +11,7 @@
 //! value      = string | number | "[" value { "," value } "]"
 //! ```
 
+use crate::item::ITEM_EVENT_TYPE;
 use crate::property::MAX_KEY_BYTES;
 use crate::rule::condition::{Condition, Test};
 use crate::rule::error::Fault;
@@ -96,7 +97,7 @@ impl Parser {
         }
         let operator = self.next(operators(field.kind()))?;
         let is_negated = operator.text == "!=" || operator.text == "<=" || operator.text == ">=";
-        let test = self.compare(field.kind(), &operator)?;
+        let test = self.compare(&field, &operator)?;
         let test = Condition::Test(field, test);
         Ok(if is_negated { Condition::Not(Box::new(test)) } else { test })
     }
@@ -115,10 +116,13 @@ impl Parser {
     }
 
     /// The test that an operator and what follows it stand for. Of `!=`, `<=` and `>=` it is the opposite.
-    fn compare(&mut self, kind: Type, operator: &Word) -> Result<Test, Fault> {
-        let name = operator.text.as_str();
+    fn compare(&mut self, field: &Field, operator: &Word) -> Result<Test, Fault> {
+        let (kind, name) = (field.kind(), operator.text.as_str());
         let takes_list = name == "in";
         match (kind, name) {
+            (Type::Text, "=" | "!=" | "in") if field.is_named("event_type") => {
+                each(&self.values(takes_list)?, event_type).map(Test::TextIn)
+            }
             (Type::Text, "=" | "!=" | "in") => each(&self.values(takes_list)?, text).map(Test::TextIn),
             (Type::Text, "contains") => text(&self.value()?).map(Test::Contains),
             (Type::Text, "starts_with") => text(&self.value()?).map(Test::StartsWith),
@@ -211,16 +215,36 @@ fn number(word: &Word) -> Result<i128, Fault> {
 }
 
 fn network(word: &Word) -> Result<Network, Fault> {
-    let found = text(word).ok().and_then(|text| Network::parse(&text));
-    found.ok_or_else(|| fault(word, "an address or a network such as \"203.0.113.0/24\""))
+    Network::parse(&text(word)?).map_err(|expected| fault(word, expected))
 }
 
+/// A fault in a pattern is pointed at where it stands in the condition.
 fn pattern(word: &Word) -> Result<Regex, Fault> {
-    Regex::new(&text(word)?).map_err(|RegexError { expected, at }| Fault {
-        column: word.column,
-        expected,
-        found: format!("character {at} of {}", word.text),
+    Regex::new(&text(word)?).map_err(|RegexError { expected, at }| {
+        let place = written_place(&word.text, at);
+        let found = word.text.chars().nth(place).filter(|_| place + 1 < word.text.chars().count());
+        Fault { column: word.column + place, expected, found: found.map_or("the end".to_owned(), String::from) }
     })
+}
+
+/// Where a character of a text, counted from 1, stands in what is written, in characters from the opening quote. An escape is one character.
+fn written_place(written: &str, at: usize) -> usize {
+    let (mut place, mut characters) = (1, written.chars().skip(1).peekable());
+    for _ in 1..at {
+        let is_escape = characters.next() == Some('\\') && characters.next_if(|c| matches!(c, '"' | '\\')).is_some();
+        place += 1 + usize::from(is_escape);
+    }
+    place
+}
+
+/// The type of an event that rules see: items have the verdict of their purchase.
+fn event_type(word: &Word) -> Result<String, Fault> {
+    let own = text(word)?;
+    if own == ITEM_EVENT_TYPE {
+        Err(fault(word, "another type than item (items go with their purchase)"))
+    } else {
+        Ok(own)
+    }
 }
 
 #[cfg(test)]

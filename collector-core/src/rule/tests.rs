@@ -4,6 +4,7 @@ use crate::beacon::Beacon;
 use crate::client::Client;
 use crate::collected::Collected;
 use crate::enrich::visitor::Salts;
+use crate::outcome::{LimitReason, Outcome};
 use crate::pipeline::{Memory, Moment, Surroundings, collect};
 use crate::region::Regions;
 use crate::rule::{MAX_RULES, Rules};
@@ -29,11 +30,15 @@ fn client() -> Client<'static> {
 
 /// What becomes of `EVENT` on a site with settings more.
 fn collected(settings: &str) -> Collected {
+    collected_of(EVENT, settings)
+}
+
+fn collected_of(beacon: &str, settings: &str) -> Collected {
     let sites = Sites::parse(&format!(r#"[{{"id":"demo","domains":["shop.example"]{settings}}}]"#)).unwrap();
     let regions = Regions::parse(r#"[{"name":"eu"}]"#).unwrap();
     let moment = Moment { received_at_ms: 1_763_660_000_123, entropy: [7; 32], salts: Salts::new(Vec::new()) };
     let around = Surroundings { sites: &sites, regions: &regions, client: &client(), moment: &moment, limited: &[] };
-    collect(&Beacon::parse(EVENT.as_bytes()).unwrap(), around, &mut Memory::default())
+    collect(&Beacon::parse(beacon.as_bytes()).unwrap(), around, &mut Memory::default())
 }
 
 fn settings(rules: &[(&str, &str, &str)]) -> String {
@@ -141,6 +146,56 @@ fn without_a_policy_there_is_no_verdict_to_ask_about() {
     }
 }
 
+/// A beacon of page views of addresses that are as long as they may be, each another and of two letters that look like chance.
+fn long_addresses(events: usize) -> String {
+    let mut state = 1_u32;
+    let mut letter = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        if state >> 31 == 0 { 'a' } else { 'b' }
+    };
+    let mut event = |_| {
+        let url =
+            format!("https://shop.example/{}", std::iter::repeat_with(&mut letter).take(2_000).collect::<String>());
+        format!(r#"{{"event_type":"page_view","page_url":"{url}","referrer":"{url}"}}"#)
+    };
+    format!(r#"{{"site":"demo","events":[{}]}}"#, (0..events).map(&mut event).collect::<Vec<_>>().join(","))
+}
+
+fn rules_of(conditions: &[String]) -> String {
+    let names: Vec<_> = (0..conditions.len()).map(|n| format!("r{n}")).collect();
+    let rules = names.iter().zip(conditions).map(|(name, condition)| (name.as_str(), condition.as_str(), "flag"));
+    settings(&rules.collect::<Vec<_>>())
+}
+
+/// Rules that take as long as rules may: long patterns, many short ones, none that is known by heart, and texts that are looked for.
+fn slow_rules() -> [Vec<String>; 3] {
+    let many = |test: &str, times: usize| vec![test; times].join(" or ");
+    [
+        vec![r#"page_url matches "a.{244}z""#.to_owned(); 4],
+        vec![many(r#"page_url matches "a.{6}z""#, 2); 30],
+        vec![many(r#"page_url contains "zz""#, 20); 50],
+    ]
+}
+
+#[test]
+fn a_beacon_has_so_much_work_and_what_finds_none_may_come_again() {
+    for conditions in slow_rules() {
+        let found = collected_of(&long_addresses(100), &rules_of(&conditions));
+        let outcomes: Vec<_> = found.receipts.iter().map(|receipt| receipt.outcome).collect();
+        let judged = outcomes.iter().take_while(|outcome| **outcome == Outcome::Accepted(None)).count();
+        assert!((1..8).contains(&judged), "{judged} of {}", conditions[0]);
+        assert!(outcomes[judged..].iter().all(|outcome| *outcome == Outcome::Limited(LimitReason::BeaconFull)));
+        assert_eq!(found.rows.len(), judged);
+    }
+}
+
+#[test]
+fn rules_as_people_write_them_find_work_enough() {
+    let words = r#"page_url matches "bot|crawl|spider|slurp|facebookexternalhit|headless|python|curl|wget|scrapy""#;
+    let found = collected_of(&long_addresses(100), &rules_of(&vec![words.to_owned(); 10]));
+    assert!(found.receipts.iter().all(|receipt| receipt.outcome == Outcome::Accepted(None)));
+}
+
 #[test]
 fn shadow_rules_only_leave_their_name() {
     let rules = r#","rules":[{"name":"try","when":"country = \"DE\"","then":"drop","shadow":true},{"name":"real","when":"asn > 0","then":"flag"}]"#;
@@ -179,7 +234,7 @@ fn rules_that_cannot_be_used_are_refused() {
         (format!("{0},{0}", rule("a", "is_bot")), r#"expected each name once in rules, found "a""#),
         (rule("a", "country = 3"), r#"expected a text in quotes at column 11 of rule "a", found 3"#),
         (vec![rule("a", "is_bot"); MAX_RULES + 1].join(","), "expected at most 50 rules in rules, found 51"),
-        (many(5), "expected patterns of at most 1,024 steps together in rules, found 1255 steps"),
+        (many(5), "expected patterns and contains of at most 1,024 steps together in rules, found 1295 steps"),
     ] {
         let parsed: Rules = serde_json::from_str(&format!("[{rules}]")).unwrap();
         assert_eq!(parsed.check().unwrap_err().to_string(), expected);

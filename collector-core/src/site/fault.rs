@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use serde_json::value::RawValue;
+
 use crate::row::push_json_string;
 use crate::site::{Site, SiteError};
 use crate::wire;
@@ -32,7 +34,7 @@ pub(super) fn find(members: &[(Cow<'_, str>, &str)]) -> Option<SiteError> {
     members.iter().find_map(|(name, value)| {
         let inner = wire::members(value).unwrap_or_default().list;
         let inner = inner.iter().map(|(own, value)| (format!("{name}.{own}"), object(own, value)));
-        inner.chain([(name.to_string(), (*value).to_owned())]).find_map(|(setting, value)| {
+        inner.chain(rules(name, value)).chain([(name.to_string(), (*value).to_owned())]).find_map(|(setting, value)| {
             let error = try_alone(name, &value).err()?.to_string();
             let reason = error.split(" at line ").next().unwrap_or("");
             // Whoever puts a key in the wrong shape shall not read it in an error.
@@ -40,6 +42,18 @@ pub(super) fn find(members: &[(Cow<'_, str>, &str)]) -> Option<SiteError> {
             Some(SiteError::Type { setting, found: if is_secret { "another type" } else { reason }.to_owned() })
         })
     })
+}
+
+/// Each rule as the only one, by its name.
+fn rules(setting: &str, value: &str) -> Vec<(String, String)> {
+    let rules: Vec<&RawValue> =
+        if setting == "rules" { serde_json::from_str(value).unwrap_or_default() } else { Vec::new() };
+    let alone = |rule: &&RawValue| {
+        let members = wire::members(rule.get())?.list;
+        let (_, name) = members.iter().find(|(name, _)| name == "name")?;
+        Some((format!("rule {name} of {setting}"), format!("[{}]", rule.get())))
+    };
+    rules.iter().filter_map(alone).collect()
 }
 
 /// Reads a site with one setting, and with those that every site needs.

@@ -25,6 +25,12 @@ pub const FRESH_MS: i64 = 60 * 60 * 1_000;
 /// How long a directory is not asked again, in milliseconds: after a failure, and for a key that it does not have.
 pub const RETRY_MS: i64 = 60 * 1_000;
 
+/// How long a directory has to answer, in milliseconds. Requests that need its keys wait so long, once an hour at most; after that nobody can tell.
+pub const ANSWER_MS_MAX: u32 = 1_000;
+
+/// How long who asked is waited for, in milliseconds: it has its answer before, or it has gone without one.
+const ASKING_MS: i64 = 1_500;
+
 /// How long a directory is gone by while a newer one cannot be had, in milliseconds: an outage takes nobody's name.
 pub const STALE_MS: i64 = 24 * 60 * 60 * 1_000;
 
@@ -84,6 +90,8 @@ pub enum Look {
     Unavailable,
     /// The directory is to be asked first.
     Ask,
+    /// Somebody is asking it.
+    Wait,
 }
 
 /// The directories that one isolate has read. As many as agents are known, because only theirs are asked.
@@ -98,6 +106,7 @@ struct Known {
     directory: Option<Directory>,
     read_at_ms: i64,
     asked_at_ms: i64,
+    is_asking: bool,
 }
 
 impl Known {
@@ -113,32 +122,44 @@ impl Directories {
         let is_within = |at_ms, limit_ms| Known::is_younger(at_ms, limit_ms, now_ms);
         let has_just_asked = is_within(known.asked_at_ms, RETRY_MS);
         let has_failed = known.asked_at_ms != known.read_at_ms;
+        let is_answer_near = known.is_asking && is_within(known.asked_at_ms, ASKING_MS);
         match known.directory.as_ref().and_then(|directory| directory.get(id)) {
             Some(key) if is_within(known.read_at_ms, FRESH_MS) => Look::Key(key),
             Some(key) if has_just_asked && is_within(known.read_at_ms, STALE_MS) => Look::Key(key),
-            _ if !has_just_asked => Look::Ask,
+            _ if is_answer_near => Look::Wait,
+            _ if known.is_asking || !has_just_asked => Look::Ask,
             None if !has_failed => Look::Absent,
             _ => Look::Unavailable,
         }
     }
 
+    /// Notes that an agent's directory is being asked, so that others wait for the answer.
+    pub fn begin(&mut self, origin: &str, now_ms: i64) {
+        let known = self.take(origin, now_ms);
+        self.known.push(Known { asked_at_ms: now_ms, is_asking: true, ..known });
+    }
+
     /// Notes what an agent's directory said; `None` if it could not be had, which takes no key away.
     pub fn note(&mut self, origin: &str, directory: Option<Directory>, now_ms: i64) {
-        let mut known = match self.known.iter().position(|known| known.origin == origin) {
+        let mut known = Known { asked_at_ms: now_ms, is_asking: false, ..self.take(origin, now_ms) };
+        if directory.is_some() {
+            known.directory = directory;
+            known.read_at_ms = now_ms;
+        }
+        self.known.push(known);
+    }
+
+    fn take(&mut self, origin: &str, now_ms: i64) -> Known {
+        match self.known.iter().position(|known| known.origin == origin) {
             Some(position) => self.known.swap_remove(position),
             None => Known {
                 origin: origin.to_owned(),
                 directory: None,
                 read_at_ms: now_ms.saturating_sub(STALE_MS),
                 asked_at_ms: now_ms,
+                is_asking: false,
             },
-        };
-        known.asked_at_ms = now_ms;
-        if directory.is_some() {
-            known.directory = directory;
-            known.read_at_ms = now_ms;
         }
-        self.known.push(known);
     }
 }
 
@@ -201,6 +222,25 @@ mod tests {
         directories.note(AGENT, Some(directory()), 0);
         assert_eq!(directories.look(AGENT, &[0; 32], RETRY_MS - 1), Look::Absent);
         assert_eq!(directories.look(AGENT, &[0; 32], RETRY_MS), Look::Ask);
+    }
+
+    #[test]
+    fn while_a_directory_is_asked_others_wait_for_its_answer() {
+        let id = base64::decode(ID).unwrap();
+        let key = Look::Key(base64::decode(X).unwrap());
+        let mut directories = Directories::default();
+        directories.begin(AGENT, 0);
+        assert_eq!(directories.look(AGENT, &id, i64::from(ANSWER_MS_MAX)), Look::Wait);
+        // Who asked has gone without an answer.
+        assert_eq!(directories.look(AGENT, &id, ASKING_MS), Look::Ask);
+        directories.note(AGENT, Some(directory()), 400);
+        assert_eq!(directories.look(AGENT, &id, 400), key);
+        // A key that was good an hour ago is good while a newer directory is on its way.
+        directories.begin(AGENT, FRESH_MS + 400);
+        assert_eq!(directories.look(AGENT, &id, FRESH_MS + 400), key);
+        directories.begin(AGENT, 2 * FRESH_MS);
+        directories.note(AGENT, None, 2 * FRESH_MS);
+        assert_eq!(directories.look(AGENT, &[0; 32], 2 * FRESH_MS), Look::Unavailable);
     }
 
     #[test]

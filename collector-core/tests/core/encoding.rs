@@ -66,7 +66,7 @@ fn text_of_every_kind() {
     timezone "Europe/Berlin"
     language "de-DE"
     properties {"k\"\n":"v"}
-    rules_version "2026-11-21"
+    rules_version "2026-11-21b"
     ip_address "::ffff:203.0.113.0"
     user_agent "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
     collector_region "eu"

@@ -156,8 +156,9 @@ fn policies() -> Vec<Case> {
         with(r#""rules":[{"name":"r","when":"asn = 3320","then":"flag"}]"#, client(), "flagged", "rule"),
         with(r#""rules":[{"name":"r","when":"asn = 3320","then":"drop"}]"#, client(), "filtered", "rule"),
         with("", driven, "accepted", ""),
-        Case { body: reported.into(), ..with("", driven, "flagged", "automation") },
-        Case { body: reported.into(), ..with(r#""bots":"drop""#, driven, "filtered", "automation") },
+        // A driven browser that sends all that a person's sends.
+        Case { body: reported.into(), ..with("", client(), "flagged", "automation") },
+        Case { body: reported.into(), ..with(r#""bots":"drop""#, client(), "filtered", "automation") },
         with("", Client { purpose: Some("prefetch;prerender"), ..client() }, "filtered", "prefetch"),
         with(r#""sampling_rate":0.0000001"#, client(), "filtered", "sampled"),
         with(r#""status":"paused""#, client(), "filtered", "site_paused"),

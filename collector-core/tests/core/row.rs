@@ -41,7 +41,7 @@ fn a_page_view() {
     screen_width 1920
     screen_height 1080
     properties {"viewport":"1200x900"}
-    rules_version "2026-11-21"
+    rules_version "2026-11-21b"
     ip_address "::ffff:203.0.113.0"
     user_agent "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
     collector_region "eu"
@@ -72,7 +72,7 @@ fn a_purchase_with_items() {
     order_id "1001"
     revenue "258"
     currency "EUR"
-    rules_version "2026-11-21"
+    rules_version "2026-11-21b"
     ip_address "::ffff:203.0.113.0"
     user_agent "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
     collector_region "eu"
@@ -98,7 +98,7 @@ fn a_purchase_with_items() {
     revenue "199"
     currency "EUR"
     properties {"size":"M","unit_price":"99.50"}
-    rules_version "2026-11-21"
+    rules_version "2026-11-21b"
     ip_address "::ffff:203.0.113.0"
     user_agent "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
     collector_region "eu"
@@ -124,7 +124,7 @@ fn a_purchase_with_items() {
     revenue "59"
     currency "EUR"
     properties {"unit_price":"59"}
-    rules_version "2026-11-21"
+    rules_version "2026-11-21b"
     ip_address "::ffff:203.0.113.0"
     user_agent "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
     collector_region "eu"
@@ -150,7 +150,7 @@ fn a_custom_event_with_nested_properties() {
     timezone "Europe/Berlin"
     language "de-DE"
     properties {"mail":"[email]","plan":"pro","score.parts":"[1,2]","score.total":"0.30000000000000004"}
-    rules_version "2026-11-21"
+    rules_version "2026-11-21b"
     ip_address "::ffff:203.0.113.0"
     user_agent "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
     collector_region "eu"
@@ -179,8 +179,8 @@ fn a_crawler() {
     asn 3320
     timezone "Europe/Berlin"
     is_bot 1
-    bot_signals ["ua:crawler","ua:crawler:search","header:no_accept_language"]
-    rules_version "2026-11-21"
+    bot_signals ["ua:crawler","ua:crawler:search","ua:name:Googlebot","header:no_accept_language"]
+    rules_version "2026-11-21b"
     ip_address "::ffff:203.0.113.0"
     user_agent "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
     collector_region "eu"
@@ -206,7 +206,7 @@ fn a_visitor_with_global_privacy_control() {
     asn 3320
     timezone "Europe/Berlin"
     language "de-DE"
-    rules_version "2026-11-21"
+    rules_version "2026-11-21b"
     collector_region "eu"
     colo "TXL"
     "#);
@@ -230,7 +230,7 @@ fn a_clock_that_is_years_behind() {
     asn 3320
     timezone "Europe/Berlin"
     language "de-DE"
-    rules_version "2026-11-21"
+    rules_version "2026-11-21b"
     ip_address "::ffff:203.0.113.0"
     user_agent "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
     collector_region "eu"
@@ -256,7 +256,7 @@ fn an_event_older_than_a_month() {
     timezone "Europe/Berlin"
     language "de-DE"
     properties {"clamped":"past"}
-    rules_version "2026-11-21"
+    rules_version "2026-11-21b"
     ip_address "::ffff:203.0.113.0"
     user_agent "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
     collector_region "eu"
@@ -284,7 +284,7 @@ fn a_text_user_id_on_a_sampled_site_that_keeps_addresses() {
     timezone "Europe/Berlin"
     language "de-DE"
     properties {"sampling_rate":"0.999","user_key":"ann@mail.example"}
-    rules_version "2026-11-21"
+    rules_version "2026-11-21b"
     ip_address "::ffff:203.0.113.77"
     user_agent "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
     collector_region "eu"
@@ -308,7 +308,7 @@ fn a_backend_without_any_browser() {
     currency "EUR"
     is_bot 1
     bot_signals ["ua:empty","header:no_accept_language"]
-    rules_version "2026-11-21"
+    rules_version "2026-11-21b"
     collector_region "eu"
     "#);
 }

@@ -110,7 +110,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Progress::Counted { .. } | Progress::Judged { .. } => meter.show(progress),
     };
     let outcome = reclassify::reclassify(&target, &sites, &arguments.choice(), mode, &mut show)?;
-    let _ = report::print_end(&mut io::stdout().lock(), &outcome, mode);
+    let _ = report::print_end(&mut io::stdout().lock(), &outcome, mode, &target);
     Ok(())
 }
 

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use collector_core::filter::verified::VERIFIED;
-use collector_core::filter::{RULES_VERSION, Signal, crawler};
+use collector_core::filter::{RULES_VERSION, Signal, agent, automation, crawler};
 use collector_core::rejudge::{Judgement, StoredRow};
+
+use super::source::Standing;
 
 /// Names that are counted apart; crawlers name themselves, so there may be any number.
 const NAMES_MAX: usize = 1_000;
@@ -129,7 +131,7 @@ impl fmt::Display for Revenue {
 /// A row whose present verdict is another than the one that stands.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Difference<'d> {
-    pub(super) row: &'d StoredRow,
+    pub(super) standing: &'d Standing,
     pub(super) judgement: &'d Judgement<'d>,
     pub(super) crawler: Option<&'d str>,
 }
@@ -137,11 +139,12 @@ pub(super) struct Difference<'d> {
 impl Diff {
     /// Counts a changed row; returns its reason.
     pub(super) fn add(&mut self, difference: &Difference<'_>) -> String {
-        let Difference { row, judgement, crawler } = *difference;
+        let Difference { standing, judgement, crawler } = *difference;
+        let row = &standing.row;
         let is_bot = judgement.verdict.flag.is_some();
         self.dropped += u64::from(judgement.dropped.is_some());
         let change = if is_bot { &mut self.to_bot } else { &mut self.to_human };
-        let reason = reason(row, judgement);
+        let reason = reason(&standing.signals, judgement);
         let is_rule = reason.starts_with("rule:");
         let shown = if is_rule { format!("{reason} of {}", row.site_id) } else { reason.clone() };
         change.events += 1;
@@ -172,9 +175,8 @@ impl Diff {
     }
 
     /// Counts what shadows would mark, which is how a rule is tried on the past.
-    pub(super) fn note_shadows(&mut self, row: &StoredRow, judgement: &Judgement<'_>) {
-        let is_new =
-            |signal: &&Signal| signal.starts_with("shadow:") && !row.bot_signals.iter().any(|own| own == *signal);
+    pub(super) fn note_shadows(&mut self, Standing { signals, row, .. }: &Standing, judgement: &Judgement<'_>) {
+        let is_new = |signal: &&Signal| signal.starts_with("shadow:") && !signals.iter().any(|own| own == *signal);
         for signal in judgement.verdict.signals.iter().filter(is_new) {
             let marked = self.shadows.entry(format!("{signal} of {}", row.site_id)).or_default();
             marked.events += 1;
@@ -193,14 +195,15 @@ impl Change {
     }
 }
 
-/// What decides: the rule, else the evidence. Of a row that becomes a person without a rule, it is the evidence that decided before.
-fn reason(row: &StoredRow, judgement: &Judgement<'_>) -> String {
+/// What decides: the rule, else the evidence. Of a row that becomes a person without a rule, it is what decided the verdict that stands.
+fn reason(standing: &[String], judgement: &Judgement<'_>) -> String {
     let now: Vec<&str> = judgement.verdict.signals.iter().map(AsRef::as_ref).collect();
-    let before: Vec<&str> = row.bot_signals.iter().map(String::as_str).collect();
+    let before: Vec<&str> = standing.iter().map(String::as_str).collect();
     let is_decided_now = judgement.verdict.flag.is_some() || now.iter().any(|signal| signal.starts_with("rule:"));
     let signals = if is_decided_now { now } else { before };
-    let decisive = ["rule:", crawler::PREFIX, VERIFIED];
+    let decisive = ["rule:", agent::VERIFIED, crawler::PREFIX, VERIFIED];
     let found = decisive.iter().find_map(|prefix| signals.iter().find(|signal| signal.starts_with(prefix)));
+    let found = found.or_else(|| signals.iter().find(|signal| automation::is_named(signal)));
     found.map_or_else(|| categories(&signals), |signal| (*signal).to_owned())
 }
 

@@ -46,7 +46,7 @@ impl<'c> Judging<'c> {
                 return Ok(());
             }
         };
-        self.diff.note_shadows(row, &judgement);
+        self.diff.note_shadows(standing, &judgement);
         let is_bot = judgement.verdict.flag.is_some();
         if is_bot == standing.is_bot() { Ok(()) } else { self.change(standing, &judgement, site) }
     }
@@ -54,7 +54,7 @@ impl<'c> Judging<'c> {
     fn change(&mut self, standing: &Standing, judgement: &Judgement<'_>, site: &Site) -> Result<(), ReclassifyError> {
         let row = &standing.row;
         let crawler = self.judge.crawler_name(&row.user_agent);
-        let difference = Difference { row, judgement, crawler: crawler.as_deref() };
+        let difference = Difference { standing, judgement, crawler: crawler.as_deref() };
         let reason = self.diff.add(&difference);
         let verdict = Override::new(row, judgement, site.rules.version(), reason);
         if row.event_type == "purchase" {

@@ -139,6 +139,9 @@ pub struct Undone {
 /// Takes a run back, without a name the newest: its verdicts are seen no more, so those before it stand again. Nothing is deleted.
 pub fn undo(target: &Target, run: Option<Uuid>) -> Result<Undone, ReclassifyError> {
     let connection = Connection::new(target)?;
+    if run.is_none() {
+        check_not_undone(&connection)?;
+    }
     let name = run.map_or_else(String::new, |run| format!("AND run_id = '{run}'"));
     let found = connection.execute(&format!(
         "SELECT run_id, toString(published_at), became_bot + became_human FROM ecommerce.verdict_runs FINAL \
@@ -155,6 +158,21 @@ pub fn undo(target: &Target, run: Option<Uuid>) -> Result<Undone, ReclassifyErro
         undone.run_id
     ))?;
     Ok(undone)
+}
+
+/// Without a name the newest run is meant. If that is taken back already, an older one is hardly meant.
+fn check_not_undone(connection: &Connection) -> Result<(), ReclassifyError> {
+    let runs = connection.execute(
+        "SELECT run_id, is_undone FROM ecommerce.verdict_runs FINAL ORDER BY published_at DESC, run_id DESC LIMIT 1 BY is_undone \
+         FORMAT JSONCompactEachRow",
+    )?;
+    let runs: Vec<(String, u8)> = runs.lines().map(parse).collect::<Result<_, _>>()?;
+    match runs.as_slice() {
+        [(newest, 1), (standing, _)] => {
+            Err(ReclassifyError::AlreadyUndone { newest: newest.clone(), standing: standing.clone() })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A later run on the same events has only written what differs from this one: without it, that one would say less than it found.

@@ -54,7 +54,10 @@ pub(super) struct Day {
 /// A row and the verdict that stands: the edge's, or that of the newest run.
 #[derive(Debug, Deserialize)]
 pub(super) struct Standing {
-    is_bot: u8,
+    pub(super) is_bot: u8,
+    /// The evidence of that verdict.
+    pub(super) signals: Vec<String>,
+    /// As the edge has stored it.
     pub(super) row: StoredRow,
 }
 
@@ -119,7 +122,7 @@ impl<'c> Source<'c> {
     ) -> Result<(), ReclassifyError> {
         let columns: Vec<_> = COLUMNS.iter().map(|name| column(name)).collect();
         let sql = format!(
-            "SELECT if(v.is_judged, v.is_bot, e.is_bot), ({}) FROM {WITH_VERDICT} WHERE {} \
+            "SELECT if(v.is_judged, v.is_bot, e.is_bot), if(v.is_judged, v.bot_signals, e.bot_signals), ({}) FROM {WITH_VERDICT} WHERE {} \
              AND e.timestamp >= toDateTime64('{date}', 3, 'UTC') AND e.timestamp < toDateTime64('{date}', 3, 'UTC') + INTERVAL 1 DAY \
              AND e.site_id IN ({}) AND {NOT_AN_ITEM} AND {} SETTINGS {SETTINGS} FORMAT JSONCompactEachRow",
             columns.join(","),

@@ -23,9 +23,7 @@ impl OwnChannels {
     /// The first entry that cannot be, if there is one.
     pub fn find_invalid(&self) -> Option<String> {
         let is_name = |text: &String| (1..=MAX_NAME_BYTES).contains(&text.len());
-        let is_valid = |source: &String, channel: &String| {
-            is_name(source) && is_name(channel) && !source.bytes().any(|b| b.is_ascii_uppercase())
-        };
+        let is_valid = |source: &String, channel: &String| is_name(source) && is_name(channel) && is_source(source);
         let invalid = self.by_source.iter().find(|(source, channel)| !is_valid(source, channel));
         let beyond =
             self.by_source.len().checked_sub(MAX_LIST_ENTRIES + 1).map(|_| format!("{} entries", self.by_source.len()));
@@ -37,4 +35,12 @@ impl OwnChannels {
         let held = self.by_source.iter().filter(|(own, _)| is_host_within(source, own));
         held.max_by_key(|(own, _)| own.len()).map(|(_, channel)| channel.as_str())
     }
+}
+
+/// Whether a source can be this text. Sub-domains are meant anyway, and a host has no scheme.
+fn is_source(text: &str) -> bool {
+    !text.bytes().any(|b| b.is_ascii_uppercase())
+        && !text.contains("*.")
+        && !text.contains("://")
+        && text.trim() == text
 }

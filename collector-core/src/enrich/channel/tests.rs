@@ -25,6 +25,7 @@ fn referrers_alone() {
         ("", "about:blank", "Direct"),
         ("", "https://www.shop.example/p/1", "Internal"),
         ("", "https://www.google.co.uk/", "Organic Search"),
+        ("?utm_source=google%20&utm_medium=+cpc", "", "Paid Search"),
         ("", "https://duckduckgo.com/", "Organic Search"),
         ("", "https://search.example.org/?q=ring", "Organic Search"),
         ("", "https://accounts.google.com/", "Referral"),

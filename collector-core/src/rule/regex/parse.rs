@@ -3,7 +3,8 @@
 //! In scope: characters, classes, groups, `|`, `* + ? {m,n}`, `^ $ \b \B`, `(?i)` for the whole expression. Whether a repetition is lazy makes no
 //! difference to whether a text matches: `?` behind one is read and ignored.
 
-use super::{Class, MAX_STEPS, RegexError, Step};
+use super::class::Class;
+use super::{MAX_STEPS, RegexError};
 
 /// How deep groups may be nested.
 const MAX_GROUPS: usize = 16;
@@ -22,6 +23,25 @@ pub(super) fn compile(pattern: &str) -> Result<Vec<Step>, RegexError> {
     emit(&tree, &mut steps)?;
     push(&mut steps, Step::Match)?;
     Ok(steps)
+}
+
+/// One step through an expression; numbers are places in the list of steps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Takes one character.
+    Take(Class),
+    /// Goes two ways.
+    Split(usize, usize),
+    /// Goes on elsewhere.
+    Jump(usize),
+    /// Only at the beginning of the text.
+    Start,
+    /// Only at the end of the text.
+    End,
+    /// Only between a word and what is no word, or (`false`) anywhere else.
+    Boundary(bool),
+    /// Matched.
+    Match,
 }
 
 /// A part of an expression.

@@ -3,9 +3,10 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::rule::MAX_BEACON_STEPS;
 
 fn is_match(pattern: &str, text: &str) -> bool {
-    Regex::new(pattern).unwrap_or_else(|error| panic!("{pattern}: {error:?}")).is_match(text)
+    Regex::new(pattern).unwrap_or_else(|error| panic!("{pattern}: {error:?}")).is_match(text, &Work::default())
 }
 
 #[test]
@@ -64,6 +65,33 @@ fn what_is_not_supported_is_pointed_at() {
     assert_eq!(deep.expected, "at most 16 groups in one another");
 }
 
+#[test]
+fn a_pattern_that_has_no_work_left_matches_nothing() {
+    let regex = Regex::new(".{100}z").unwrap();
+    let (text, work) = ("a".repeat(2_000) + "z", Work::default());
+    assert!(regex.is_match(&text, &work) && !work.is_used_up());
+    work.spend(MAX_BEACON_STEPS / 2);
+    work.spend(MAX_BEACON_STEPS / 2);
+    assert!(!regex.is_match(&text, &work) && work.is_used_up());
+}
+
+#[test]
+fn what_is_known_costs_a_step_for_each_byte() {
+    let text = "/category/jewellery/rings?sort=price".repeat(50);
+    for pattern in ["bot|crawl|spider", "^/admin", r"\bbot\b", "(?i)headless", "é", "(.?){120}Z"] {
+        let (regex, work) = (Regex::new(pattern).unwrap(), Work::default());
+        regex.is_match(&text, &work);
+        let once = MAX_BEACON_STEPS - work.steps_left();
+        regex.is_match(&text, &work);
+        let again = MAX_BEACON_STEPS - work.steps_left() - once;
+        assert!(
+            text.len() <= again && again < text.len() + 100,
+            "{pattern}: {once}, then {again} steps for {} bytes",
+            text.len()
+        );
+    }
+}
+
 /// Patterns that both engines know, over few letters, so that they often match.
 fn pattern() -> impl Strategy<Value = String> {
     let atom = prop::sample::select(vec![
@@ -90,7 +118,7 @@ proptest! {
         let pattern = if ignores_case { format!("(?i){pattern}") } else { pattern };
         if let Ok(own) = Regex::new(&pattern) {
             let oracle = ::regex::Regex::new(&pattern).expect("both know these patterns");
-            prop_assert_eq!(own.is_match(&text), oracle.is_match(&text), "{} on {:?}", pattern, text);
+            prop_assert_eq!(own.is_match(&text, &Work::default()), oracle.is_match(&text), "{} on {:?}", pattern, text);
         }
     }
 
@@ -98,7 +126,7 @@ proptest! {
     fn any_text_is_a_pattern_or_an_error(pattern in "\\PC{0,40}|[\\[\\](){}|*+?^$\\\\a-c0-9,:-]{0,60}", text in "\\PC{0,80}") {
         if let Ok(regex) = Regex::new(&pattern) {
             prop_assert!(regex.len() <= MAX_STEPS);
-            regex.is_match(&text);
+            regex.is_match(&text, &Work::default());
         }
     }
 }

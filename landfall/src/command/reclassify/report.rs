@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
+use landfall::connection::Target;
 use landfall::reclassify::{Change, Diff, Mode, Outcome, Progress, Tally};
 
 const PROGRESS_EVERY: Duration = Duration::from_secs(2);
@@ -52,9 +53,13 @@ pub(super) fn print(out: &mut impl Write, diff: &Diff) -> io::Result<()> {
 }
 
 /// What became of it.
-pub(super) fn print_end(out: &mut impl Write, outcome: &Outcome, mode: Mode) -> io::Result<()> {
+pub(super) fn print_end(out: &mut impl Write, outcome: &Outcome, mode: Mode, target: &Target) -> io::Result<()> {
+    let Target { url, user, .. } = target;
     match (&outcome.run_id, mode) {
-        (Some(id), _) => writeln!(out, "applied as run {id}; take it back with: landfall reclassify --undo --run {id}"),
+        (Some(id), _) => writeln!(
+            out,
+            "applied as run {id}; take it back with: landfall reclassify --url {url} --user {user} --undo --run {id}"
+        ),
         (None, Mode::Apply) => writeln!(out, "nothing to change"),
         (None, Mode::Diff) => writeln!(out, "nothing was changed; --apply does it"),
     }

@@ -30,14 +30,20 @@ fn site(id: &str, then: &str, shadow: bool) -> Site {
     Site::parse(&json!({"id": id, "domains": ["a.example"], "rules": [rule]}).to_string()).unwrap()
 }
 
+/// The row with the verdict that stands, which may be that of a run.
+fn standing(row: &StoredRow, signals: &[String]) -> Standing {
+    Standing { is_bot: 1, signals: signals.to_vec(), row: row.clone() }
+}
+
 /// Counts each row as changed, by the rules of its site.
 fn diff_of(rows: &[(StoredRow, Site)]) -> Diff {
     let mut diff = Diff::default();
     for (row, site) in rows {
         let mut judge = Judge::default();
         let judgement = judge.judge(row, site).unwrap();
-        diff.note_shadows(row, &judgement);
-        diff.add(&Difference { row, judgement: &judgement, crawler: None });
+        let standing = standing(row, &row.bot_signals);
+        diff.note_shadows(&standing, &judgement);
+        diff.add(&Difference { standing: &standing, judgement: &judgement, crawler: None });
     }
     diff
 }
@@ -65,11 +71,25 @@ fn a_person_without_a_rule_is_so_by_what_made_it_a_bot() {
     for (signals, reason) in [
         (&["rule:gone"][..], "rule:gone of a"),
         (&["asn:hosting", "ua:crawler", "ua:crawler:seo"], "ua:crawler:seo"),
+        (&["asn:hosting", "browser:automation", "browser:webdriver"], "browser:webdriver"),
         (&["screen:impossible", "asn:hosting", "shadow:try"], "asn+screen"),
     ] {
         let diff = diff_of(&[(row("a", "EUR", "1", signals), none.clone())]);
         assert_eq!(diff.to_human.reasons.sorted(), [(reason, 1)], "{signals:?}");
     }
+}
+
+#[test]
+fn a_run_that_stands_has_the_reason() {
+    let none = Site::new("a", &["a.example"]).unwrap();
+    let row = row("a", "EUR", "1", &["asn:hosting"]);
+    let mut judge = Judge::default();
+    let judgement = judge.judge(&row, &none).unwrap();
+    let standing = standing(&row, &["asn:hosting".to_owned(), "rule:farm".to_owned()]);
+    let mut diff = Diff::default();
+    let reason = diff.add(&Difference { standing: &standing, judgement: &judgement, crawler: None });
+    assert_eq!(reason, "rule:farm");
+    assert_eq!(diff.to_human.reasons.sorted(), [("rule:farm of a", 1)]);
 }
 
 #[test]
