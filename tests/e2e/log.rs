@@ -37,6 +37,11 @@ fn every_line_of_the_log_is_an_object_that_names_nobody(lab: &mut Lab) -> Result
     let refused = suffer(stack, begin, "dead_letter", "alert");
     stack.file.clickhouse[eu].query("ALTER TABLE ecommerce.events MODIFY COLUMN seq UInt32")?;
     refused?;
+    // Dead letters that come later would be another test's.
+    lab::wait_for("the end of what waits", RECOVERY_S, || {
+        let eu = &lab::get(stack, "/readyz", &[])?.json()?["regions"]["eu"];
+        Ok((eu["backlog_rows"] == 0 && eu["has_open_segment"] == false).then_some(()))
+    })?;
     let lines = read(stack)?.split_off(begin);
     for line in &lines {
         check(stack, line).with_context(|| format!("found {line:?}"))?;
