@@ -47,7 +47,7 @@ pub(super) struct Day {
     pub(super) events: u64,
     /// Events of sites that the settings do not name.
     pub(super) unknown_site: u64,
-    /// The newest version of the collector's own rules that has judged one of them: a date.
+    /// The newest version of the collector's own rules that has judged one of them: a date, before the hash of a site's rules.
     pub(super) newest_rules: String,
 }
 
@@ -105,10 +105,9 @@ impl<'c> Source<'c> {
         let site = if self.site.is_empty() { "1".to_owned() } else { format!("e.site_id = '{}'", self.site) };
         let sql = format!(
             "SELECT toString(toDate(e.timestamp)) AS date, countIf(e.site_id IN ({known})), countIf(e.site_id NOT IN ({known})), \
-             max(substring(e.rules_version, 1, {})) \
+             max(splitByChar('+', e.rules_version)[1]) \
              FROM ecommerce.events AS e WHERE {} AND {site} AND {NOT_AN_ITEM} GROUP BY date ORDER BY date \
              SETTINGS {SETTINGS} FORMAT JSONCompactEachRow",
-            RULES_VERSION.len(),
             self.range()
         );
         self.connection.execute(&sql)?.lines().map(parse).collect()
