@@ -54,7 +54,7 @@ enum Task {
         /// Only the tests against the real stack
         #[arg(long)]
         e2e: bool,
-        /// Names (or parts) of tests against the real stack; flags behind -- go to the test binary
+        /// A part of the names of tests against the real stack; flags behind -- go to the test binary
         filter: Vec<String>,
     },
     /// Break the stack under a steady load and account for every event
