@@ -43,7 +43,7 @@ struct Attempt<'a> {
 }
 
 impl Shard {
-    /// Sends one batch to the first region that may have it and takes it. If none does now, the batch waits.
+    /// Sends one batch to the first region that may have it and takes it; each has one turn. If none does now, the batch waits.
     pub(super) async fn send_batch(
         &self,
         store: &Rc<Store>,
@@ -55,6 +55,7 @@ impl Shard {
         let is_perhaps_elsewhere = batch.doubt.as_ref().is_some_and(|doubt| !doubt.is_only(&home));
         let mut places = vec![home];
         let mut has_looked_further = batch.table != Table::Events;
+        let mut tried = Vec::new();
         loop {
             let now_ms = clock::now_ms();
             // A region that may have it comes before home, so it must be among the places from the start.
@@ -62,7 +63,7 @@ impl Shard {
                 None
             } else {
                 let health = &self.memory.borrow().health;
-                failover::choose(&places, batch.doubt.as_ref(), health, now_ms).map(str::to_owned)
+                failover::choose(&places, &tried, batch.doubt.as_ref(), health, now_ms).map(str::to_owned)
             };
             match place {
                 Some(place) => {
@@ -70,6 +71,7 @@ impl Shard {
                     if let Some(end) = self.try_place(store, on_way, batch, &place).await? {
                         return Ok(end);
                     }
+                    tried.push(place);
                 }
                 // Only now: most batches never need to know where else they may be.
                 None if !has_looked_further => {

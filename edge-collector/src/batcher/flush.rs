@@ -47,8 +47,6 @@ struct Round {
     newest: String,
     /// Tokens of the batches that are on their way.
     on_way: Vec<String>,
-    /// Whether the next batch waits for the one before it.
-    is_blocked: bool,
     sent: usize,
     sent_bytes: i64,
 }
@@ -60,8 +58,8 @@ impl Round {
     }
 
     /// The batch that goes next, if one may go now.
-    fn next(&mut self, now_ms: i64) -> Option<Batch> {
-        let may_go = !self.is_blocked && self.on_way.len() < ON_WAY_MAX && !self.is_over(now_ms);
+    fn next(&mut self, regions: &OnWay, now_ms: i64) -> Option<Batch> {
+        let may_go = !regions.is_blocked() && self.on_way.len() < ON_WAY_MAX && !self.is_over(now_ms);
         let batch = if may_go { self.due.pop() } else { None }?;
         self.on_way.push(batch.token.clone());
         self.sent += 1;
@@ -72,12 +70,11 @@ impl Round {
     /// A batch is not on its way any more.
     fn end(&mut self, batch: Batch, step: &Result<Step>) {
         self.on_way.retain(|token| *token != batch.token);
-        self.is_blocked = matches!(step, Ok(Step::Behind));
         if !matches!(step, Ok(Step::Sent)) {
             self.sent -= 1;
             self.sent_bytes -= batch.bytes;
         }
-        if self.is_blocked {
+        if matches!(step, Ok(Step::Behind)) {
             self.due.push(batch);
         }
     }
@@ -185,7 +182,10 @@ impl Shard {
         let mut result = self.find_due(store, &mut round);
         let (regions, mut sending) = (&RefCell::new(OnWay::default()), Vec::new());
         loop {
-            while let Some(mut batch) = round.next(clock::now_ms()) {
+            loop {
+                // Not in the condition of a loop: there the borrow would last into its body.
+                let next = round.next(&regions.borrow(), clock::now_ms());
+                let Some(mut batch) = next else { break };
                 sending.push(Box::pin(async move {
                     let step = self.send_batch(store, regions, &mut batch).await;
                     (batch, step)
@@ -205,11 +205,11 @@ impl Shard {
                 }
                 Either::Right(((), others)) => {
                     sending = others.into_inner();
+                    let frozen =
+                        self.freeze_due(clock::now_ms()).and_then(|()| self.note_waiting(store, round.on_way.len()));
+                    result = result.and(frozen);
                     if round.due.is_empty() && !round.is_over(clock::now_ms()) {
-                        let frozen = self
-                            .freeze_due(clock::now_ms())
-                            .and_then(|()| self.note_waiting(store, round.on_way.len()));
-                        result = result.and(frozen.and_then(|()| self.find_due(store, &mut round)));
+                        result = result.and(self.find_due(store, &mut round));
                     }
                 }
             }
