@@ -101,31 +101,45 @@ impl Shard {
     }
 
     fn freeze_due(&self, now_ms: i64) -> Result<()> {
-        let (events, freeze_ms) = {
-            let memory = self.memory.borrow();
-            (memory.events, memory.freeze_ms())
-        };
-        if events.is_some_and(|open| is_old(open, freeze_ms, now_ms)) {
-            self.freeze_events()?;
-        }
-        // Only now: freezing events adds to the outcomes.
-        let (outcomes, letters) = {
-            let memory = self.memory.borrow();
-            (memory.outcomes, memory.letters)
-        };
-        if let Some(open) = outcomes.filter(|open| is_old(*open, freeze_ms.max(OUTCOMES_FLUSH_MS), now_ms)) {
-            freeze(&*self.store()?, open, &mint_token()?)?;
-            self.memory.borrow_mut().outcomes = None;
-        }
-        if let Some(open) = letters.filter(|open| is_old(*open, freeze_ms, now_ms)) {
-            freeze(&*self.store()?, open, &mint_token()?)?;
-            self.memory.borrow_mut().letters = None;
+        let freeze_ms = self.memory.borrow().freeze_ms();
+        // Events first: freezing them adds to the outcomes.
+        for (table, age_ms) in [
+            (Table::Events, freeze_ms),
+            (Table::Outcomes, freeze_ms.max(OUTCOMES_FLUSH_MS)),
+            (Table::DeadLetters, freeze_ms),
+        ] {
+            let open = self.memory.borrow().open(table);
+            if open.is_some_and(|open| is_old(open, age_ms, now_ms)) {
+                self.freeze(table)?;
+            }
         }
         Ok(())
     }
 
+    /// A full segment is sent without waiting for its age.
+    pub(super) fn freeze_if_full(&self, table: Table) {
+        let is_full = self.memory.borrow().open(table).is_some_and(Open::is_full);
+        // What cannot be frozen now is frozen by the alarm: the rows are durable either way.
+        if is_full && let Err(error) = self.freeze(table) {
+            log::write(self.line(Level::Warn, "segment_not_frozen").text("table", table.name()).error(&error));
+        }
+    }
+
+    /// Makes a table's open segment a batch. Only with events something is booked by that.
+    fn freeze(&self, table: Table) -> Result<()> {
+        let open = self.memory.borrow().open(table);
+        match (table, open) {
+            (_, None) => return Ok(()),
+            (Table::Events, _) => return self.freeze_events(),
+            (_, Some(open)) => freeze(&*self.store()?, open, &mint_token()?)?,
+        }
+        let mut memory = self.memory.borrow_mut();
+        *(if table == Table::Outcomes { &mut memory.outcomes } else { &mut memory.letters }) = None;
+        Ok(())
+    }
+
     /// Makes the open segment of events a batch, and books what was counted in it: both or neither.
-    pub(super) fn freeze_events(&self) -> Result<()> {
+    fn freeze_events(&self) -> Result<()> {
         let (events, counts) = {
             let memory = self.memory.borrow();
             (memory.events, memory.counts.clone())
@@ -168,9 +182,13 @@ impl Shard {
             let commit = Commit { rows: count_lines(&lines), lines, ..Commit::default() };
             append_to(store, Table::Outcomes, outcomes, commit, now_ms)
         })?;
-        let mut memory = self.memory.borrow_mut();
-        memory.outcomes = outcomes;
-        memory.totals = totals;
+        {
+            let mut memory = self.memory.borrow_mut();
+            memory.outcomes = outcomes;
+            memory.totals = totals;
+        }
+        // An outage that drains books lines for every site of every batch, in seconds: one INSERT of all would not fit into memory.
+        self.freeze_if_full(Table::Outcomes);
         Ok(())
     }
 

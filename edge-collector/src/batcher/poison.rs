@@ -70,6 +70,7 @@ impl Shard {
             store.finish(&batch, now_ms)
         })?;
         self.memory.borrow_mut().letters = found.get();
+        self.freeze_if_full(Table::DeadLetters);
         Ok(())
     }
 }

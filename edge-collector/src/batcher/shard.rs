@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use collector_core::append::{self, Append, Taken};
 use collector_core::failover::{self, Health};
-use collector_core::insert::{MAX_BATCH_BYTES, Table};
+use collector_core::insert::Table;
 use collector_core::ledger::Ledger;
 use collector_core::log::{Level, Line};
 use collector_core::metric::{Inserts, Origin};
@@ -77,6 +77,15 @@ pub(super) struct Memory {
 }
 
 impl Memory {
+    /// The open segment of a table.
+    pub(super) fn open(&self, table: Table) -> Option<Open> {
+        match table {
+            Table::Events => self.events,
+            Table::Outcomes => self.outcomes,
+            Table::DeadLetters => self.letters,
+        }
+    }
+
     /// How old rows may get before they are frozen: the more batches wait, the larger the next one, so that an outage of a day is some thousand
     /// batches and not a hundred thousand.
     pub(super) fn freeze_ms(&self) -> i64 {
@@ -206,7 +215,7 @@ impl Shard {
             }
         }
         window.answer(result.is_ok());
-        self.freeze_if_full();
+        self.freeze_if_full(Table::Events);
     }
 
     fn write(&self, window: &Window) -> Result<()> {
@@ -244,19 +253,6 @@ impl Shard {
     pub(super) fn store(&self) -> Result<Rc<Store>> {
         let store = self.memory.borrow().store.clone();
         store.ok_or_else(|| Error::RustError("expected an open store".to_owned()))
-    }
-
-    /// A full segment is sent without waiting for its age.
-    fn freeze_if_full(&self) {
-        let is_full = self
-            .memory
-            .borrow()
-            .events
-            .is_some_and(|open| usize::try_from(open.bytes).is_ok_and(|bytes| bytes >= MAX_BATCH_BYTES));
-        // What cannot be frozen now is frozen by the alarm: the rows are durable either way.
-        if is_full && let Err(error) = self.freeze_events() {
-            log::write(self.line(Level::Warn, "segment_not_frozen").error(&error));
-        }
     }
 
     /// Whether there is room for more.

@@ -9,7 +9,7 @@ use collector_core::stored;
 use worker::{Error, Result, SqlStorageValue as Value};
 
 use super::segment::{Commit, Open};
-use super::value::{integer, number, string, text};
+use super::value::{blob, integer, number, string, text};
 use super::{BLOB_BYTES_MAX, Store, table_of};
 
 /// A frozen segment.
@@ -94,8 +94,10 @@ impl Store {
     /// The batch's JSONEachRow lines: the same bytes on every call.
     pub(crate) fn lines(&self, batch: &Batch) -> Result<Vec<u8>> {
         let mut lines = Vec::with_capacity(usize::try_from(batch.bytes).unwrap_or(0));
-        for row in self.blobs(batch.segment, "lines")? {
-            lines.extend_from_slice(&row);
+        // Blob by blob: all of them beside the whole would be twice the memory.
+        let cursor = self.sql.exec(&format!("SELECT lines FROM segment_{} ORDER BY id", batch.segment), None)?;
+        for row in cursor.raw() {
+            lines.extend_from_slice(&blob(row?.into_iter().next())?);
         }
         Ok(lines)
     }
