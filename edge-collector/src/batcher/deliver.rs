@@ -33,6 +33,13 @@ pub(super) enum Step {
     Behind,
 }
 
+/// What a batch that is in ClickHouse is booked with.
+#[derive(Clone)]
+pub(super) struct Landed {
+    place: String,
+    took_ms: u64,
+}
+
 /// One attempt at a batch.
 struct Attempt<'a> {
     place: &'a str,
@@ -50,6 +57,11 @@ impl Shard {
         on_way: &RefCell<OnWay>,
         batch: &mut Batch,
     ) -> Result<Step> {
+        let unbooked = self.memory.borrow().unbooked.get(&batch.token).cloned();
+        if let Some(landed) = unbooked {
+            self.finish(store, batch, &landed)?;
+            return Ok(Step::Sent);
+        }
         let mut step = Step::Waited;
         let home = self.memory.borrow().region.clone();
         let is_perhaps_elsewhere = batch.doubt.as_ref().is_some_and(|doubt| !doubt.is_only(&home));
@@ -161,7 +173,7 @@ impl Shard {
         match class {
             Delivery::Delivered => {
                 self.memory.borrow_mut().health.succeed(place, clock::now_ms());
-                self.finish(store, batch, attempt)?;
+                self.finish(store, batch, &Landed { place: (*place).to_owned(), took_ms: attempt.took_ms })?;
                 fault_point::reached_with(&self.env, Point::BatchFinished, batch.table).await;
                 Ok(true)
             }
@@ -213,9 +225,17 @@ impl Shard {
         Ok(())
     }
 
-    /// The batch is in ClickHouse: it is done, and its rows are booked, with what it took.
-    fn finish(&self, store: &Store, batch: &Batch, attempt: &Attempt<'_>) -> Result<()> {
-        let place = attempt.place;
+    /// The batch is in ClickHouse: it is done, and its rows are booked, with what it took. If that cannot be written down, as with a full storage,
+    /// it is tried again, and the batch not sent: its next region may be another one.
+    fn finish(&self, store: &Store, batch: &Batch, landed: &Landed) -> Result<()> {
+        self.memory.borrow_mut().unbooked.insert(batch.token.clone(), landed.clone());
+        self.book_end(store, batch, landed)?;
+        self.memory.borrow_mut().unbooked.remove(&batch.token);
+        Ok(())
+    }
+
+    fn book_end(&self, store: &Store, batch: &Batch, landed: &Landed) -> Result<()> {
+        let place = landed.place.as_str();
         let is_home = place == self.memory.borrow().region;
         let is_doubtful = batch.doubt.as_ref().is_some_and(|doubt| !doubt.is_only(place));
         let fate = match batch.table {
@@ -234,7 +254,7 @@ impl Shard {
                 (Measure::Inserts, 1),
                 (Measure::InsertRows, batch.rows.unsigned_abs()),
                 (Measure::InsertBytes, batch.bytes.unsigned_abs()),
-                (Measure::InsertMs, attempt.took_ms),
+                (Measure::InsertMs, landed.took_ms),
                 (Measure::Retries, batch.attempts.into()),
                 (Measure::Failovers, (!is_home).into()),
             ] {

@@ -1,6 +1,7 @@
 //! One Batcher's state and its group commit. In scope: taking frames, answering when they are durable, keeping the alarm set.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use collector_core::recent::{self, MAX_IDS, RecentIds};
 use uuid::Uuid;
 use worker::{Delay, Env, Error, Headers, Response, Result, State};
 
+use super::deliver::Landed;
 use super::store::{BLOB_BYTES_MAX, Commit, Open, Store};
 use super::window::Window;
 use crate::config::Config;
@@ -72,6 +74,8 @@ pub(super) struct Memory {
     pub(super) alarm_at_ms: Option<i64>,
     /// How the regions are doing.
     pub(super) health: Health,
+    /// Batches that are in ClickHouse and could not be booked yet, by token.
+    pub(super) unbooked: BTreeMap<String, Landed>,
     /// Until then no region takes the batches that wait.
     pub(super) not_before_ms: i64,
 }
