@@ -298,13 +298,13 @@ impl Shard {
         code: Option<i32>,
     ) -> Result<()> {
         store.postpone(batch, 0, &waits_for(class, code))?;
+        self.log_failure(batch, place, class, code);
         batch.attempts = batch.attempts.saturating_add(1);
         batch.waits_for = Some(waits_for(class, code));
-        self.log_failure(batch, place, class, code);
         Ok(())
     }
 
-    /// Only what needs a person is an alert.
+    /// Only what needs a person is an alert. The attempt that failed just now is not among the batch's yet.
     fn log_failure(&self, batch: &Batch, place: &str, class: Delivery, code: Option<i32>) {
         let level = if matches!(class, Delivery::Hold | Delivery::Poison) { Level::Alert } else { Level::Warn };
         let line = self
