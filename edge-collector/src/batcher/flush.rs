@@ -84,8 +84,9 @@ impl Shard {
     /// Freezes what is old enough, sends what is frozen, and sets the next alarm.
     pub(crate) async fn flush(&self) -> Result<()> {
         let store = self.open(Origin::default())?;
-        self.memory.borrow_mut().alarm_at_ms = None;
         let started_ms = clock::now_ms();
+        self.memory.borrow_mut().alarm_at_ms = None;
+        self.doubt_cut_off(&store, started_ms)?;
         fault_point::reached(&self.env, Point::FlushBegun).await;
         // With a full storage neither may work, and sending is what makes room: it is tried in any case.
         let frozen = self.freeze_due(started_ms);
@@ -97,6 +98,20 @@ impl Shard {
         frozen.and(dropped)?;
         self.arm().await;
         fault_point::reached(&self.env, Point::AlarmSet).await;
+        Ok(())
+    }
+
+    /// The platform has cut off the last alarm, without a restart: nobody hears what became of the batches that were on their way home. Those that
+    /// were on another way are in doubt already.
+    fn doubt_cut_off(&self, store: &Rc<Store>, now_ms: i64) -> Result<()> {
+        let (tokens, region) = {
+            let memory = self.memory.borrow();
+            (memory.on_way.clone(), memory.region.clone())
+        };
+        if !tokens.is_empty() {
+            store.atomically(move |store| store.doubt_on_way(&tokens, &region, now_ms))?;
+            self.memory.borrow_mut().on_way.clear();
+        }
         Ok(())
     }
 
@@ -209,6 +224,7 @@ impl Shard {
                     (batch, step)
                 }));
             }
+            self.memory.borrow_mut().on_way.clone_from(&round.on_way);
             if sending.is_empty() {
                 break;
             }

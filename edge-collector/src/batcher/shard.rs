@@ -76,6 +76,8 @@ pub(super) struct Memory {
     pub(super) health: Health,
     /// Batches that are in ClickHouse and could not be booked yet, by token.
     pub(super) unbooked: BTreeMap<String, Landed>,
+    /// Tokens of the batches that are on their way. If an alarm finds any, the one before it was cut off.
+    pub(super) on_way: Vec<String>,
     /// Until then no region takes the batches that wait.
     pub(super) not_before_ms: i64,
 }

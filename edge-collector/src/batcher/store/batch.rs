@@ -138,6 +138,17 @@ impl Store {
         Ok(())
     }
 
+    /// The same for those that were on their way when an alarm was cut off.
+    pub(crate) fn doubt_on_way(&self, tokens: &[String], region: &str, now_ms: i64) -> Result<()> {
+        for token in tokens {
+            self.sql.exec(
+                "UPDATE segments SET doubt_region = ?, doubt_since_ms = ? WHERE token = ? AND doubt_region IS NULL",
+                vec![text(region), number(now_ms)?, text(token)],
+            )?;
+        }
+        Ok(())
+    }
+
     /// How many batches wait, and their bytes.
     pub(crate) fn waiting(&self) -> Result<(i64, i64)> {
         let cursor =
