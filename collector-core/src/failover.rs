@@ -7,6 +7,7 @@
 //! attempt from doubling it, so the batch waits for it, but not for ever.
 
 mod doubt;
+mod hold;
 mod on_way;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use std::collections::BTreeMap;
 use crate::retry::MAX_WAIT_MS;
 
 pub use doubt::{Doubt, is_usual};
+pub use hold::Holds;
 pub use on_way::OnWay;
 
 /// How long a batch waits for the region that may have it, in milliseconds. After that it may go elsewhere, as a possible duplicate.

@@ -94,13 +94,26 @@ fn a_view_that_fails_doubles_nothing(lab: &mut Lab) -> Result<()> {
     lab::expect_events(stack, &among(&sent?), 8, RECOVERY_S)
 }
 
-/// An unknown table is the operator's to mend, not a reason to drop.
+/// An unknown table is the operator's to mend, not a reason to drop. Of several batches that wait for it one asks for all.
 fn a_missing_table_parks_the_batch_until_it_is_back(lab: &mut Lab) -> Result<()> {
     let stack = lab.stack()?;
     on_every_region(stack, "RENAME TABLE ecommerce.events TO ecommerce.events_away")?;
-    let sent = send_views(stack, 3).and_then(|ids| parked(stack).map(|()| ids));
+    let sent = send_until_batches_wait(stack, 4).and_then(|ids| parked(stack).map(|()| ids));
     on_every_region(stack, "RENAME TABLE ecommerce.events_away TO ecommerce.events")?;
-    lab::expect_events(stack, &among(&sent?), 3, RECOVERY_S)
+    let ids = sent?;
+    lab::expect_events(stack, &among(&ids), ids.len() as u64, RECOVERY_S)
+}
+
+/// Sends single views until so many batches wait in one region.
+fn send_until_batches_wait(stack: &Stack, batches: u64) -> Result<Vec<String>> {
+    let mut ids = Vec::new();
+    lab::wait_for("batches that wait", RECOVERY_S, || {
+        ids.extend(send_views(stack, 1)?);
+        let state = lab::get(stack, "/readyz", &[])?.json()?;
+        let waiting = state["regions"].as_object().into_iter().flatten().filter_map(|(_, own)| own["batches"].as_u64());
+        Ok((waiting.max() >= Some(batches)).then_some(()))
+    })?;
+    Ok(ids)
 }
 
 /// Waits until `/readyz` says that something waits for the operator.

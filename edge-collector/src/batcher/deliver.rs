@@ -110,6 +110,11 @@ impl Shard {
         batch: &mut Batch,
         place: &str,
     ) -> Result<Option<Step>> {
+        let held_until_ms = self.memory.borrow().holds.opens_at_ms(place, batch.table, clock::now_ms());
+        if let Some(at_ms) = held_until_ms {
+            self.look_at(at_ms);
+            return Ok(Some(Step::Waited));
+        }
         let config = Config::of(&self.env)?;
         let Some(endpoint) = config.endpoint(place) else {
             // The operator's to mend: the batch waits, and says for what.
@@ -121,7 +126,12 @@ impl Shard {
         if !on_way.borrow_mut().begin(place, is_trusted) {
             return Ok(Some(Step::Behind));
         }
+        let is_probe = self.memory.borrow_mut().holds.begin(place, batch.table, clock::now_ms());
         let is_over = self.try_endpoint(store, batch, endpoint, is_trusted).await;
+        if is_probe {
+            let at_ms = self.memory.borrow_mut().holds.end(place, batch.table, clock::now_ms());
+            self.look_at(at_ms);
+        }
         on_way.borrow_mut().end(place);
         Ok(is_over?.then_some(Step::Sent))
     }
@@ -166,6 +176,9 @@ impl Shard {
         let Attempt { place, before, answer, .. } = attempt;
         self.note(batch, attempt);
         let class = answer.meaning.delivery;
+        if matches!(class, Delivery::Delivered | Delivery::Poison) {
+            self.memory.borrow_mut().holds.lift(place, batch.table);
+        }
         if class != Delivery::Delivered {
             set_doubt(store, batch, Doubt::after(before.as_ref(), place, answer.meaning, clock::now_ms()))?;
             fault_point::reached_with(&self.env, Point::DoubtSettled, batch.table).await;
@@ -284,6 +297,10 @@ impl Shard {
         let wait_ms = Backoff { failures: batch.attempts }.next_wait_ms(class, u64::from_le_bytes(random()?));
         let next_at_ms = clock::now_ms().saturating_add(i64::try_from(wait_ms).unwrap_or(i64::MAX));
         store.postpone(batch, next_at_ms, &waits_for(class, code))?;
+        if class == Delivery::Hold {
+            let random = u64::from_le_bytes(random()?);
+            self.memory.borrow_mut().holds.hold(place, batch.table, &batch.token, clock::now_ms(), random);
+        }
         self.log_failure(batch, place, class, code);
         Ok(())
     }

@@ -292,10 +292,15 @@ impl Shard {
 
     /// A batch waits for one of these regions: until the first of them may be tried, it need not be looked at.
     pub(super) fn wait_for(&self, places: &[String], batch: &Batch, now_ms: i64) {
+        let opens_at_ms = failover::next_look_ms(places, batch.doubt.as_ref(), &self.memory.borrow().health, now_ms);
+        self.look_at(opens_at_ms);
+    }
+
+    /// What waits is looked at then, if not before.
+    pub(super) fn look_at(&self, at_ms: i64) {
         let memory = &mut *self.memory.borrow_mut();
-        let opens_at_ms = failover::next_look_ms(places, batch.doubt.as_ref(), &memory.health, now_ms);
         let is_first = memory.not_before_ms == 0;
-        memory.not_before_ms = if is_first { opens_at_ms } else { memory.not_before_ms.min(opens_at_ms) };
+        memory.not_before_ms = if is_first { at_ms } else { memory.not_before_ms.min(at_ms) };
     }
 }
 

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use collector_core::append::{self, Append, Taken};
-use collector_core::failover::{self, Health};
+use collector_core::failover::{self, Health, Holds};
 use collector_core::insert::Table;
 use collector_core::ledger::Ledger;
 use collector_core::log::{Level, Line};
@@ -74,6 +74,8 @@ pub(super) struct Memory {
     pub(super) alarm_at_ms: Option<i64>,
     /// How the regions are doing.
     pub(super) health: Health,
+    /// The tables that wait for an operator.
+    pub(super) holds: Holds,
     /// Batches that are in ClickHouse and could not be booked yet, by token.
     pub(super) unbooked: BTreeMap<String, Landed>,
     /// Tokens of the batches that are on their way. If an alarm finds any, the one before it was cut off.
