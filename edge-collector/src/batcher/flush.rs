@@ -85,7 +85,10 @@ impl Shard {
     pub(crate) async fn flush(&self) -> Result<()> {
         let store = self.open(Origin::default())?;
         let started_ms = clock::now_ms();
-        self.memory.borrow_mut().alarm_at_ms = None;
+        {
+            let mut memory = self.memory.borrow_mut();
+            (memory.alarm_at_ms, memory.flush_at_ms) = (None, started_ms);
+        }
         self.doubt_cut_off(&store, started_ms)?;
         fault_point::reached(&self.env, Point::FlushBegun).await;
         // With a full storage neither may work, and sending is what makes room: it is tried in any case.
@@ -96,6 +99,7 @@ impl Shard {
         self.send_batches(&store, started_ms).await?;
         fault_point::reached(&self.env, Point::BatchesSent).await;
         frozen.and(dropped)?;
+        self.memory.borrow_mut().flush_at_ms = 0;
         self.arm().await;
         fault_point::reached(&self.env, Point::AlarmSet).await;
         Ok(())

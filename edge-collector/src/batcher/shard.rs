@@ -28,6 +28,8 @@ use crate::{clock, fault_point, log};
 const WINDOW: Duration = Duration::from_millis(20);
 /// How old rows may get before they are sent.
 pub(super) const FLUSH_MS: i64 = 1_000;
+/// A flush that began longer ago was cut off by the platform.
+const FLUSH_MS_MAX: i64 = 15 * 60 * 1_000;
 /// How old counted outcomes may get before they are sent: they are few, and each insert makes a part.
 pub(super) const OUTCOMES_FLUSH_MS: i64 = 5_000;
 /// The oldest that rows get before they are frozen, however many batches wait already.
@@ -70,6 +72,8 @@ pub(super) struct Memory {
     window: Window,
     recent: RecentIds,
     visitors: VisitorCounts,
+    /// When the flush began that is running; 0 if none is.
+    pub(super) flush_at_ms: i64,
     /// When the alarm will fire.
     pub(super) alarm_at_ms: Option<i64>,
     /// How the regions are doing.
@@ -292,6 +296,7 @@ impl Shard {
         {
             let mut memory = self.memory.borrow_mut();
             memory.alarm_at_ms = None;
+            memory.flush_at_ms = 0;
             // An append in between must not set it for at once.
             memory.not_before_ms = clock::now_ms() + FLUSH_MS;
         }
@@ -308,7 +313,10 @@ impl Shard {
         let events = memory.events.map(|open| open.since_ms + freeze_ms);
         let outcomes = memory.outcomes.map(|open| open.since_ms + freeze_ms.max(OUTCOMES_FLUSH_MS));
         let letters = memory.letters.map(|open| open.since_ms + freeze_ms);
-        let frozen = memory.store.as_ref().and_then(|store| store.next_attempt_at_ms().ok().flatten());
+        // What is frozen is the running flush's, which sets the alarm for it at its end; an alarm of its own would find nothing to do.
+        let is_flushing = (0..FLUSH_MS_MAX).contains(&now_ms.saturating_sub(memory.flush_at_ms));
+        let store = memory.store.as_ref().filter(|_| !is_flushing);
+        let frozen = store.and_then(|store| store.next_attempt_at_ms().ok().flatten());
         let frozen = frozen.map(|at_ms| at_ms.max(memory.not_before_ms));
         let due = [events, outcomes, letters, frozen].into_iter().flatten().min()?;
         Some(if failover::is_due(due, now_ms) { now_ms } else { due })
