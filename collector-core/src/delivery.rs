@@ -113,10 +113,11 @@ impl Delivery {
                 Some(Self::Hold | Self::Poison) => Self::Hold,
                 _ => Self::Unknown,
             },
-            // No code: not ClickHouse itself. A gateway that gave up waiting says nothing about the server.
-            502 | 504 | 408 | 499 => Self::Unknown,
+            // No code: not ClickHouse itself. A gateway that gave up waiting says nothing about the server; nor does a 503, with which Envoy answers
+            // also when the connection breaks behind a request that it has passed on.
+            502..=504 | 408 | 499 => Self::Unknown,
             // Cloudflare could not reach the server, or not shake hands with it: it has seen nothing of the batch.
-            429 | 503 | 521 | 522 | 523 | 525 | 526 | 530 => Self::Retry,
+            429 | 521 | 522 | 523 | 525 | 526 | 530 => Self::Retry,
             // A wrong address, a login page, a proxy's refusal.
             300..=499 => Self::Hold,
             _ => Self::Unknown,
@@ -224,7 +225,13 @@ mod tests {
             (429, "", Retry),
             (500, "", Unknown),
             (502, "", Unknown),
-            (503, "", Retry),
+            (503, "", Unknown),
+            (
+                503,
+                "upstream connect error or disconnect/reset before headers. reset reason: connection termination",
+                Unknown,
+            ),
+            (521, "", Retry),
             (504, "", Unknown),
             (0, "", Unknown),
         ] {

@@ -7,6 +7,7 @@
 //! attempt from doubling it, so the batch waits for it, but not for ever.
 
 mod doubt;
+mod hold;
 mod on_way;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use std::collections::BTreeMap;
 use crate::retry::MAX_WAIT_MS;
 
 pub use doubt::{Doubt, is_usual};
+pub use hold::Holds;
 pub use on_way::OnWay;
 
 /// How long a batch waits for the region that may have it, in milliseconds. After that it may go elsewhere, as a possible duplicate.
@@ -78,9 +80,20 @@ pub fn is_due(at_ms: i64, now_ms: i64) -> bool {
     at_ms <= now_ms || at_ms.saturating_sub(now_ms) > MAX_AHEAD_MS
 }
 
-/// The region to which a batch goes now: `permitted` are those where it may be, its own first. None: it waits.
-pub fn choose<'r>(permitted: &'r [String], doubt: Option<&Doubt>, health: &Health, now_ms: i64) -> Option<&'r str> {
-    let mut open = permitted.iter().map(String::as_str).filter(|region| health.is_open(region, now_ms));
+/// The region to which a batch goes now: `permitted` are those where it may be, its own first, and `tried` those that have had their turn. None:
+/// it waits.
+///
+/// Each region has one turn and no more, however soon it opens again: two regions that swallow a batch must not hand it to each other for ever,
+/// while a third would take it.
+pub fn choose<'r>(
+    permitted: &'r [String],
+    tried: &[String],
+    doubt: Option<&Doubt>,
+    health: &Health,
+    now_ms: i64,
+) -> Option<&'r str> {
+    let is_next = |region: &&String| !tried.contains(region) && health.is_open(region, now_ms);
+    let mut open = permitted.iter().filter(is_next).map(String::as_str);
     match doubt {
         None => open.next(),
         Some(doubt) => {
@@ -127,6 +140,7 @@ mod tests {
 
     use super::*;
     use crate::delivery::{Answer, Delivery};
+    use crate::retry::Backoff;
 
     const NOW_MS: i64 = 1_763_660_000_000;
 
@@ -142,13 +156,13 @@ mod tests {
     fn a_region_that_says_no_is_passed_over_at_once() {
         let permitted = names(&["eu", "us"]);
         let mut health = Health::default();
-        assert_eq!(choose(&permitted, None, &health, NOW_MS), Some("eu"));
+        assert_eq!(choose(&permitted, &[], None, &health, NOW_MS), Some("eu"));
         health.fail("eu", NOW_MS, 500);
-        assert_eq!(choose(&permitted, None, &health, NOW_MS), Some("us"));
-        assert_eq!(choose(&permitted, None, &health, NOW_MS + 500), Some("eu"), "it is tried again first");
+        assert_eq!(choose(&permitted, &[], None, &health, NOW_MS), Some("us"));
+        assert_eq!(choose(&permitted, &[], None, &health, NOW_MS + 500), Some("eu"), "it is tried again first");
         health.fail("us", NOW_MS, 500);
-        assert_eq!(choose(&permitted, None, &health, NOW_MS), None);
-        assert_eq!(choose(&names(&["eu"]), None, &health, NOW_MS), None);
+        assert_eq!(choose(&permitted, &[], None, &health, NOW_MS), None);
+        assert_eq!(choose(&names(&["eu"]), &[], None, &health, NOW_MS), None);
     }
 
     #[test]
@@ -156,13 +170,13 @@ mod tests {
         let permitted = names(&["eu", "us"]);
         let mut health = Health::default();
         let doubt = doubt(&["eu"], NOW_MS);
-        assert_eq!(choose(&permitted, Some(&doubt), &health, NOW_MS), Some("eu"));
+        assert_eq!(choose(&permitted, &[], Some(&doubt), &health, NOW_MS), Some("eu"));
         let later_ms = NOW_MS + FAILOVER_AFTER_MS;
         health.fail("eu", later_ms - 1, 30_000);
-        assert_eq!(choose(&permitted, Some(&doubt), &health, later_ms - 1), None);
-        assert_eq!(choose(&permitted, Some(&doubt), &health, later_ms), Some("us"));
+        assert_eq!(choose(&permitted, &[], Some(&doubt), &health, later_ms - 1), None);
+        assert_eq!(choose(&permitted, &[], Some(&doubt), &health, later_ms), Some("us"));
         health.succeed("eu", later_ms);
-        assert_eq!(choose(&permitted, Some(&doubt), &health, later_ms), Some("eu"), "there it cannot be doubled");
+        assert_eq!(choose(&permitted, &[], Some(&doubt), &health, later_ms), Some("eu"), "there it cannot be doubled");
     }
 
     #[test]
@@ -191,7 +205,7 @@ mod tests {
         let doubt = doubt(&["eu"], NOW_MS);
         let permitted = names(&["eu", "us"]);
         health.fail("eu", NOW_MS - 3_600_000, 30_000);
-        assert_eq!(choose(&permitted, Some(&doubt), &health, NOW_MS - 3_600_000), Some("us"));
+        assert_eq!(choose(&permitted, &[], Some(&doubt), &health, NOW_MS - 3_600_000), Some("us"));
     }
 
     #[test]
@@ -302,7 +316,7 @@ mod tests {
                     // Another batch has met a no there: this one goes elsewhere without having been tried.
                     health.fail(region, now_ms, wait_ms);
                 }
-                let Some(place) = choose(&permitted, course.doubt.as_ref(), &health, now_ms) else { continue };
+                let Some(place) = choose(&permitted, &[], course.doubt.as_ref(), &health, now_ms) else { continue };
                 prop_assert!(permitted.iter().any(|own| own == place));
                 if let Some(doubt) = &course.doubt {
                     prop_assert!(doubt.has(place) || now_ms - doubt.since_ms >= FAILOVER_AFTER_MS);
@@ -320,6 +334,39 @@ mod tests {
                     health.fail(place, now_ms, wait_ms);
                 }
             }
+        }
+
+        /// However the regions fail, and however long each takes to: all turns of a batch come to an end, no region has two in a row, and a region
+        /// that is well gets it once those that may have it have been waited for.
+        #[test]
+        fn a_region_that_is_well_is_reached(
+            well in 0..3_usize,
+            faults in [(any::<bool>(), 0..31_000_i64), (any::<bool>(), 0..31_000_i64), (any::<bool>(), 0..31_000_i64)],
+            randoms in proptest::collection::vec(any::<u64>(), 400),
+        ) {
+            let permitted = names(&["eu", "us", "ap"]);
+            let (mut health, mut now_ms, mut doubt) = (Health::default(), NOW_MS, None);
+            let mut randoms = randoms.into_iter();
+            while now_ms - NOW_MS <= 3 * FAILOVER_AFTER_MS {
+                let mut tried = Vec::new();
+                while let Some(place) = choose(&permitted, &tried, doubt.as_ref(), &health, now_ms) {
+                    let place = place.to_owned();
+                    let position = permitted.iter().position(|region| *region == place).unwrap_or_default();
+                    tried.push(place.clone());
+                    prop_assert!(tried.iter().filter(|region| **region == place).count() == 1, "{tried:?}");
+                    if position == well {
+                        return Ok(());
+                    }
+                    let (is_definite, took_ms) = faults[position];
+                    let delivery = if is_definite { Delivery::Retry } else { Delivery::Unknown };
+                    now_ms += took_ms;
+                    doubt = Doubt::after(doubt.as_ref(), &place, Answer { delivery, may_be_stored: !is_definite }, now_ms);
+                    let mut backoff = Backoff { failures: health.failures(&place) };
+                    health.fail(&place, now_ms, backoff.next_wait_ms(delivery, randoms.next().unwrap_or_default()));
+                }
+                now_ms = next_look_ms(&permitted, doubt.as_ref(), &health, now_ms).max(now_ms + 20);
+            }
+            prop_assert!(false, "{} was never tried, in doubt: {doubt:?}", permitted[well]);
         }
 
         /// No site's rows go where that site does not permit them, however many sites share a batch.

@@ -94,13 +94,26 @@ fn a_view_that_fails_doubles_nothing(lab: &mut Lab) -> Result<()> {
     lab::expect_events(stack, &among(&sent?), 8, RECOVERY_S)
 }
 
-/// An unknown table is the operator's to mend, not a reason to drop.
+/// An unknown table is the operator's to mend, not a reason to drop. Of several batches that wait for it one asks for all.
 fn a_missing_table_parks_the_batch_until_it_is_back(lab: &mut Lab) -> Result<()> {
     let stack = lab.stack()?;
     on_every_region(stack, "RENAME TABLE ecommerce.events TO ecommerce.events_away")?;
-    let sent = send_views(stack, 3).and_then(|ids| parked(stack).map(|()| ids));
+    let sent = send_until_batches_wait(stack, 4).and_then(|ids| parked(stack).map(|()| ids));
     on_every_region(stack, "RENAME TABLE ecommerce.events_away TO ecommerce.events")?;
-    lab::expect_events(stack, &among(&sent?), 3, RECOVERY_S)
+    let ids = sent?;
+    lab::expect_events(stack, &among(&ids), ids.len() as u64, RECOVERY_S)
+}
+
+/// Sends single views until so many batches wait in one region.
+fn send_until_batches_wait(stack: &Stack, batches: u64) -> Result<Vec<String>> {
+    let mut ids = Vec::new();
+    lab::wait_for("batches that wait", RECOVERY_S, || {
+        ids.extend(send_views(stack, 1)?);
+        let state = lab::get(stack, "/readyz", &[])?.json()?;
+        let waiting = state["regions"].as_object().into_iter().flatten().filter_map(|(_, own)| own["batches"].as_u64());
+        Ok((waiting.max() >= Some(batches)).then_some(()))
+    })?;
+    Ok(ids)
 }
 
 /// Waits until `/readyz` says that something waits for the operator.
@@ -218,6 +231,7 @@ fn a_region_that_is_down_is_passed_over_where_the_site_permits(lab: &mut Lab) ->
         Ok(())
     };
     let (eu, us) = (position(stack, "eu"), position(stack, "us"));
+    let (logged, booked) = failed_attempts(stack)?;
     stack.stop_clickhouse(eu, Stop::Kill)?;
     let mut sent = 0;
     let count = |stack: &Stack, region: usize, site: &str| -> Result<u64> {
@@ -240,7 +254,22 @@ fn a_region_that_is_down_is_passed_over_where_the_site_permits(lab: &mut Lab) ->
         let moved = count(stack, us, "roams")?;
         ensure!(found == format!("{moved},0,0"), "expected {moved} elsewhere and nothing open, found {found}");
         Ok(Some(()))
+    })?;
+    // Also those at batches that were parted, because their sites permit different regions.
+    lab::wait_for("the books to know of every failed attempt", RECOVERY_S, || {
+        let (logged_now, booked_now) = failed_attempts(stack)?;
+        let (logged, booked) = (logged_now - logged, booked_now - booked);
+        ensure!(logged > 0 && booked >= logged, "{logged} failed attempts in the log, {booked} in the books");
+        Ok(Some(()))
     })
+}
+
+/// Failed attempts at events and dead letters, in the log and in the books.
+fn failed_attempts(stack: &Stack) -> Result<(u64, u64)> {
+    let log = std::fs::read_to_string(stack.layout.dir.join("logs").join("workerd.log"))?;
+    let is_failed = |line: &&str| line.contains("\"insert_failed\"") && !line.contains("collector_outcomes");
+    let sql = "SELECT sum(retries) FROM ecommerce.collector_deliveries";
+    Ok((log.lines().filter(is_failed).count() as u64, lab::sum_of_regions(stack, sql)?))
 }
 
 /// More waits than the operator allows: what is taken is safe, the rest is refused so that its sender keeps it, and the probe says so.

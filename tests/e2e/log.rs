@@ -47,6 +47,8 @@ fn every_line_of_the_log_is_an_object_that_names_nobody(lab: &mut Lab) -> Result
         check(stack, line).with_context(|| format!("found {line:?}"))?;
     }
     ensure!(lines.len() >= 3, "expected a line for each failure, found {lines:?}");
+    let first = lines.iter().find(|line| line.contains("insert_failed")).context("a failed INSERT")?;
+    ensure!(serde_json::from_str::<Value>(first)?["attempts"] == 1, "expected the first attempt, found {first}");
     Ok(())
 }
 

@@ -8,6 +8,7 @@ mod lab;
 
 mod agents;
 mod books;
+mod bulk;
 mod chaos;
 mod collect;
 mod command_line;
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
         ("delivery", delivery::TESTS),
         ("doubt", doubt::TESTS),
         ("hang", hang::TESTS),
+        ("bulk", bulk::TESTS),
         ("log", log::TESTS),
         ("fault_point", fault_point::TESTS),
         ("dictionaries", dictionaries::TESTS),

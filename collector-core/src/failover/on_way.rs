@@ -10,6 +10,8 @@
 pub struct OnWay {
     /// One entry for each batch.
     regions: Vec<String>,
+    /// Whether a batch had to wait, and no region has become free since.
+    is_blocked: bool,
 }
 
 impl OnWay {
@@ -19,12 +21,20 @@ impl OnWay {
         let may_go = is_trusted || !self.regions.iter().any(|own| own == region);
         if may_go {
             self.regions.push(region.to_owned());
+        } else {
+            self.is_blocked = true;
         }
         may_go
     }
 
+    /// Whether the next batch need not be tried: it would wait for the one before it.
+    pub fn is_blocked(&self) -> bool {
+        self.is_blocked
+    }
+
     /// A batch has come back from the region, with whatever answer.
     pub fn end(&mut self, region: &str) {
+        self.is_blocked = false;
         if let Some(position) = self.regions.iter().position(|own| own == region) {
             self.regions.swap_remove(position);
         }
@@ -43,6 +53,16 @@ mod tests {
         assert!(on_way.begin("us", false), "each region has its own");
         on_way.end("eu");
         assert!(on_way.begin("eu", false), "only those that went count");
+    }
+
+    #[test]
+    fn who_waits_goes_on_as_soon_as_a_region_is_free() {
+        let mut on_way = OnWay::default();
+        assert!(on_way.begin("eu", false) && !on_way.is_blocked());
+        assert!(!on_way.begin("eu", false) && on_way.is_blocked());
+        on_way.end("eu");
+        // The first one may be on its way to another region for long.
+        assert!(on_way.begin("us", false) && !on_way.is_blocked());
     }
 
     #[test]

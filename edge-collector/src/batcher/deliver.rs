@@ -33,6 +33,13 @@ pub(super) enum Step {
     Behind,
 }
 
+/// What a batch that is in ClickHouse is booked with.
+#[derive(Clone)]
+pub(super) struct Landed {
+    place: String,
+    took_ms: u64,
+}
+
 /// One attempt at a batch.
 struct Attempt<'a> {
     place: &'a str,
@@ -43,18 +50,24 @@ struct Attempt<'a> {
 }
 
 impl Shard {
-    /// Sends one batch to the first region that may have it and takes it. If none does now, the batch waits.
+    /// Sends one batch to the first region that may have it and takes it; each has one turn. If none does now, the batch waits.
     pub(super) async fn send_batch(
         &self,
         store: &Rc<Store>,
         on_way: &RefCell<OnWay>,
         batch: &mut Batch,
     ) -> Result<Step> {
+        let unbooked = self.memory.borrow().unbooked.get(&batch.token).cloned();
+        if let Some(landed) = unbooked {
+            self.finish(store, batch, &landed)?;
+            return Ok(Step::Sent);
+        }
         let mut step = Step::Waited;
         let home = self.memory.borrow().region.clone();
         let is_perhaps_elsewhere = batch.doubt.as_ref().is_some_and(|doubt| !doubt.is_only(&home));
         let mut places = vec![home];
         let mut has_looked_further = batch.table != Table::Events;
+        let mut tried = Vec::new();
         loop {
             let now_ms = clock::now_ms();
             // A region that may have it comes before home, so it must be among the places from the start.
@@ -62,7 +75,7 @@ impl Shard {
                 None
             } else {
                 let health = &self.memory.borrow().health;
-                failover::choose(&places, batch.doubt.as_ref(), health, now_ms).map(str::to_owned)
+                failover::choose(&places, &tried, batch.doubt.as_ref(), health, now_ms).map(str::to_owned)
             };
             match place {
                 Some(place) => {
@@ -70,6 +83,7 @@ impl Shard {
                     if let Some(end) = self.try_place(store, on_way, batch, &place).await? {
                         return Ok(end);
                     }
+                    tried.push(place);
                 }
                 // Only now: most batches never need to know where else they may be.
                 None if !has_looked_further => {
@@ -96,6 +110,11 @@ impl Shard {
         batch: &mut Batch,
         place: &str,
     ) -> Result<Option<Step>> {
+        let held_until_ms = self.memory.borrow().holds.opens_at_ms(place, batch.table, clock::now_ms());
+        if let Some(at_ms) = held_until_ms {
+            self.look_at(at_ms);
+            return Ok(Some(Step::Waited));
+        }
         let config = Config::of(&self.env)?;
         let Some(endpoint) = config.endpoint(place) else {
             // The operator's to mend: the batch waits, and says for what.
@@ -107,7 +126,12 @@ impl Shard {
         if !on_way.borrow_mut().begin(place, is_trusted) {
             return Ok(Some(Step::Behind));
         }
+        let is_probe = self.memory.borrow_mut().holds.begin(place, batch.table, clock::now_ms());
         let is_over = self.try_endpoint(store, batch, endpoint, is_trusted).await;
+        if is_probe {
+            let at_ms = self.memory.borrow_mut().holds.end(place, batch.table, clock::now_ms());
+            self.look_at(at_ms);
+        }
         on_way.borrow_mut().end(place);
         Ok(is_over?.then_some(Step::Sent))
     }
@@ -152,6 +176,9 @@ impl Shard {
         let Attempt { place, before, answer, .. } = attempt;
         self.note(batch, attempt);
         let class = answer.meaning.delivery;
+        if matches!(class, Delivery::Delivered | Delivery::Poison) {
+            self.memory.borrow_mut().holds.lift(place, batch.table);
+        }
         if class != Delivery::Delivered {
             set_doubt(store, batch, Doubt::after(before.as_ref(), place, answer.meaning, clock::now_ms()))?;
             fault_point::reached_with(&self.env, Point::DoubtSettled, batch.table).await;
@@ -159,7 +186,7 @@ impl Shard {
         match class {
             Delivery::Delivered => {
                 self.memory.borrow_mut().health.succeed(place, clock::now_ms());
-                self.finish(store, batch, attempt)?;
+                self.finish(store, batch, &Landed { place: (*place).to_owned(), took_ms: attempt.took_ms })?;
                 fault_point::reached_with(&self.env, Point::BatchFinished, batch.table).await;
                 Ok(true)
             }
@@ -211,9 +238,17 @@ impl Shard {
         Ok(())
     }
 
-    /// The batch is in ClickHouse: it is done, and its rows are booked, with what it took.
-    fn finish(&self, store: &Store, batch: &Batch, attempt: &Attempt<'_>) -> Result<()> {
-        let place = attempt.place;
+    /// The batch is in ClickHouse: it is done, and its rows are booked, with what it took. If that cannot be written down, as with a full storage,
+    /// it is tried again, and the batch not sent: its next region may be another one.
+    fn finish(&self, store: &Store, batch: &Batch, landed: &Landed) -> Result<()> {
+        self.memory.borrow_mut().unbooked.insert(batch.token.clone(), landed.clone());
+        self.book_end(store, batch, landed)?;
+        self.memory.borrow_mut().unbooked.remove(&batch.token);
+        Ok(())
+    }
+
+    fn book_end(&self, store: &Store, batch: &Batch, landed: &Landed) -> Result<()> {
+        let place = landed.place.as_str();
         let is_home = place == self.memory.borrow().region;
         let is_doubtful = batch.doubt.as_ref().is_some_and(|doubt| !doubt.is_only(place));
         let fate = match batch.table {
@@ -232,7 +267,7 @@ impl Shard {
                 (Measure::Inserts, 1),
                 (Measure::InsertRows, batch.rows.unsigned_abs()),
                 (Measure::InsertBytes, batch.bytes.unsigned_abs()),
-                (Measure::InsertMs, attempt.took_ms),
+                (Measure::InsertMs, landed.took_ms),
                 (Measure::Retries, batch.attempts.into()),
                 (Measure::Failovers, (!is_home).into()),
             ] {
@@ -262,6 +297,10 @@ impl Shard {
         let wait_ms = Backoff { failures: batch.attempts }.next_wait_ms(class, u64::from_le_bytes(random()?));
         let next_at_ms = clock::now_ms().saturating_add(i64::try_from(wait_ms).unwrap_or(i64::MAX));
         store.postpone(batch, next_at_ms, &waits_for(class, code))?;
+        if class == Delivery::Hold {
+            let random = u64::from_le_bytes(random()?);
+            self.memory.borrow_mut().holds.hold(place, batch.table, &batch.token, clock::now_ms(), random);
+        }
         self.log_failure(batch, place, class, code);
         Ok(())
     }
@@ -276,13 +315,13 @@ impl Shard {
         code: Option<i32>,
     ) -> Result<()> {
         store.postpone(batch, 0, &waits_for(class, code))?;
+        self.log_failure(batch, place, class, code);
         batch.attempts = batch.attempts.saturating_add(1);
         batch.waits_for = Some(waits_for(class, code));
-        self.log_failure(batch, place, class, code);
         Ok(())
     }
 
-    /// Only what needs a person is an alert.
+    /// Only what needs a person is an alert. The attempt that failed just now is not among the batch's yet.
     fn log_failure(&self, batch: &Batch, place: &str, class: Delivery, code: Option<i32>) {
         let level = if matches!(class, Delivery::Hold | Delivery::Poison) { Level::Alert } else { Level::Warn };
         let line = self

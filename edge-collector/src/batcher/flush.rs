@@ -47,8 +47,6 @@ struct Round {
     newest: String,
     /// Tokens of the batches that are on their way.
     on_way: Vec<String>,
-    /// Whether the next batch waits for the one before it.
-    is_blocked: bool,
     sent: usize,
     sent_bytes: i64,
 }
@@ -60,8 +58,8 @@ impl Round {
     }
 
     /// The batch that goes next, if one may go now.
-    fn next(&mut self, now_ms: i64) -> Option<Batch> {
-        let may_go = !self.is_blocked && self.on_way.len() < ON_WAY_MAX && !self.is_over(now_ms);
+    fn next(&mut self, regions: &OnWay, now_ms: i64) -> Option<Batch> {
+        let may_go = !regions.is_blocked() && self.on_way.len() < ON_WAY_MAX && !self.is_over(now_ms);
         let batch = if may_go { self.due.pop() } else { None }?;
         self.on_way.push(batch.token.clone());
         self.sent += 1;
@@ -72,12 +70,11 @@ impl Round {
     /// A batch is not on its way any more.
     fn end(&mut self, batch: Batch, step: &Result<Step>) {
         self.on_way.retain(|token| *token != batch.token);
-        self.is_blocked = matches!(step, Ok(Step::Behind));
         if !matches!(step, Ok(Step::Sent)) {
             self.sent -= 1;
             self.sent_bytes -= batch.bytes;
         }
-        if self.is_blocked {
+        if matches!(step, Ok(Step::Behind)) {
             self.due.push(batch);
         }
     }
@@ -87,8 +84,12 @@ impl Shard {
     /// Freezes what is old enough, sends what is frozen, and sets the next alarm.
     pub(crate) async fn flush(&self) -> Result<()> {
         let store = self.open(Origin::default())?;
-        self.memory.borrow_mut().alarm_at_ms = None;
         let started_ms = clock::now_ms();
+        {
+            let mut memory = self.memory.borrow_mut();
+            (memory.alarm_at_ms, memory.flush_at_ms) = (None, started_ms);
+        }
+        self.doubt_cut_off(&store, started_ms)?;
         fault_point::reached(&self.env, Point::FlushBegun).await;
         // With a full storage neither may work, and sending is what makes room: it is tried in any case.
         let frozen = self.freeze_due(started_ms);
@@ -98,37 +99,66 @@ impl Shard {
         self.send_batches(&store, started_ms).await?;
         fault_point::reached(&self.env, Point::BatchesSent).await;
         frozen.and(dropped)?;
+        self.memory.borrow_mut().flush_at_ms = 0;
         self.arm().await;
         fault_point::reached(&self.env, Point::AlarmSet).await;
         Ok(())
     }
 
-    fn freeze_due(&self, now_ms: i64) -> Result<()> {
-        let (events, freeze_ms) = {
+    /// The platform has cut off the last alarm, without a restart: nobody hears what became of the batches that were on their way home. Those that
+    /// were on another way are in doubt already.
+    fn doubt_cut_off(&self, store: &Rc<Store>, now_ms: i64) -> Result<()> {
+        let (tokens, region) = {
             let memory = self.memory.borrow();
-            (memory.events, memory.freeze_ms())
+            (memory.on_way.clone(), memory.region.clone())
         };
-        if events.is_some_and(|open| is_old(open, freeze_ms, now_ms)) {
-            self.freeze_events()?;
-        }
-        // Only now: freezing events adds to the outcomes.
-        let (outcomes, letters) = {
-            let memory = self.memory.borrow();
-            (memory.outcomes, memory.letters)
-        };
-        if let Some(open) = outcomes.filter(|open| is_old(*open, freeze_ms.max(OUTCOMES_FLUSH_MS), now_ms)) {
-            freeze(&*self.store()?, open, &mint_token()?)?;
-            self.memory.borrow_mut().outcomes = None;
-        }
-        if let Some(open) = letters.filter(|open| is_old(*open, freeze_ms, now_ms)) {
-            freeze(&*self.store()?, open, &mint_token()?)?;
-            self.memory.borrow_mut().letters = None;
+        if !tokens.is_empty() {
+            store.atomically(move |store| store.doubt_on_way(&tokens, &region, now_ms))?;
+            self.memory.borrow_mut().on_way.clear();
         }
         Ok(())
     }
 
+    fn freeze_due(&self, now_ms: i64) -> Result<()> {
+        let freeze_ms = self.memory.borrow().freeze_ms();
+        // Events first: freezing them adds to the outcomes.
+        for (table, age_ms) in [
+            (Table::Events, freeze_ms),
+            (Table::Outcomes, freeze_ms.max(OUTCOMES_FLUSH_MS)),
+            (Table::DeadLetters, freeze_ms),
+        ] {
+            let open = self.memory.borrow().open(table);
+            if open.is_some_and(|open| is_old(open, age_ms, now_ms)) {
+                self.freeze(table)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A full segment is sent without waiting for its age.
+    pub(super) fn freeze_if_full(&self, table: Table) {
+        let is_full = self.memory.borrow().open(table).is_some_and(Open::is_full);
+        // What cannot be frozen now is frozen by the alarm: the rows are durable either way.
+        if is_full && let Err(error) = self.freeze(table) {
+            log::write(self.line(Level::Warn, "segment_not_frozen").text("table", table.name()).error(&error));
+        }
+    }
+
+    /// Makes a table's open segment a batch. Only with events something is booked by that.
+    fn freeze(&self, table: Table) -> Result<()> {
+        let open = self.memory.borrow().open(table);
+        match (table, open) {
+            (_, None) => return Ok(()),
+            (Table::Events, _) => return self.freeze_events(),
+            (_, Some(open)) => freeze(&*self.store()?, open, &mint_token()?)?,
+        }
+        let mut memory = self.memory.borrow_mut();
+        *(if table == Table::Outcomes { &mut memory.outcomes } else { &mut memory.letters }) = None;
+        Ok(())
+    }
+
     /// Makes the open segment of events a batch, and books what was counted in it: both or neither.
-    pub(super) fn freeze_events(&self) -> Result<()> {
+    fn freeze_events(&self) -> Result<()> {
         let (events, counts) = {
             let memory = self.memory.borrow();
             (memory.events, memory.counts.clone())
@@ -171,9 +201,13 @@ impl Shard {
             let commit = Commit { rows: count_lines(&lines), lines, ..Commit::default() };
             append_to(store, Table::Outcomes, outcomes, commit, now_ms)
         })?;
-        let mut memory = self.memory.borrow_mut();
-        memory.outcomes = outcomes;
-        memory.totals = totals;
+        {
+            let mut memory = self.memory.borrow_mut();
+            memory.outcomes = outcomes;
+            memory.totals = totals;
+        }
+        // An outage that drains books lines for every site of every batch, in seconds: one INSERT of all would not fit into memory.
+        self.freeze_if_full(Table::Outcomes);
         Ok(())
     }
 
@@ -185,12 +219,16 @@ impl Shard {
         let mut result = self.find_due(store, &mut round);
         let (regions, mut sending) = (&RefCell::new(OnWay::default()), Vec::new());
         loop {
-            while let Some(mut batch) = round.next(clock::now_ms()) {
+            loop {
+                // Not in the condition of a loop: there the borrow would last into its body.
+                let next = round.next(&regions.borrow(), clock::now_ms());
+                let Some(mut batch) = next else { break };
                 sending.push(Box::pin(async move {
                     let step = self.send_batch(store, regions, &mut batch).await;
                     (batch, step)
                 }));
             }
+            self.memory.borrow_mut().on_way.clone_from(&round.on_way);
             if sending.is_empty() {
                 break;
             }
@@ -205,11 +243,11 @@ impl Shard {
                 }
                 Either::Right(((), others)) => {
                     sending = others.into_inner();
+                    let frozen =
+                        self.freeze_due(clock::now_ms()).and_then(|()| self.note_waiting(store, round.on_way.len()));
+                    result = result.and(frozen);
                     if round.due.is_empty() && !round.is_over(clock::now_ms()) {
-                        let frozen = self
-                            .freeze_due(clock::now_ms())
-                            .and_then(|()| self.note_waiting(store, round.on_way.len()));
-                        result = result.and(frozen.and_then(|()| self.find_due(store, &mut round)));
+                        result = result.and(self.find_due(store, &mut round));
                     }
                 }
             }
@@ -258,10 +296,15 @@ impl Shard {
 
     /// A batch waits for one of these regions: until the first of them may be tried, it need not be looked at.
     pub(super) fn wait_for(&self, places: &[String], batch: &Batch, now_ms: i64) {
+        let opens_at_ms = failover::next_look_ms(places, batch.doubt.as_ref(), &self.memory.borrow().health, now_ms);
+        self.look_at(opens_at_ms);
+    }
+
+    /// What waits is looked at then, if not before.
+    pub(super) fn look_at(&self, at_ms: i64) {
         let memory = &mut *self.memory.borrow_mut();
-        let opens_at_ms = failover::next_look_ms(places, batch.doubt.as_ref(), &memory.health, now_ms);
         let is_first = memory.not_before_ms == 0;
-        memory.not_before_ms = if is_first { opens_at_ms } else { memory.not_before_ms.min(opens_at_ms) };
+        memory.not_before_ms = if is_first { at_ms } else { memory.not_before_ms.min(at_ms) };
     }
 }
 

@@ -11,6 +11,7 @@ use collector_core::stored;
 use worker::Result;
 
 use super::flush::{count_lines, mint_token};
+use super::poison::failed_attempts;
 use super::shard::{Shard, encode_counts};
 use super::store::{Batch, Part, Store};
 use crate::config::Config;
@@ -35,7 +36,7 @@ impl Shard {
             // What may be stored somewhere already must stay whole: only as it is its token holds.
             _ if batch.doubt.is_some() => Ok(Some(failover::common(by_site.values()))),
             _ => {
-                part(store, batch, &by_site)?;
+                self.part(store, batch, &by_site)?;
                 fault_point::reached_with(&self.env, Point::BatchParted, batch.table).await;
                 log::write(self.line(Level::Info, "batch_parted").number("rows", batch.rows));
                 Ok(None)
@@ -54,6 +55,31 @@ impl Shard {
         let names = order.iter().filter_map(|position| config.regions.get(*position)).map(|region| region.name.clone());
         Ok(names.filter(|name| *name != home).collect())
     }
+
+    /// Makes one batch for each set of regions, and books the attempts at the whole.
+    fn part(&self, store: &Store, batch: &Batch, by_site: &BTreeMap<String, Vec<String>>) -> Result<()> {
+        let (lines, ids) = (store.lines(batch)?, store.ids(batch)?);
+        let mut groups: BTreeMap<Vec<String>, (Vec<u8>, Vec<u8>)> = BTreeMap::new();
+        let rows = lines.split_inclusive(|byte| *byte == b'\n');
+        for (line, id) in rows.zip(ids.chunks(16)) {
+            let places = stored::site_id(line).and_then(|site| by_site.get(&site).cloned()).unwrap_or_default();
+            let (group_lines, group_ids) = groups.entry(places).or_default();
+            group_lines.extend_from_slice(line);
+            group_ids.extend_from_slice(id);
+        }
+        let parts = groups.into_values().map(|(lines, ids)| -> Result<Part> {
+            let counts = encode_counts(&stored::tally(&lines))?;
+            Ok(Part { token: mint_token()?, rows: count_lines(&lines), ids, counts, lines })
+        });
+        let parts: Vec<Part> = parts.collect::<Result<_>>()?;
+        let (batch, now_ms) = (batch.clone(), clock::now_ms());
+        self.book(failed_attempts(batch.attempts, now_ms), move |store| {
+            for part in parts {
+                store.insert_part(part, now_ms)?;
+            }
+            store.replace(&batch)
+        })
+    }
 }
 
 /// The sites of a batch's rows.
@@ -65,29 +91,4 @@ fn sites(store: &Store, batch: &Batch) -> Result<Vec<String>> {
     sites.sort_unstable();
     sites.dedup();
     Ok(sites)
-}
-
-/// Makes one batch for each set of regions.
-fn part(store: &Rc<Store>, batch: &Batch, by_site: &BTreeMap<String, Vec<String>>) -> Result<()> {
-    let (lines, ids) = (store.lines(batch)?, store.ids(batch)?);
-    let mut groups: BTreeMap<Vec<String>, (Vec<u8>, Vec<u8>)> = BTreeMap::new();
-    let rows = lines.split_inclusive(|byte| *byte == b'\n');
-    for (line, id) in rows.zip(ids.chunks(16)) {
-        let places = stored::site_id(line).and_then(|site| by_site.get(&site).cloned()).unwrap_or_default();
-        let (group_lines, group_ids) = groups.entry(places).or_default();
-        group_lines.extend_from_slice(line);
-        group_ids.extend_from_slice(id);
-    }
-    let parts = groups.into_values().map(|(lines, ids)| -> Result<Part> {
-        let counts = encode_counts(&stored::tally(&lines))?;
-        Ok(Part { token: mint_token()?, rows: count_lines(&lines), ids, counts, lines })
-    });
-    let parts: Vec<Part> = parts.collect::<Result<_>>()?;
-    let (batch, now_ms) = (batch.clone(), clock::now_ms());
-    store.atomically(move |store| {
-        for part in parts {
-            store.insert_part(part, now_ms)?;
-        }
-        store.replace(&batch)
-    })
 }

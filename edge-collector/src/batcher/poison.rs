@@ -41,7 +41,7 @@ impl Shard {
         };
         let (first, second) = (part(first, first_ids)?, part(second, second_ids)?);
         let (batch, now_ms) = (batch.clone(), clock::now_ms());
-        self.book(failed_attempts(&batch, now_ms), move |store| {
+        self.book(failed_attempts(batch.attempts.saturating_add(1), now_ms), move |store| {
             store.insert_part(first, now_ms)?;
             store.insert_part(second, now_ms)?;
             // Its ids live on in the parts.
@@ -65,19 +65,22 @@ impl Shard {
         let (batch, now_ms) = (batch.clone(), clock::now_ms());
         let open = Rc::new(Cell::new(letters));
         let found = Rc::clone(&open);
-        self.book(failed_attempts(&batch, now_ms), move |store| {
+        self.book(failed_attempts(batch.attempts.saturating_add(1), now_ms), move |store| {
             open.set(append_to(store, Table::DeadLetters, letters, commit, now_ms)?);
             store.finish(&batch, now_ms)
         })?;
         self.memory.borrow_mut().letters = found.get();
+        self.freeze_if_full(Table::DeadLetters);
         Ok(())
     }
 }
 
-/// All attempts at a batch, the last one among them, to be booked: it ends without an INSERT.
-fn failed_attempts(batch: &Batch, now_ms: i64) -> Ledger {
+/// The attempts at a batch that ends without an INSERT, to be booked.
+pub(super) fn failed_attempts(attempts: u32, now_ms: i64) -> Ledger {
     let mut counts = Ledger::default();
-    counts.add(ledger::minute_s(now_ms), "", Measure::Retries, u64::from(batch.attempts) + 1);
+    if attempts > 0 {
+        counts.add(ledger::minute_s(now_ms), "", Measure::Retries, attempts.into());
+    }
     counts
 }
 

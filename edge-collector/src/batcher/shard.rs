@@ -1,12 +1,13 @@
 //! One Batcher's state and its group commit. In scope: taking frames, answering when they are durable, keeping the alarm set.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
 use collector_core::append::{self, Append, Taken};
-use collector_core::failover::{self, Health};
-use collector_core::insert::{MAX_BATCH_BYTES, Table};
+use collector_core::failover::{self, Health, Holds};
+use collector_core::insert::Table;
 use collector_core::ledger::Ledger;
 use collector_core::log::{Level, Line};
 use collector_core::metric::{Inserts, Origin};
@@ -16,6 +17,7 @@ use collector_core::recent::{self, MAX_IDS, RecentIds};
 use uuid::Uuid;
 use worker::{Delay, Env, Error, Headers, Response, Result, State};
 
+use super::deliver::Landed;
 use super::store::{BLOB_BYTES_MAX, Commit, Open, Store};
 use super::window::Window;
 use crate::config::Config;
@@ -26,6 +28,8 @@ use crate::{clock, fault_point, log};
 const WINDOW: Duration = Duration::from_millis(20);
 /// How old rows may get before they are sent.
 pub(super) const FLUSH_MS: i64 = 1_000;
+/// A flush that began longer ago was cut off by the platform.
+const FLUSH_MS_MAX: i64 = 15 * 60 * 1_000;
 /// How old counted outcomes may get before they are sent: they are few, and each insert makes a part.
 pub(super) const OUTCOMES_FLUSH_MS: i64 = 5_000;
 /// The oldest that rows get before they are frozen, however many batches wait already.
@@ -68,15 +72,32 @@ pub(super) struct Memory {
     window: Window,
     recent: RecentIds,
     visitors: VisitorCounts,
+    /// When the flush began that is running; 0 if none is.
+    pub(super) flush_at_ms: i64,
     /// When the alarm will fire.
     pub(super) alarm_at_ms: Option<i64>,
     /// How the regions are doing.
     pub(super) health: Health,
+    /// The tables that wait for an operator.
+    pub(super) holds: Holds,
+    /// Batches that are in ClickHouse and could not be booked yet, by token.
+    pub(super) unbooked: BTreeMap<String, Landed>,
+    /// Tokens of the batches that are on their way. If an alarm finds any, the one before it was cut off.
+    pub(super) on_way: Vec<String>,
     /// Until then no region takes the batches that wait.
     pub(super) not_before_ms: i64,
 }
 
 impl Memory {
+    /// The open segment of a table.
+    pub(super) fn open(&self, table: Table) -> Option<Open> {
+        match table {
+            Table::Events => self.events,
+            Table::Outcomes => self.outcomes,
+            Table::DeadLetters => self.letters,
+        }
+    }
+
     /// How old rows may get before they are frozen: the more batches wait, the larger the next one, so that an outage of a day is some thousand
     /// batches and not a hundred thousand.
     pub(super) fn freeze_ms(&self) -> i64 {
@@ -206,7 +227,7 @@ impl Shard {
             }
         }
         window.answer(result.is_ok());
-        self.freeze_if_full();
+        self.freeze_if_full(Table::Events);
     }
 
     fn write(&self, window: &Window) -> Result<()> {
@@ -246,19 +267,6 @@ impl Shard {
         store.ok_or_else(|| Error::RustError("expected an open store".to_owned()))
     }
 
-    /// A full segment is sent without waiting for its age.
-    fn freeze_if_full(&self) {
-        let is_full = self
-            .memory
-            .borrow()
-            .events
-            .is_some_and(|open| usize::try_from(open.bytes).is_ok_and(|bytes| bytes >= MAX_BATCH_BYTES));
-        // What cannot be frozen now is frozen by the alarm: the rows are durable either way.
-        if is_full && let Err(error) = self.freeze_events() {
-            log::write(self.line(Level::Warn, "segment_not_frozen").error(&error));
-        }
-    }
-
     /// Whether there is room for more.
     pub(super) fn is_accepting(&self) -> Result<bool> {
         let memory = self.memory.borrow();
@@ -288,6 +296,7 @@ impl Shard {
         {
             let mut memory = self.memory.borrow_mut();
             memory.alarm_at_ms = None;
+            memory.flush_at_ms = 0;
             // An append in between must not set it for at once.
             memory.not_before_ms = clock::now_ms() + FLUSH_MS;
         }
@@ -304,7 +313,10 @@ impl Shard {
         let events = memory.events.map(|open| open.since_ms + freeze_ms);
         let outcomes = memory.outcomes.map(|open| open.since_ms + freeze_ms.max(OUTCOMES_FLUSH_MS));
         let letters = memory.letters.map(|open| open.since_ms + freeze_ms);
-        let frozen = memory.store.as_ref().and_then(|store| store.next_attempt_at_ms().ok().flatten());
+        // What is frozen is the running flush's, which sets the alarm for it at its end; an alarm of its own would find nothing to do.
+        let is_flushing = (0..FLUSH_MS_MAX).contains(&now_ms.saturating_sub(memory.flush_at_ms));
+        let store = memory.store.as_ref().filter(|_| !is_flushing);
+        let frozen = store.and_then(|store| store.next_attempt_at_ms().ok().flatten());
         let frozen = frozen.map(|at_ms| at_ms.max(memory.not_before_ms));
         let due = [events, outcomes, letters, frozen].into_iter().flatten().min()?;
         Some(if failover::is_due(due, now_ms) { now_ms } else { due })

@@ -9,7 +9,7 @@ use collector_core::stored;
 use worker::{Error, Result, SqlStorageValue as Value};
 
 use super::segment::{Commit, Open};
-use super::value::{integer, number, string, text};
+use super::value::{blob, integer, number, string, text};
 use super::{BLOB_BYTES_MAX, Store, table_of};
 
 /// A frozen segment.
@@ -94,8 +94,10 @@ impl Store {
     /// The batch's JSONEachRow lines: the same bytes on every call.
     pub(crate) fn lines(&self, batch: &Batch) -> Result<Vec<u8>> {
         let mut lines = Vec::with_capacity(usize::try_from(batch.bytes).unwrap_or(0));
-        for row in self.blobs(batch.segment, "lines")? {
-            lines.extend_from_slice(&row);
+        // Blob by blob: all of them beside the whole would be twice the memory.
+        let cursor = self.sql.exec(&format!("SELECT lines FROM segment_{} ORDER BY id", batch.segment), None)?;
+        for row in cursor.raw() {
+            lines.extend_from_slice(&blob(row?.into_iter().next())?);
         }
         Ok(lines)
     }
@@ -133,6 +135,17 @@ impl Store {
              WHERE token IS NOT NULL AND attempts = 0 AND doubt_region IS NULL",
             vec![text(region), number(now_ms)?],
         )?;
+        Ok(())
+    }
+
+    /// The same for those that were on their way when an alarm was cut off.
+    pub(crate) fn doubt_on_way(&self, tokens: &[String], region: &str, now_ms: i64) -> Result<()> {
+        for token in tokens {
+            self.sql.exec(
+                "UPDATE segments SET doubt_region = ?, doubt_since_ms = ? WHERE token = ? AND doubt_region IS NULL",
+                vec![text(region), number(now_ms)?, text(token)],
+            )?;
+        }
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Segments: tables of blob rows. In scope: opening, appending, what open and delivered ones hold, dropping.
 //! Out of scope: frozen segments on their way (`batch`).
 
-use collector_core::insert::Table;
+use collector_core::insert::{MAX_BATCH_BYTES, Table};
 use worker::{Result, SqlStorageValue as Value};
 
 use super::value::{blob, integer, number, text};
@@ -15,6 +15,13 @@ pub(crate) struct Open {
     pub(crate) rows: i64,
     pub(crate) bytes: i64,
     pub(crate) since_ms: i64,
+}
+
+impl Open {
+    /// Whether it is as large as a batch is to be.
+    pub(crate) fn is_full(self) -> bool {
+        usize::try_from(self.bytes).is_ok_and(|bytes| bytes >= MAX_BATCH_BYTES)
+    }
 }
 
 /// What one blob row holds.
