@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use collector_core::origin::MAX_ORIGIN_BYTES;
 use collector_core::site::Site;
 use worker::{Env, Error, Method, Result};
 
@@ -82,6 +83,10 @@ fn remember(all: &mut HashMap<String, Known>, id: &str, known: &Known) {
 
 /// Whether an origin belongs to any site: what a preflight asks, which names no site.
 pub(crate) async fn is_some_sites_origin(env: &Env, origin: &str) -> Result<bool> {
+    // Anybody may send any: a long one is neither remembered nor worth a call.
+    if origin.len() > MAX_ORIGIN_BYTES {
+        return Ok(false);
+    }
     let now_ms = clock::now_ms();
     let is_fresh = |permission: &Permission| {
         let limit_ms = if permission.is_allowed { FRESH_MS } else { ABSENT_FRESH_MS };

@@ -140,5 +140,13 @@ fn look_at_the_mistake(stack: &Stack) -> Result<()> {
         ready.status == 503 && ready.text.contains("variable SITES"),
         "expected the mistake's name, found {ready:?}"
     );
+    // The Registry would answer with the mistake.
+    let preflight = |origin: &str| -> Result<u16> {
+        let request = ureq::options(format!("{}/v1/events", stack.file.collector)).header("Origin", origin);
+        Ok(request.config().http_status_as_error(false).build().call()?.status().as_u16())
+    };
+    let long = format!("https://{}.example", "a".repeat(10_000));
+    let (short, long) = (preflight("https://a.example")?, preflight(&long)?);
+    ensure!((short, long) == (503, 204), "expected no call for an origin that is too long, found {short} and {long}");
     Ok(())
 }
