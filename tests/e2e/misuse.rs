@@ -13,6 +13,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("the_pixel_gives_a_persistent_visitor_its_id", the_pixel_gives_a_persistent_visitor_its_id),
     ("a_new_sites_page_may_ask_first_at_once", a_new_sites_page_may_ask_first_at_once),
     ("a_sites_page_can_read_why_its_beacon_was_refused", a_sites_page_can_read_why_its_beacon_was_refused),
+    ("a_line_end_in_a_place_moves_no_other_property", a_line_end_in_a_place_moves_no_other_property),
     ("validating_takes_nothing_from_a_limit", validating_takes_nothing_from_a_limit),
     ("a_wrong_method_is_told_the_right_ones", a_wrong_method_is_told_the_right_ones),
     (
@@ -79,6 +80,17 @@ fn a_sites_page_can_read_why_its_beacon_was_refused(lab: &mut Lab) -> Result<()>
         }
     }
     Ok(())
+}
+
+fn a_line_end_in_a_place_moves_no_other_property(lab: &mut Lab) -> Result<()> {
+    let stack = lab.stack()?;
+    let id = lab::event_id();
+    let event = json!({"event_id": id, "event_type": "page_view", "page_url": "https://shop.example/"});
+    let body = json!({"site": "demo", "events": [event]}).to_string();
+    let place = r#"{"country":"DE","continent":"EU","region":"He\nsse","city":"Bad\r\nHomburg","asn":3320,"latitude":"50.2","longitude":"8.6"}"#;
+    let answer = lab::post(stack, "/v1/events", body.as_bytes(), &[("CF-Blob", place)])?;
+    ensure!(answer.status == 202, "{answer:?}");
+    lab::expect_events(stack, &format!("event_id = '{id}' AND asn = 3320 AND city = 'Bad Homburg'"), 1, 10)
 }
 
 fn validating_takes_nothing_from_a_limit(lab: &mut Lab) -> Result<()> {
