@@ -120,9 +120,6 @@ async fn read(env: &Env, id: &str, now_ms: i64) -> Result<Known> {
 /// Calls the Registry; an answer that is not 200 is an error with what it says.
 pub(crate) async fn ask(env: &Env, method: Method, path: &str, body: Option<&str>) -> Result<Answer> {
     let stub = env.durable_object("REGISTRY")?.get_by_name(registry::NAME)?;
-    let answer = object::call(stub, &method, &format!("https://registry{path}"), body.map(str::as_bytes)).await?;
-    match answer.status() {
-        200 => Ok(answer),
-        _ => Err(Error::RustError(answer.text().await?)),
-    }
+    let url = format!("https://registry{path}");
+    object::call(stub, &method, &url, body.map(str::as_bytes)).await?.expect_ok().await
 }
