@@ -126,7 +126,7 @@ fn replay_exit_code(error: &ReplayError) -> u8 {
     match error {
         ReplayError::Connection(error) => connection_exit_code(error),
         ReplayError::Choice { .. } | ReplayError::File { .. } => 2,
-        ReplayError::NotTaken { .. } => 1,
+        ReplayError::NotTaken { .. } | ReplayError::Unsure { .. } => 1,
     }
 }
 
@@ -169,7 +169,7 @@ fn collector_exit_code(error: &CollectorError) -> u8 {
 fn connection_exit_code(error: &ConnectionError) -> u8 {
     match error {
         ConnectionError::Address(_) => 2,
-        ConnectionError::Unreachable { .. } | ConnectionError::NotClickHouse { .. } => 3,
+        ConnectionError::Unreachable { .. } | ConnectionError::Slow { .. } | ConnectionError::NotClickHouse { .. } => 3,
         ConnectionError::Login { .. } | ConnectionError::Denied { .. } => 4,
         ConnectionError::Exception { .. } => 1,
     }
