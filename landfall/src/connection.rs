@@ -317,7 +317,7 @@ mod tests {
         let slow = connection.execute("SELECT 1");
         assert!(matches!(slow, Err(ConnectionError::Slow { .. })), "{slow:?}");
         drop(listener);
-        let away = connection.execute("SELECT 1");
+        let away = Connection::new(&target).unwrap().execute("SELECT 1");
         assert!(matches!(away, Err(ConnectionError::Unreachable { .. })), "{away:?}");
     }
 
