@@ -27,8 +27,10 @@ const REFUSED_SHOWN_MAX: u64 = 20;
 #[command(after_help = "Examples:
   export LANDFALL_CLICKHOUSE_PASSWORD=...
   landfall replay --url https://eu.clickhouse.example:8443 --dry-run
-  landfall replay --url https://eu.clickhouse.example:8443 --from 2026-11-20 --to '2026-11-21 12:00:00' --site shop
-  landfall replay --url https://eu.clickhouse.example:8443 --region eu --receipt receipt.ndjson rows.ndjson
+  landfall replay --url https://eu.clickhouse.example:8443 \\
+    --from 2026-11-20 --to '2026-11-21 12:00:00' --site shop
+  landfall replay --url https://eu.clickhouse.example:8443 \\
+    --region eu --receipt receipt.ndjson rows.ndjson
 
 Exit codes: 0 every row is in the table, 8 some were refused; others as in landfall --help")]
 pub(crate) struct Arguments {
