@@ -82,9 +82,7 @@ impl Line {
     /// Adds why something failed, without the addresses that the runtime puts into its errors.
     #[must_use]
     pub fn error(self, error: impl Display) -> Self {
-        let mut text = without_addresses(&error.to_string());
-        text.truncate(text.floor_char_boundary(ERROR_BYTES_MAX));
-        self.text("error", &text)
+        self.text("error", &shown(error))
     }
 
     /// The line, without a line end.
@@ -98,6 +96,13 @@ impl Line {
         push_json_string(&mut self.json, name);
         self.json.push(b':');
     }
+}
+
+/// Why something failed, as it may be shown to anybody: short, and without the addresses that the runtime puts into its errors.
+pub fn shown(error: impl Display) -> String {
+    let mut text = without_addresses(&error.to_string());
+    text.truncate(text.floor_char_boundary(ERROR_BYTES_MAX));
+    text
 }
 
 /// Masks what looks like an IP address, with its port.

@@ -14,6 +14,9 @@ pub const MAX_HOST_BYTES: usize = 253;
 /// The longest part of a host name between two dots, in bytes.
 pub const MAX_LABEL_BYTES: usize = 63;
 
+/// The longest origin that can be a site's, in bytes.
+pub const MAX_ORIGIN_BYTES: usize = "https://".len() + MAX_HOST_BYTES + ":65535".len();
+
 impl Site {
     /// True if a browser page of this origin may send events for the site. A request without an origin does not come from a page: it may.
     pub fn allows_origin(&self, origin: Option<&str>) -> bool {
@@ -126,6 +129,16 @@ mod tests {
         assert!(!site.allows_origin(Some(&long)), "{} bytes", long.len());
         site.allow_null_origin = true;
         assert!(site.allows_origin(Some("null")));
+    }
+
+    #[test]
+    fn the_longest_origin_is_a_sites() {
+        let start = vec!["a".repeat(MAX_LABEL_BYTES); 3].join(".");
+        let host =
+            format!("{start}.{}.shop.example", "a".repeat(MAX_HOST_BYTES - start.len() - ".shop.example".len() - 1));
+        let origin = format!("https://{host}:65535");
+        assert_eq!(origin.len(), MAX_ORIGIN_BYTES);
+        assert!(Site::new("demo", &["shop.example"]).unwrap().allows_origin(Some(&origin)));
     }
 
     #[test]

@@ -2,7 +2,11 @@
 //!
 //! In scope: the state that `/readyz` shows, and the sum over a region's Batchers. Out of scope: what an operator should do (`landfall doctor`).
 
+use std::fmt::Display;
+
 use serde::{Deserialize, Serialize};
+
+use crate::log;
 
 /// The state of one Batcher, or of all of a region together.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,9 +46,9 @@ pub struct Parked {
 }
 
 impl State {
-    /// Of a Batcher that does not answer.
-    pub fn silent(error: String) -> Self {
-        Self { error: Some(error), ..Self::default() }
+    /// Of a Batcher that does not answer. Anybody may read the state, so the error has no addresses.
+    pub fn silent(error: impl Display) -> Self {
+        Self { error: Some(log::shown(error)), ..Self::default() }
     }
 
     /// Both together: the sum of what waits, the worse of everything else.
@@ -88,8 +92,14 @@ mod tests {
         let both = well.clone().and(late);
         assert!(both.is_accepting && both.has_open_segment);
         assert_eq!((both.backlog_rows, both.oldest_pending_seconds, both.batches), (7, 9, 2));
-        let gone = well.and(State::silent("gone".into()));
+        let gone = well.and(State::silent("gone"));
         assert!(!gone.is_accepting && gone.error.as_deref() == Some("gone"));
+    }
+
+    #[test]
+    fn a_silent_batcher_tells_no_address() {
+        let silent = State::silent("connect(): refused; peer = 127.0.0.1:8123");
+        assert_eq!(silent.error.as_deref(), Some("connect(): refused; peer = [address]"));
     }
 
     #[test]

@@ -134,7 +134,10 @@ async fn send(env: &Env, endpoint: &Endpoint, shard: u32, frame: &[u8], lines: u
             let answer = answer.header(append::ANSWER_HEADER).unwrap_or_default();
             append::decode_answer(&answer, lines).map(Said::Taken).map_err(|error| Error::RustError(error.to_string()))
         }
-        Ok(_) => Ok(Said::Refused),
+        Ok(answer) => {
+            answer.discard().await;
+            Ok(Said::Refused)
+        }
         Err(error) if is_overloaded(&error) => Ok(Said::Refused),
         Err(error) => Err(error),
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use collector_core::filter;
-use collector_core::log::{Level, Line};
+use collector_core::log::{Level, Line, shown};
 use collector_core::metric::{self, Origin, Samples};
 use collector_core::readiness::State;
 use serde::Serialize;
@@ -43,7 +43,7 @@ pub(crate) async fn readyz(env: &Env, config: &Config) -> Result<Response> {
     }
     if let Err(error) = site_cache::ask(env, Method::Get, "/", None).await {
         readiness.is_ready = false;
-        readiness.sites = Some(Unreadable { error: error.to_string() });
+        readiness.sites = Some(Unreadable { error: shown(error) });
     }
     let status = if readiness.is_ready { 200 } else { 503 };
     outgoing::json(status, &readiness)
@@ -68,7 +68,7 @@ pub(crate) async fn sweep(env: &Env) -> Result<()> {
 async fn shard_state(env: &Env, endpoint: &Endpoint, shard: u32) -> State {
     let state = async { ask(env, endpoint, shard, "state").await?.json().await }.await;
     // One that cannot be reached must not keep the others from being asked.
-    state.unwrap_or_else(|error: Error| State::silent(error.to_string()))
+    state.unwrap_or_else(|error: Error| State::silent(error))
 }
 
 /// `GET /metrics`: the samples of every Batcher; one that does not answer is `landfall_up 0`.
@@ -93,15 +93,12 @@ pub(crate) async fn metrics(env: &Env, config: &Config) -> Result<Response> {
 }
 
 async fn shard_samples(env: &Env, endpoint: &Endpoint, shard: u32) -> Result<String> {
-    let answer = ask(env, endpoint, shard, "metrics").await?;
-    match answer.status() {
-        200 => answer.text().await,
-        status => Err(Error::RustError(format!("expected 200, found {status}"))),
-    }
+    ask(env, endpoint, shard, "metrics").await?.text().await
 }
 
+/// Calls a Batcher; an answer that is not 200 is an error with what it says.
 async fn ask(env: &Env, endpoint: &Endpoint, shard: u32, what: &str) -> Result<Answer> {
     let stub = append::batcher(env, endpoint, shard)?;
     let url = format!("https://batcher/{what}?region={}&shard={shard}", endpoint.name);
-    object::call(stub, &Method::Get, &url, None).await
+    object::call(stub, &Method::Get, &url, None).await?.expect_ok().await
 }

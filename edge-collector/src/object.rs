@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::RequestInit;
-use worker::{Method, Result, Stub};
+use worker::{Error, Method, Result, Stub};
 
 #[wasm_bindgen]
 extern "C" {
@@ -29,6 +29,19 @@ impl Answer {
 
     pub(crate) fn header(&self, name: &str) -> Option<String> {
         self.0.headers().get(name).ok().flatten()
+    }
+
+    /// The answer if it is 200; else an error with what it says.
+    pub(crate) async fn expect_ok(self) -> Result<Self> {
+        match self.status() {
+            200 => Ok(self),
+            _ => Err(Error::RustError(self.text().await?)),
+        }
+    }
+
+    /// Reads what nobody needs: a body that is left unread keeps its connection.
+    pub(crate) async fn discard(self) {
+        let _ = self.bytes().await;
     }
 
     async fn bytes(&self) -> Result<Vec<u8>> {

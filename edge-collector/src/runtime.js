@@ -3,14 +3,14 @@
 
 /**
  * Method, address, these headers and these properties of Cloudflare's, then where the sender is in millionths of a degree and what Bot
- * Management says: a line each, empty for what is absent. No header has a line end.
+ * Management says: a line each, empty for what is absent. No header has a line end; a property may have some, which become blanks.
  */
 export function describe(request, headers, properties) {
   const cf = request.cf ?? {};
   const bot = cf.botManagement ?? {};
   let text = `${request.method}\n${request.url}`;
   for (const name of headers) text += `\n${request.headers.get(name) ?? ""}`;
-  for (const name of properties) text += `\n${cf[name] ?? ""}`;
+  for (const name of properties) text += `\n${String(cf[name] ?? "").replace(/[\r\n]+/g, " ")}`;
   return `${text}\n${millionths(cf.latitude)}\n${millionths(cf.longitude)}\n${bot.score ?? ""}\n${bot.verifiedBot ?? ""}`;
 }
 

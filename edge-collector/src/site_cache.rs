@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use collector_core::origin::MAX_ORIGIN_BYTES;
 use collector_core::site::Site;
 use worker::{Env, Error, Method, Result};
 
@@ -82,6 +83,10 @@ fn remember(all: &mut HashMap<String, Known>, id: &str, known: &Known) {
 
 /// Whether an origin belongs to any site: what a preflight asks, which names no site.
 pub(crate) async fn is_some_sites_origin(env: &Env, origin: &str) -> Result<bool> {
+    // Anybody may send any: a long one is neither remembered nor worth a call.
+    if origin.len() > MAX_ORIGIN_BYTES {
+        return Ok(false);
+    }
     let now_ms = clock::now_ms();
     let is_fresh = |permission: &Permission| {
         let limit_ms = if permission.is_allowed { FRESH_MS } else { ABSENT_FRESH_MS };
@@ -115,9 +120,6 @@ async fn read(env: &Env, id: &str, now_ms: i64) -> Result<Known> {
 /// Calls the Registry; an answer that is not 200 is an error with what it says.
 pub(crate) async fn ask(env: &Env, method: Method, path: &str, body: Option<&str>) -> Result<Answer> {
     let stub = env.durable_object("REGISTRY")?.get_by_name(registry::NAME)?;
-    let answer = object::call(stub, &method, &format!("https://registry{path}"), body.map(str::as_bytes)).await?;
-    match answer.status() {
-        200 => Ok(answer),
-        _ => Err(Error::RustError(answer.text().await?)),
-    }
+    let url = format!("https://registry{path}");
+    object::call(stub, &method, &url, body.map(str::as_bytes)).await?.expect_ok().await
 }

@@ -24,10 +24,12 @@ use access::AccessError;
 /// The end of `landfall --help`.
 pub(crate) const HELP: &str = "Examples:
   landfall migrate --url http://127.0.0.1:8123 --user default
-  LANDFALL_CLICKHOUSE_PASSWORD=... landfall migrate --url https://eu.clickhouse.example:8443 --user admin --dry-run
+  LANDFALL_CLICKHOUSE_PASSWORD=... landfall migrate \\
+    --url https://eu.clickhouse.example:8443 --user admin --dry-run
   LANDFALL_ADMIN_TOKEN=... landfall sites list --url https://collect.example.com
   LANDFALL_ADMIN_TOKEN=... landfall doctor --url https://collect.example.com
-  LANDFALL_CLICKHOUSE_PASSWORD=... landfall replay --url https://eu.clickhouse.example:8443 --from 2026-11-20
+  LANDFALL_CLICKHOUSE_PASSWORD=... landfall replay \\
+    --url https://eu.clickhouse.example:8443 --from 2026-11-20
   landfall reclassify --url https://eu.clickhouse.example:8443 --from 2026-11-01 --to 2026-11-21
 
 Exit codes:
@@ -126,7 +128,7 @@ fn replay_exit_code(error: &ReplayError) -> u8 {
     match error {
         ReplayError::Connection(error) => connection_exit_code(error),
         ReplayError::Choice { .. } | ReplayError::File { .. } => 2,
-        ReplayError::NotTaken { .. } => 1,
+        ReplayError::NotTaken { .. } | ReplayError::Unsure { .. } => 1,
     }
 }
 
@@ -169,7 +171,7 @@ fn collector_exit_code(error: &CollectorError) -> u8 {
 fn connection_exit_code(error: &ConnectionError) -> u8 {
     match error {
         ConnectionError::Address(_) => 2,
-        ConnectionError::Unreachable { .. } | ConnectionError::NotClickHouse { .. } => 3,
+        ConnectionError::Unreachable { .. } | ConnectionError::Slow { .. } | ConnectionError::NotClickHouse { .. } => 3,
         ConnectionError::Login { .. } | ConnectionError::Denied { .. } => 4,
         ConnectionError::Exception { .. } => 1,
     }

@@ -6,8 +6,9 @@ use std::fmt;
 use std::io::{BufRead, BufReader};
 use std::time::Duration;
 
-use collector_core::delivery::Delivery;
+use collector_core::delivery::{Answer, Delivery};
 use collector_core::insert::{self, Endpoint, Insert, Table};
+use ureq::Timeout;
 use uuid::Uuid;
 
 use crate::address::{self, AddressError, first_line};
@@ -59,6 +60,14 @@ pub enum ConnectionError {
         /// What the connection reported.
         source: Box<ureq::Error>,
     },
+    /// It took longer than it may.
+    #[error("ClickHouse at {url} did not answer in time: {source}")]
+    Slow {
+        /// The URL.
+        url: String,
+        /// Which limit was reached.
+        source: Box<ureq::Error>,
+    },
     /// Something else answered.
     #[error("expected ClickHouse at {url}, found something that answers {status}: {text}")]
     NotClickHouse {
@@ -71,7 +80,7 @@ pub enum ConnectionError {
     },
     /// Wrong password or unknown user.
     #[error(
-        "{url} refused the login of {user}: wrong password or unknown user; set LANDFALL_CLICKHOUSE_PASSWORD or --password"
+        "{url} refused the login of {user}: wrong password or unknown user; the variable LANDFALL_CLICKHOUSE_PASSWORD has the password"
     )]
     Login {
         /// The URL.
@@ -100,6 +109,8 @@ pub enum ConnectionError {
 /// ClickHouse's answer to an INSERT.
 pub(crate) struct Reply {
     pub(crate) delivery: Delivery,
+    /// Whether the rows may be in the table, but not in all of its views.
+    pub(crate) may_be_stored: bool,
     /// The first line of its explanation.
     pub(crate) text: String,
 }
@@ -165,14 +176,12 @@ impl Connection {
         let answer = request.send(&insert.body).and_then(|mut reply| {
             let code =
                 reply.headers().get("X-ClickHouse-Exception-Code").and_then(|code| code.to_str().ok()?.parse().ok());
-            Ok((reply.status().as_u16(), code, reply.body_mut().read_to_string()?))
+            let is_clickhouse = code.is_some() || reply.headers().contains_key("X-ClickHouse-Server-Display-Name");
+            let text = reply.body_mut().read_to_string()?;
+            Ok((Answer::read(reply.status().as_u16(), code, is_clickhouse, text.as_bytes()), first_line(&text)))
         });
-        match answer {
-            Ok((status, code, text)) => {
-                Reply { delivery: Delivery::classify(status, code, text.as_bytes()), text: first_line(&text) }
-            }
-            Err(error) => Reply { delivery: Delivery::without_answer(true), text: error.to_string() },
-        }
+        let (answer, text) = answer.unwrap_or_else(|error| (Answer::none(true), error.to_string()));
+        Reply { delivery: answer.delivery, may_be_stored: answer.may_be_stored, text }
     }
 
     fn request(&self) -> ureq::RequestBuilder<ureq::typestate::WithBody> {
@@ -204,7 +213,13 @@ impl Connection {
     }
 
     fn unreachable(&self, source: ureq::Error) -> ConnectionError {
-        ConnectionError::Unreachable { url: self.target.url.clone(), source: Box::new(source) }
+        let (url, source) = (self.target.url.clone(), Box::new(source));
+        match *source {
+            // Before there is a connection, nobody is there.
+            ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => ConnectionError::Unreachable { url, source },
+            ureq::Error::Timeout(_) => ConnectionError::Slow { url, source },
+            _ => ConnectionError::Unreachable { url, source },
+        }
     }
 
     fn exception(&self, code: u32, text: &str) -> ConnectionError {
@@ -291,6 +306,19 @@ mod tests {
         }
         server.join().unwrap();
         read
+    }
+
+    #[test]
+    fn a_server_that_is_slow_is_told_from_one_that_is_away() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let target = target(&format!("http://{}", listener.local_addr().unwrap()));
+        let connection = Connection::with_limit(&target, Duration::from_millis(50)).unwrap();
+        // The system takes the connection, and nobody answers.
+        let slow = connection.execute("SELECT 1");
+        assert!(matches!(slow, Err(ConnectionError::Slow { .. })), "{slow:?}");
+        drop(listener);
+        let away = Connection::new(&target).unwrap().execute("SELECT 1");
+        assert!(matches!(away, Err(ConnectionError::Unreachable { .. })), "{away:?}");
     }
 
     #[test]

@@ -7,8 +7,8 @@
 //! only the edge knew: visitor, place, agent, arrival. Sent as a beacon, it would be judged as an event of whoever replays it. What is checked
 //! again is what a row can fail: its columns and identity here (`row`), its values by ClickHouse, under the collector's own settings.
 //!
-//! Safe to run twice and to interrupt: a row whose site and id are in the table already is skipped, a row without an id gets one that follows from its
-//! text. Safe to run twice at once if both cut the same rows into the same batches: those have equal deduplication tokens.
+//! Safe to run again and to interrupt: a row whose site and id are in the table already is skipped, a row without an id gets one that follows from its
+//! text. Never two at once: both can find the same row missing, and send it in batches that are cut differently.
 
 mod batch;
 mod file;
@@ -55,6 +55,8 @@ pub enum Fate {
     Present,
     /// It cannot be a row, for this reason.
     Refused(String),
+    /// It may be in the table, but not in all of its views.
+    Unsure,
 }
 
 impl Fate {
@@ -64,6 +66,7 @@ impl Fate {
             Self::Inserted => "inserted",
             Self::Present => "present",
             Self::Refused(_) => "refused",
+            Self::Unsure => "unsure",
         }
     }
 }
@@ -111,6 +114,16 @@ pub enum ReplayError {
         /// How often it was tried.
         attempts: u32,
         /// Its last answer.
+        text: String,
+    },
+    /// ClickHouse has perhaps written a batch into the table, and not into all of its views.
+    #[error(
+        "a batch may be in ecommerce.events, but not in all of its views, after {attempts} attempts, the last answer: {text}; mend that, run the replay again, and fill the views that failed with the rows that --receipt calls unsure: a replay skips them"
+    )]
+    Unsure {
+        /// How often it was tried.
+        attempts: u32,
+        /// The last answer.
         text: String,
     },
 }

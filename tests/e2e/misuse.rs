@@ -13,6 +13,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("the_pixel_gives_a_persistent_visitor_its_id", the_pixel_gives_a_persistent_visitor_its_id),
     ("a_new_sites_page_may_ask_first_at_once", a_new_sites_page_may_ask_first_at_once),
     ("a_sites_page_can_read_why_its_beacon_was_refused", a_sites_page_can_read_why_its_beacon_was_refused),
+    ("a_line_end_in_a_place_moves_no_other_property", a_line_end_in_a_place_moves_no_other_property),
     ("validating_takes_nothing_from_a_limit", validating_takes_nothing_from_a_limit),
     ("a_wrong_method_is_told_the_right_ones", a_wrong_method_is_told_the_right_ones),
     (
@@ -81,6 +82,17 @@ fn a_sites_page_can_read_why_its_beacon_was_refused(lab: &mut Lab) -> Result<()>
     Ok(())
 }
 
+fn a_line_end_in_a_place_moves_no_other_property(lab: &mut Lab) -> Result<()> {
+    let stack = lab.stack()?;
+    let id = lab::event_id();
+    let event = json!({"event_id": id, "event_type": "page_view", "page_url": "https://shop.example/"});
+    let body = json!({"site": "demo", "events": [event]}).to_string();
+    let place = r#"{"country":"DE","continent":"EU","region":"He\nsse","city":"Bad\r\nHomburg","asn":3320,"latitude":"50.2","longitude":"8.6"}"#;
+    let answer = lab::post(stack, "/v1/events", body.as_bytes(), &[("CF-Blob", place)])?;
+    ensure!(answer.status == 202, "{answer:?}");
+    lab::expect_events(stack, &format!("event_id = '{id}' AND asn = 3320 AND city = 'Bad Homburg'"), 1, 10)
+}
+
 fn validating_takes_nothing_from_a_limit(lab: &mut Lab) -> Result<()> {
     let stack = lab.stack()?;
     lab::put_site(stack, &json!({"id": "tight", "domains": ["tight.example"], "limits": {"events_per_second": 1}}))?;
@@ -140,5 +152,13 @@ fn look_at_the_mistake(stack: &Stack) -> Result<()> {
         ready.status == 503 && ready.text.contains("variable SITES"),
         "expected the mistake's name, found {ready:?}"
     );
+    // The Registry would answer with the mistake.
+    let preflight = |origin: &str| -> Result<u16> {
+        let request = ureq::options(format!("{}/v1/events", stack.file.collector)).header("Origin", origin);
+        Ok(request.config().http_status_as_error(false).build().call()?.status().as_u16())
+    };
+    let long = format!("https://{}.example", "a".repeat(10_000));
+    let (short, long) = (preflight("https://a.example")?, preflight(&long)?);
+    ensure!((short, long) == (503, 204), "expected no call for an origin that is too long, found {short} and {long}");
     Ok(())
 }

@@ -17,6 +17,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("a_wrong_admin_token_is_named", a_wrong_admin_token_is_named),
     ("a_dead_letter_is_replayed_once_it_fits", a_dead_letter_is_replayed_once_it_fits),
     ("dead_letters_are_read_page_by_page", dead_letters_are_read_page_by_page),
+    ("a_view_that_fails_leaves_rows_that_are_named", a_view_that_fails_leaves_rows_that_are_named),
     ("rows_of_a_file_are_replayed_once", rows_of_a_file_are_replayed_once),
     ("an_interrupted_replay_goes_on_where_it_was", an_interrupted_replay_goes_on_where_it_was),
     ("a_receipt_that_cannot_be_written_stops_no_row", a_receipt_that_cannot_be_written_stops_no_row),
@@ -91,7 +92,7 @@ fn a_dead_letter_is_replayed_once_it_fits(lab: &mut Lab) -> Result<()> {
     let buried = bury_one(stack, &from);
     endpoint.query("ALTER TABLE ecommerce.events MODIFY COLUMN seq UInt32")?;
     let id = buried?;
-    for expected in ["1 rows inserted, 0 present already, 0 refused", "0 rows inserted, 1 present already, 0 refused"] {
+    for expected in ["1 row inserted, 0 present already, 0 refused", "0 rows inserted, 1 present already, 0 refused"] {
         let output = replay(stack, &["--from", &from])?;
         let text = String::from_utf8_lossy(&output.stdout);
         ensure!(output.status.success() && text.contains(expected), "expected {expected}, found {output:?}");
@@ -167,6 +168,29 @@ fn rows_of_a_file_are_replayed_once(lab: &mut Lab) -> Result<()> {
     let text = String::from_utf8_lossy(&unknown.stderr);
     ensure!(unknown.status.code() == Some(8) && text.contains("rows.ndjson:1") && text.contains("colour"), "{text}");
     Ok(())
+}
+
+fn a_view_that_fails_leaves_rows_that_are_named(lab: &mut Lab) -> Result<()> {
+    let stack = lab.stack()?;
+    let session = lab::event_id();
+    let (file, receipts) = (stack.layout.dir.join("viewed.ndjson"), stack.layout.dir.join("viewed-receipts.ndjson"));
+    std::fs::write(&file, rows_of(&session, 2))?;
+    let arguments = ["--receipt", &receipts.to_string_lossy(), &file.to_string_lossy()];
+    let endpoint = &stack.file.clickhouse[0];
+    endpoint.query(&format!(
+        "CREATE MATERIALIZED VIEW ecommerce.failing ENGINE = MergeTree ORDER BY tuple() AS \
+         SELECT throwIf(session_id = '{session}') AS failure FROM ecommerce.events"
+    ))?;
+    let failed = replay(stack, &arguments);
+    endpoint.query("DROP TABLE ecommerce.failing SYNC")?;
+    let failed = failed?;
+    let told = String::from_utf8_lossy(&failed.stderr);
+    ensure!(failed.status.code() == Some(1) && told.contains("not in all of its views"), "{failed:?}");
+    let outcomes = std::fs::read_to_string(&receipts)?;
+    ensure!(outcomes.matches(r#""outcome":"unsure""#).count() == 2, "expected both rows to be named, found {outcomes}");
+    let again = replay(stack, &arguments)?;
+    ensure!(again.status.success(), "{again:?}");
+    lab::expect_events(stack, &format!("session_id = '{session}'"), 2, 1)
 }
 
 /// More than are replayed within the moment between the first receipt and the interrupt.

@@ -9,6 +9,7 @@ use landfall::collector::{Access, Collector, CollectorError};
 const TOKEN_VARIABLE: &str = "LANDFALL_ADMIN_TOKEN";
 
 #[derive(Args, Debug)]
+#[group(skip)]
 pub(crate) struct Arguments {
     /// The collector's base URL, with its path prefix if it has one
     #[arg(long, global = true, env = "LANDFALL_COLLECTOR_URL", default_value = "http://127.0.0.1:8787")]

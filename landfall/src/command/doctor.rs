@@ -9,6 +9,8 @@ use landfall::doctor::{self, DoctorError, Finding, Region};
 
 use super::access::{self, AccessError};
 
+/// Of what was looked at, in characters; a dictionary of the schema has 25.
+const WIDTH: usize = 28;
 const PASSWORD_VARIABLE: &str = "LANDFALL_CLICKHOUSE_PASSWORD";
 
 /// Send an event through every region and say what is wrong.
@@ -17,13 +19,17 @@ const PASSWORD_VARIABLE: &str = "LANDFALL_CLICKHOUSE_PASSWORD";
 /// collector that it has it), queryable, in the views, and booked; what waits and what is parked, for what and since when; dead letters; its
 /// dictionaries. Whatever is wrong is marked with ! and followed by what to do about it.
 ///
-/// The event is of the type `landfall_doctor` and of a site `landfall-doctor-<region>`, which exists only until it is accepted. The user needs to
-/// read `ecommerce` and `system.dictionaries`, as `reader` does.
+/// The event is of the type `landfall_doctor` and of a site `landfall-doctor-<id>`, which is deleted when the event has landed. Where it has not, as
+/// in an outage, the site stays paused and permits every region, so that others' events in the same batch may go elsewhere; the first run a day
+/// later deletes it. The user needs to read `ecommerce` and `system.dictionaries`, as `reader` does.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
-  export LANDFALL_COLLECTOR_URL=https://collect.example.com LANDFALL_ADMIN_TOKEN=... LANDFALL_CLICKHOUSE_PASSWORD=...
-  landfall doctor --clickhouse eu=https://eu.clickhouse.example:8443 --clickhouse us=https://us.clickhouse.example:8443
-  LANDFALL_CLICKHOUSE_PASSWORD_US=... landfall doctor --clickhouse us=https://us.clickhouse.example:8443
+  export LANDFALL_COLLECTOR_URL=https://collect.example.com LANDFALL_ADMIN_TOKEN=...
+  export LANDFALL_CLICKHOUSE_PASSWORD=...
+  landfall doctor --clickhouse eu=https://eu.clickhouse.example:8443 \\
+    --clickhouse us=https://us.clickhouse.example:8443
+  LANDFALL_CLICKHOUSE_PASSWORD_US=... landfall doctor \\
+    --clickhouse us=https://us.clickhouse.example:8443
   landfall doctor                        # the collector's side alone
   landfall doctor ... || mail -s 'landfall is ill' operator@example.com
 
@@ -57,7 +63,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let collector = arguments.access.open()?;
     let regions: Vec<Region> = arguments.clickhouse.iter().map(|(name, url)| arguments.region(name, url)).collect();
     let mut out = io::stdout().lock();
-    let mut region = String::new();
+    let mut region = None;
     let problems = doctor::examine(&collector, &regions, Duration::from_secs(arguments.patience), &mut |finding| {
         // A closed pipe is no failure: the exit code tells the result.
         let _ = print(&mut out, &mut region, &finding);
@@ -69,13 +75,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-fn print(out: &mut impl Write, region: &mut String, finding: &Finding) -> io::Result<()> {
-    if *region != finding.region {
-        writeln!(out, "region {}", finding.region)?;
-        finding.region.clone_into(region);
+fn print(out: &mut impl Write, region: &mut Option<String>, finding: &Finding) -> io::Result<()> {
+    if region.as_ref() != Some(&finding.region) {
+        match finding.region.as_str() {
+            "" => writeln!(out, "all regions")?,
+            name => writeln!(out, "region {name}")?,
+        }
+        *region = Some(finding.region.clone());
     }
     let mark = if finding.advice.is_some() { '!' } else { ' ' };
-    writeln!(out, "  {mark} {:<26} {}", finding.check, finding.found)?;
+    writeln!(out, "  {mark} {:<WIDTH$} {}", finding.check, finding.found)?;
     if let Some(advice) = &finding.advice {
         writeln!(out, "    -> {advice}")?;
     }

@@ -16,7 +16,8 @@ use super::server;
 #[command(after_help = "Examples:
   landfall migrate
   landfall migrate --url http://127.0.0.1:8123 --user default --dry-run
-  LANDFALL_CLICKHOUSE_PASSWORD=... landfall migrate --url https://eu.clickhouse.example:8443 --user admin")]
+  LANDFALL_CLICKHOUSE_PASSWORD=... landfall migrate \\
+    --url https://eu.clickhouse.example:8443 --user admin")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     server: server::Arguments,

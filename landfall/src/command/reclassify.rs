@@ -35,12 +35,16 @@ use report::Meter;
 /// `ecommerce.verdict_runs`.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
-  export LANDFALL_COLLECTOR_URL=https://collect.example.com LANDFALL_ADMIN_TOKEN=... LANDFALL_CLICKHOUSE_PASSWORD=...
-  landfall reclassify --url https://eu.clickhouse.example:8443 --user reader --from 2026-11-01 --to 2026-11-21
-  landfall reclassify --url https://eu.clickhouse.example:8443 --from 2026-11-01 --to 2026-11-21 --site shop --apply
+  export LANDFALL_COLLECTOR_URL=https://collect.example.com LANDFALL_ADMIN_TOKEN=...
+  export LANDFALL_CLICKHOUSE_PASSWORD=...
+  landfall reclassify --url https://eu.clickhouse.example:8443 \\
+    --user reader --from 2026-11-01 --to 2026-11-21
+  landfall reclassify --url https://eu.clickhouse.example:8443 \\
+    --from 2026-11-01 --to 2026-11-21 --site shop --apply
   landfall reclassify --url https://eu.clickhouse.example:8443 --undo
-  landfall sites list --json > sites.json   # edit the rules, and see what they would do before they are deployed:
-  landfall reclassify --url https://eu.clickhouse.example:8443 --from 2026-11-01 --to 2026-11-21 --sites sites.json
+  landfall sites list --json > sites.json   # edit the rules, and see what they would do:
+  landfall reclassify --url https://eu.clickhouse.example:8443 \\
+    --from 2026-11-01 --to 2026-11-21 --sites sites.json
 
 Exit codes: 0 done, also if something would change; 9 no such run to undo, or another run came in between; others as in landfall --help")]
 pub(crate) struct Arguments {

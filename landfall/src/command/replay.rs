@@ -18,7 +18,7 @@ const REFUSED_SHOWN_MAX: u64 = 20;
 /// Bring dead letters, or rows from files, back into `ecommerce.events`.
 ///
 /// Run it when what made ClickHouse refuse the rows is mended. A row that is in the table already is skipped, so it is safe to run again and to
-/// interrupt; two at once are safe only with the same arguments. Rows go into the table as they are, past the collector: they have been through its checks, and carry
+/// interrupt. Never run two at once on one ClickHouse: both could insert the same row. Rows go into the table as they are, past the collector: they have been through its checks, and carry
 /// what only the edge knew. They are checked again as far as a row can fail: columns and identity here, values by ClickHouse.
 ///
 /// Files hold one row a line, as `SELECT * FROM ecommerce.events FORMAT JSONEachRow` writes them. The user must be allowed to read
@@ -27,8 +27,10 @@ const REFUSED_SHOWN_MAX: u64 = 20;
 #[command(after_help = "Examples:
   export LANDFALL_CLICKHOUSE_PASSWORD=...
   landfall replay --url https://eu.clickhouse.example:8443 --dry-run
-  landfall replay --url https://eu.clickhouse.example:8443 --from 2026-11-20 --to '2026-11-21 12:00:00' --site shop
-  landfall replay --url https://eu.clickhouse.example:8443 --region eu --receipt receipt.ndjson rows.ndjson
+  landfall replay --url https://eu.clickhouse.example:8443 \\
+    --from 2026-11-20 --to '2026-11-21 12:00:00' --site shop
+  landfall replay --url https://eu.clickhouse.example:8443 \\
+    --region eu --receipt receipt.ndjson rows.ndjson
 
 Exit codes: 0 every row is in the table, 8 some were refused; others as in landfall --help")]
 pub(crate) struct Arguments {
@@ -99,6 +101,7 @@ struct View {
     inserted: u64,
     present: u64,
     refused: u64,
+    unsure: u64,
     next_progress: Instant,
     /// Written line by line, so that an interrupted replay leaves a receipt for every row whose fate is known.
     file: Option<LineWriter<File>>,
@@ -110,7 +113,7 @@ impl View {
     fn new(file: Option<File>) -> Self {
         let file = file.map(LineWriter::new);
         let next_progress = Instant::now() + PROGRESS_EVERY;
-        Self { inserted: 0, present: 0, refused: 0, next_progress, file, unwritable: None }
+        Self { inserted: 0, present: 0, refused: 0, unsure: 0, next_progress, file, unwritable: None }
     }
 
     fn show(&mut self, receipt: &Receipt) {
@@ -118,6 +121,7 @@ impl View {
         match &receipt.fate {
             Fate::Inserted => self.inserted += 1,
             Fate::Present => self.present += 1,
+            Fate::Unsure => self.unsure += 1,
             Fate::Refused(text) => {
                 self.refused += 1;
                 reason = Some(text);
@@ -150,6 +154,8 @@ impl View {
 
     fn sentence(&self, mode: Mode) -> String {
         let verb = if mode == Mode::DryRun { "would be inserted" } else { "inserted" };
-        format!("{} rows {verb}, {} present already, {} refused", self.inserted, self.present, self.refused)
+        let rows = if self.inserted == 1 { "row" } else { "rows" };
+        let unsure = if self.unsure == 0 { String::new() } else { format!(", {} unsure", self.unsure) };
+        format!("{} {rows} {verb}, {} present already, {} refused{unsure}", self.inserted, self.present, self.refused)
     }
 }

@@ -4,6 +4,7 @@ use clap::Args;
 use landfall::connection::Target;
 
 #[derive(Args, Debug)]
+#[group(skip)]
 pub(crate) struct Arguments {
     /// HTTP interface of the ClickHouse; for several regions run the command once for each
     #[arg(long, default_value = "http://127.0.0.1:8123")]

@@ -21,7 +21,8 @@ const SETTINGS_BYTES_MAX: u64 = 64 * 1024;
   landfall sites list
   landfall sites get shop > shop.json
   landfall sites put shop.json
-  echo '{\"id\":\"shop\",\"domains\":[\"shop.example.com\"],\"regions\":[\"eu\"]}' | landfall sites put -
+  echo '{\"id\":\"shop\",\"domains\":[\"shop.example.com\"],\"regions\":[\"eu\"]}' \\
+    | landfall sites put -
   landfall sites delete shop > shop-as-it-was.json")]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -33,22 +34,26 @@ pub(crate) struct Arguments {
 #[derive(Subcommand, Debug)]
 enum Action {
     /// Show every site, one a line
+    #[command(after_help = "Examples:\n  landfall sites list\n  landfall sites list --json > sites.json")]
     List {
         /// All settings of all sites as one JSON array
         #[arg(long)]
         json: bool,
     },
     /// Print a site's settings as JSON
+    #[command(after_help = "Example:\n  landfall sites get shop > shop.json")]
     Get {
         /// The site's id
         id: String,
     },
     /// Add a site, or replace all of its settings; prints what is stored
+    #[command(after_help = "Examples:\n  landfall sites put shop.json\n  landfall sites put - < shop.json")]
     Put {
         /// JSON file with the settings; - reads standard input
         file: PathBuf,
     },
     /// Remove a site; prints its settings, so that it can be put back. Stored events stay
+    #[command(after_help = "Example:\n  landfall sites delete shop > shop-as-it-was.json")]
     Delete {
         /// The site's id
         id: String,

@@ -38,6 +38,7 @@ pub(super) fn of_error(error: &ConnectionError, url: &str) -> String {
         ConnectionError::Unreachable { .. } | ConnectionError::NotClickHouse { .. } | ConnectionError::Address(_) => {
             "start this ClickHouse, or mend the address given to doctor".to_owned()
         }
+        ConnectionError::Slow { .. } => "this ClickHouse is there and slow: see its system.processes".to_owned(),
         ConnectionError::Login { .. } => "mend the login given to doctor; the collector has one of its own".to_owned(),
         ConnectionError::Denied { .. } => {
             "let this user read ecommerce.*, as reader may: users.d/reader.xml".to_owned()

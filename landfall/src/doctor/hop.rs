@@ -156,6 +156,6 @@ mod tests {
         assert!(is_delivered(&state(7, 1), ago));
         assert!(!is_delivered(&state(7, 2), ago), "it may be this one");
         assert!(!is_delivered(&state(7, 0), Duration::from_millis(900)));
-        assert!(!is_delivered(&State::silent("gone".to_owned()), ago));
+        assert!(!is_delivered(&State::silent("gone"), ago));
     }
 }

@@ -108,7 +108,9 @@ impl<'c> Run<'c> {
         let sql = format!("INSERT INTO {table} SETTINGS async_insert = 0 FORMAT JSONEachRow\n{line}\n");
         match self.connection.execute(&sql) {
             Ok(_) => Ok(self.id),
-            Err(source @ ConnectionError::Unreachable { .. }) => Err(ReclassifyError::Unsure { run: self.id, source }),
+            Err(source @ (ConnectionError::Unreachable { .. } | ConnectionError::Slow { .. })) => {
+                Err(ReclassifyError::Unsure { run: self.id, source })
+            }
             Err(error) => Err(error.into()),
         }
     }

@@ -43,19 +43,24 @@ pub(super) fn bring(
         }
         return Ok(());
     }
-    let mut refused = HashMap::new();
-    insert(connection, &missing, &mut refused)?;
+    let mut fates = HashMap::new();
+    if let Err(error) = insert(connection, &missing, &mut fates) {
+        for row in missing.iter().filter(|row| fates.get(&row.identity) == Some(&Fate::Unsure)) {
+            note(receipt(row, Fate::Unsure));
+        }
+        return Err(error);
+    }
     let stored = present(connection, &missing)?;
     for row in &missing {
-        note(receipt(row, fate(row, &stored, &mut refused)));
+        note(receipt(row, fate(row, &stored, &mut fates)));
     }
     Ok(())
 }
 
 /// What became of a row that was sent: only what can be seen in the table counts as inserted.
-fn fate(row: &Row, stored: &HashSet<Identity>, refused: &mut HashMap<Identity, String>) -> Fate {
-    match refused.remove(&row.identity) {
-        Some(reason) => Fate::Refused(reason),
+fn fate(row: &Row, stored: &HashSet<Identity>, fates: &mut HashMap<Identity, Fate>) -> Fate {
+    match fates.remove(&row.identity) {
+        Some(fate) => fate,
         None if stored.contains(&row.identity) => Fate::Inserted,
         // ClickHouse remembers tokens longer than rows.
         None => Fate::Refused(
@@ -88,22 +93,27 @@ fn identity(line: &str) -> Option<Identity> {
     Some(Identity { site_id: site_id.to_owned(), event_id: Uuid::parse_str(event_id).ok()? })
 }
 
-/// Sends rows; a batch that ClickHouse refuses is halved until the rows are alone that it refuses.
-fn insert(connection: &Connection, rows: &[Row], refused: &mut HashMap<Identity, String>) -> Result<(), ReplayError> {
+/// Sends rows and notes the fates of those that are not stored for sure; a batch that ClickHouse refuses is halved until the rows are alone that it
+/// refuses.
+fn insert(connection: &Connection, rows: &[Row], fates: &mut HashMap<Identity, Fate>) -> Result<(), ReplayError> {
     if rows.is_empty() {
         return Ok(());
     }
-    let reply = send(connection, rows)?;
+    let reply = send(connection, rows).inspect_err(|error| {
+        if matches!(error, ReplayError::Unsure { .. }) {
+            fates.extend(rows.iter().map(|row| (row.identity.clone(), Fate::Unsure)));
+        }
+    })?;
     match (reply.delivery, rows) {
         (Delivery::Delivered, _) => Ok(()),
         (_, [row]) => {
-            refused.insert(row.identity.clone(), format!("ClickHouse: {}", reply.text));
+            fates.insert(row.identity.clone(), Fate::Refused(format!("ClickHouse: {}", reply.text)));
             Ok(())
         }
         _ => {
             let (first, second) = rows.split_at(rows.len() / 2);
-            insert(connection, first, refused)?;
-            insert(connection, second, refused)
+            insert(connection, first, fates)?;
+            insert(connection, second, fates)
         }
     }
 }
@@ -122,7 +132,12 @@ fn send(connection: &Connection, rows: &[Row]) -> Result<Reply, ReplayError> {
                 std::thread::sleep(Duration::from_millis(backoff.next_wait_ms(reply.delivery, 0)));
             }
             Delivery::Retry | Delivery::Unknown | Delivery::Hold => {
-                return Err(ReplayError::NotTaken { attempts: backoff.failures + 1, text: reply.text });
+                let (attempts, text) = (backoff.failures + 1, reply.text);
+                return Err(if reply.may_be_stored {
+                    ReplayError::Unsure { attempts, text }
+                } else {
+                    ReplayError::NotTaken { attempts, text }
+                });
             }
         }
     }
@@ -155,8 +170,8 @@ mod tests {
         };
         let [stored, lost, poison] = ["stored", "lost", "poison"].map(row);
         let found = HashSet::from_iter(identity(&format!("stored\t{id}")));
-        let mut refused = HashMap::from([(poison.identity.clone(), "too long".to_owned())]);
-        let mut fate = |row| fate(row, &found, &mut refused);
+        let mut fates = HashMap::from([(poison.identity.clone(), Fate::Refused("too long".to_owned()))]);
+        let mut fate = |row| fate(row, &found, &mut fates);
         assert_eq!(fate(&stored), Fate::Inserted);
         assert!(matches!(fate(&lost), Fate::Refused(reason) if reason.contains("not in the table")));
         assert_eq!(fate(&poison), Fate::Refused("too long".to_owned()));
