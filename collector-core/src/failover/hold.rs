@@ -15,6 +15,7 @@ use crate::retry::{Backoff, MAX_HOLD_WAIT_MS};
 /// reported each for itself.
 #[derive(Clone, Debug, Default)]
 pub struct Holds {
+    /// At most one for each table of a region.
     tables: Vec<Hold>,
 }
 
@@ -106,7 +107,9 @@ mod tests {
 
     fn held(tokens: &[&str]) -> Holds {
         let mut holds = Holds::default();
-        tokens.iter().for_each(|token| holds.hold("eu", EVENTS, token, NOW_MS, 0));
+        for token in tokens {
+            holds.hold("eu", EVENTS, token, NOW_MS, 0);
+        }
         holds
     }
 

@@ -80,7 +80,7 @@ pub(super) struct Memory {
     pub(super) health: Health,
     /// The tables that wait for an operator.
     pub(super) holds: Holds,
-    /// Batches that are in ClickHouse and could not be booked yet, by token.
+    /// Batches that are in ClickHouse and could not be booked yet, by token: of those that wait, so no more than they are.
     pub(super) unbooked: BTreeMap<String, Landed>,
     /// Tokens of the batches that are on their way. If an alarm finds any, the one before it was cut off.
     pub(super) on_way: Vec<String>,
