@@ -123,10 +123,15 @@ impl Registry {
         Response::empty()
     }
 
-    /// A deleted site stays as a mark, so that the `SITES` variable does not bring it back.
+    /// A deleted site that the `SITES` variable may name stays as a mark, so that the variable does not bring it back.
     fn delete(&self, id: &str) -> Result<Response> {
-        let values = vec![Value::String(id.to_owned()), Value::Null];
-        self.sql()?.exec("INSERT OR REPLACE INTO sites (id, settings) VALUES (?, ?)", values)?;
+        let is_named = self.bootstrap_sites().map_or(true, |sites| sites.iter().any(|site| Named::of(site).id == id));
+        let statement = if is_named {
+            "INSERT OR REPLACE INTO sites (id, settings) VALUES (?, NULL)"
+        } else {
+            "DELETE FROM sites WHERE id = ?"
+        };
+        self.sql()?.exec(statement, vec![Value::String(id.to_owned())])?;
         self.origins.take();
         Response::empty()
     }

@@ -24,6 +24,8 @@ const CONNECT_LIMIT_S: u64 = 10;
 const CODES_LOGIN: [u32; 4] = [194, 193, 192, 516];
 /// What stands on a line of its own where a reply ends in an exception (ClickHouse 25.11 and later).
 const EXCEPTION_MARK: &str = "__exception__";
+/// What ClickHouse says before the name of a view that failed.
+const PUSHING_TO_VIEW: &str = "while pushing to view ";
 /// `ACCESS_DENIED`.
 const CODE_DENIED: u32 = 497;
 
@@ -111,7 +113,7 @@ pub(crate) struct Reply {
     pub(crate) delivery: Delivery,
     /// Whether the rows may be in the table, but not in all of its views.
     pub(crate) may_be_stored: bool,
-    /// The first line of its explanation.
+    /// The first line of its explanation, and the view that failed.
     pub(crate) text: String,
 }
 
@@ -178,7 +180,7 @@ impl Connection {
                 reply.headers().get("X-ClickHouse-Exception-Code").and_then(|code| code.to_str().ok()?.parse().ok());
             let is_clickhouse = code.is_some() || reply.headers().contains_key("X-ClickHouse-Server-Display-Name");
             let text = reply.body_mut().read_to_string()?;
-            Ok((Answer::read(reply.status().as_u16(), code, is_clickhouse, text.as_bytes()), first_line(&text)))
+            Ok((Answer::read(reply.status().as_u16(), code, is_clickhouse, text.as_bytes()), reason(&text)))
         });
         let (answer, text) = answer.unwrap_or_else(|error| (Answer::none(true), error.to_string()));
         Reply { delivery: answer.delivery, may_be_stored: answer.may_be_stored, text }
@@ -230,6 +232,15 @@ impl Connection {
             CODE_DENIED => ConnectionError::Denied { user, text },
             code => ConnectionError::Exception { code, text },
         }
+    }
+}
+
+/// Why an INSERT failed: the first line, cut, and which view it is, which comes behind.
+fn reason(text: &str) -> String {
+    let line = first_line(text);
+    match text.find(PUSHING_TO_VIEW) {
+        Some(at) if !line.contains(PUSHING_TO_VIEW) => format!("{line} ... {}", first_line(&text[at..])),
+        _ => line,
     }
 }
 
@@ -319,6 +330,24 @@ mod tests {
         drop(listener);
         let away = Connection::new(&target).unwrap().execute("SELECT 1");
         assert!(matches!(away, Err(ConnectionError::Unreachable { .. })), "{away:?}");
+    }
+
+    #[test]
+    fn a_reason_names_the_view_that_failed() {
+        let long = "x".repeat(500);
+        for (text, end) in [
+            (
+                format!("Code: 395. {long}: while pushing to view ecommerce.v (0a)"),
+                "x ... while pushing to view ecommerce.v (0a)",
+            ),
+            (
+                "Code: 6. y: while pushing to view ecommerce.v (0a)".to_owned(),
+                "y: while pushing to view ecommerce.v (0a)",
+            ),
+            (format!("Code: 6. {long}"), "x"),
+        ] {
+            assert!(reason(&text).ends_with(end), "{}", reason(&text));
+        }
     }
 
     #[test]

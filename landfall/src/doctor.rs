@@ -4,17 +4,19 @@
 //! fresh, and what to do about whatever is wrong. Out of scope: doing it.
 //!
 //! Where an event goes follows from where its sender is, which nobody can choose. So each region gets a site of its own for the time of the
-//! examination, whose events may be stored there only.
+//! examination, whose events may be stored there only. If the event has not landed by then, the site stays for a day and permits every region,
+//! because others' events wait in the same batch.
 
 mod advice;
 mod dictionary;
 mod hop;
 mod letters;
 mod probe;
+mod sites;
 mod waiting;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use collector_core::readiness::State;
 use serde::Deserialize;
@@ -29,7 +31,7 @@ const QUESTION_MAX: Duration = Duration::from_secs(10);
 /// One result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// The region.
+    /// The region; empty for what concerns all of them.
     pub region: String,
     /// What was looked at.
     pub check: String,
@@ -78,13 +80,18 @@ pub fn examine(
     patience: Duration,
     report: &mut dyn FnMut(Finding),
 ) -> Result<usize, DoctorError> {
-    let regions: Vec<String> = read_states(collector)?.into_keys().collect();
+    let (before, asked_at) = (read_states(collector)?, Instant::now());
+    let regions: Vec<String> = before.keys().cloned().collect();
     if let Some(other) = clickhouse.iter().find(|region| !regions.contains(&region.name)) {
         let known = regions.join(", ");
         return Err(DoctorError::Region { known, found: other.name.clone() });
     }
     let mut problems = 0;
-    for name in &regions {
+    sites::look(collector, &regions, &mut |check, found, advice| {
+        problems += usize::from(advice.is_some());
+        report(Finding { region: String::new(), check: check.to_owned(), found, advice });
+    })?;
+    for (name, before) in &before {
         let target = clickhouse.iter().find(|region| region.name == *name).map(|region| &region.target);
         let connection = target.map(|target| Connection::with_limit(target, QUESTION_MAX)).transpose()?;
         let mut note = |check: &str, found: String, advice: Option<String>| {
@@ -93,7 +100,7 @@ pub fn examine(
         };
         let is_answering = probe::send(collector, name, connection.as_ref(), patience, &mut note)?;
         // Asked again behind the probe: what it met shows here.
-        waiting::look(&read_state(collector, name)?, name, &mut note);
+        waiting::look(before, &read_state(collector, name)?, asked_at.elapsed(), name, &mut note);
         // What does not answer is a finding already.
         if let Some(connection) = connection.filter(|_| is_answering) {
             letters::look(&connection, &mut note);

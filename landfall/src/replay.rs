@@ -107,9 +107,7 @@ pub enum ReplayError {
         source: std::io::Error,
     },
     /// ClickHouse takes nothing at all.
-    #[error(
-        "ClickHouse did not take a batch in {attempts} attempts, the last answer: {text}; mend that and run the replay again"
-    )]
+    #[error("ClickHouse did not take a batch (attempt {attempts}): {text}; mend that and run the replay again")]
     NotTaken {
         /// How often it was tried.
         attempts: u32,
@@ -118,7 +116,7 @@ pub enum ReplayError {
     },
     /// ClickHouse has perhaps written a batch into the table, and not into all of its views.
     #[error(
-        "a batch may be in ecommerce.events, but not in all of its views, after {attempts} attempts, the last answer: {text}; mend that, run the replay again, and fill the views that failed with the rows that --receipt calls unsure: a replay skips them"
+        "a batch may be in ecommerce.events, but not in all of its views (attempt {attempts}): {text}; mend that, run the replay again, and fill the views that failed with the rows that --receipt calls unsure: a replay skips them"
     )]
     Unsure {
         /// How often it was tried.

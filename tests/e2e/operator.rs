@@ -186,6 +186,7 @@ fn a_view_that_fails_leaves_rows_that_are_named(lab: &mut Lab) -> Result<()> {
     let failed = failed?;
     let told = String::from_utf8_lossy(&failed.stderr);
     ensure!(failed.status.code() == Some(1) && told.contains("not in all of its views"), "{failed:?}");
+    ensure!(told.contains("while pushing to view ecommerce.failing"), "expected the view's name, found {told}");
     let outcomes = std::fs::read_to_string(&receipts)?;
     ensure!(outcomes.matches(r#""outcome":"unsure""#).count() == 2, "expected both rows to be named, found {outcomes}");
     let again = replay(stack, &arguments)?;

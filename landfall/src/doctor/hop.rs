@@ -26,20 +26,26 @@ pub(super) struct Sent {
     pub(super) accepted_at: Instant,
 }
 
-/// How often ClickHouse has the event, and what its views and the books know of the site.
+/// How often ClickHouse has the event, and what its views and the books know of its site.
 type Counted = Result<[u64; IN_CLICKHOUSE.len()], ConnectionError>;
 
-/// Follows the event to the end of its way, or as long as there is patience, and notes the time of each hop. Returns whether ClickHouse answers.
+/// How far the event came.
+pub(super) struct Way {
+    /// Whether it shows that ClickHouse has it.
+    pub(super) has_landed: bool,
+    /// Whether ClickHouse answers, if it was asked.
+    pub(super) is_answering: bool,
+}
+
+/// Follows the event to the end of its way, or as long as there is patience, and notes the time of each hop.
 pub(super) fn follow(
     collector: &Collector,
     region: &str,
-    clickhouse: Option<(&Connection, Counted)>,
+    connection: Option<&Connection>,
     sent: &Sent,
     patience: Duration,
     note: &mut Note<'_>,
-) -> Result<bool, DoctorError> {
-    let (connection, before) = clickhouse.unzip();
-    let before = before.and_then(Result::ok).unwrap_or_default();
+) -> Result<Way, DoctorError> {
     let mut delivered = None;
     let mut seen = [None; IN_CLICKHOUSE.len()];
     let mut error = None;
@@ -51,8 +57,9 @@ pub(super) fn follow(
         match connection.map(|connection| counted(connection, &sent.site, sent.id)) {
             Some(Ok(now)) => {
                 error = None;
-                for ((seen, now), before) in seen.iter_mut().zip(now).zip(before) {
-                    *seen = seen.or_else(|| (now > before).then(|| sent.at.elapsed()));
+                // Nobody else sends for this site, so what there is of it is the event.
+                for (seen, count) in seen.iter_mut().zip(now) {
+                    *seen = seen.or_else(|| (count > 0).then(|| sent.at.elapsed()));
                 }
             }
             // Waited out too, so that what the collector says next includes its own attempt.
@@ -65,6 +72,7 @@ pub(super) fn follow(
         }
         std::thread::sleep(POLL);
     }
+    let mut way = Way { has_landed: delivered.is_some() || seen[0].is_some(), is_answering: false };
     let mut told = Told { patience, is_late: false };
     if delivered.is_none() && seen[0].is_some() {
         note(DELIVERED, "does not show while older rows wait".to_owned(), None);
@@ -73,16 +81,19 @@ pub(super) fn follow(
     }
     let Some(connection) = connection else {
         note(IN_CLICKHOUSE[0], format!("not asked: no --clickhouse {region}=URL"), None);
-        return Ok(false);
+        return Ok(way);
     };
     if let Some(error) = error {
         note(IN_CLICKHOUSE[0], error.to_string(), Some(advice::of_error(&error, connection.url())));
-        return Ok(!matches!(error, ConnectionError::Unreachable { .. } | ConnectionError::NotClickHouse { .. }));
+        way.is_answering =
+            !matches!(error, ConnectionError::Unreachable { .. } | ConnectionError::NotClickHouse { .. });
+        return Ok(way);
     }
     for ((name, seen), advice) in IN_CLICKHOUSE.into_iter().zip(seen).zip(ADVICE_IN_CLICKHOUSE) {
         told.say(name, seen, advice, note);
     }
-    Ok(true)
+    way.is_answering = true;
+    Ok(way)
 }
 
 const ADVICE_AT_THE_EDGE: &str = "the collector keeps it and delivers it later; what it waits for is below";
@@ -117,7 +128,7 @@ fn is_delivered(state: &State, ago: Duration) -> bool {
 }
 
 /// Asks for all hops at once. Sorting keys first, so that large tables are not read.
-pub(super) fn counted(connection: &Connection, site: &str, id: Uuid) -> Counted {
+fn counted(connection: &Connection, site: &str, id: Uuid) -> Counted {
     let since = "toDate(now('UTC')) - 1";
     let reply = connection.execute(&format!(
         "SELECT (SELECT count() FROM ecommerce.events WHERE site_id = '{site}' AND toDate(timestamp) >= {since} AND event_id = '{id}'), \

@@ -1,15 +1,16 @@
-//! A synthetic event through one region. In scope: its site, sending it, following it (`hop`).
+//! A synthetic event through one region. In scope: its site, sending it, following it (`hop`). Out of scope: what is left of a site (`sites`).
 
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::hop::{self, Sent};
+use super::hop::{self, Sent, Way};
+use super::sites::PREFIX;
 use super::{DoctorError, Note};
 use crate::collector::Collector;
 use crate::connection::Connection;
-use crate::sites;
+use crate::sites::{self, SitesError};
 
 /// How long a new site may take until the collector knows it.
 const SITE_MAX: Duration = Duration::from_secs(5);
@@ -24,22 +25,32 @@ pub(super) fn send(
     patience: Duration,
     note: &mut Note<'_>,
 ) -> Result<bool, DoctorError> {
-    let site = format!("landfall-doctor-{region}");
-    let settings = json!({"id": site, "domains": ["doctor.invalid"], "regions": [region], "bots": "off", "privacy": {"ip": "drop"}});
-    sites::put(collector, &settings.to_string())?;
-    let before = connection.map(|connection| hop::counted(connection, &site, Uuid::nil()));
-    let accepted = accept(collector, &site);
-    sites::delete(collector, &site)?;
-    match accepted? {
+    // Two examinations at once must not delete each other's site.
+    let site = format!("{PREFIX}{}", Uuid::now_v7());
+    put(collector, &site, "active", &[region])?;
+    let way = accept(collector, &site).and_then(|accepted| match accepted {
         Ok(sent) => {
             note("accepted", hop::milliseconds(sent.accepted_at - sent.at), None);
-            hop::follow(collector, region, connection.zip(before), &sent, patience, note)
+            hop::follow(collector, region, connection, &sent, patience, note)
         }
         Err(found) => {
             note("accepted", found, Some(ADVICE_ACCEPT.to_owned()));
-            Ok(connection.is_some())
+            Ok(Way { has_landed: false, is_answering: connection.is_some() })
         }
+    });
+    if way.as_ref().is_ok_and(|way| way.has_landed) {
+        sites::delete(collector, &site)?;
+    } else {
+        // The event may wait in a batch with those of others, which may go only where all of its sites permit: no site of doctor's may hold it.
+        put(collector, &site, "paused", &[])?;
     }
+    Ok(way?.is_answering)
+}
+
+/// Makes a site of doctor's own, or changes it.
+fn put(collector: &Collector, id: &str, status: &str, regions: &[&str]) -> Result<(), SitesError> {
+    let settings = json!({"id": id, "domains": ["doctor.invalid"], "status": status, "regions": regions, "bots": "off", "privacy": {"ip": "drop"}});
+    sites::put(collector, &settings.to_string()).map(drop)
 }
 
 /// Sends until the new site is known; what was sent, or what was answered instead.

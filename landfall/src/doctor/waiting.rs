@@ -1,5 +1,7 @@
 //! What waits in a region's Batchers. In scope: reading their state from `/readyz`. Out of scope: why, in an operator's words (`advice`).
 
+use std::time::Duration;
+
 use collector_core::readiness::{Parked, State};
 
 use super::{Note, advice};
@@ -7,8 +9,8 @@ use super::{Note, advice};
 /// A batch is sent within about a second; older than this, something is in its way.
 const OLDEST_USUAL_S: u64 = 10;
 
-/// Notes what waits and whether that is unusual, then what has failed, by what it waits for.
-pub(super) fn look(state: &State, region: &str, note: &mut Note<'_>) {
+/// Notes what waits and whether that is unusual, then what has failed, by what it waits for. `before` is what waited `elapsed` ago.
+pub(super) fn look(before: &State, state: &State, elapsed: Duration, region: &str, note: &mut Note<'_>) {
     if let Some(error) = &state.error {
         return note("waiting", error.clone(), Some("the Batcher cannot be reached: npx wrangler tail".to_owned()));
     }
@@ -17,9 +19,13 @@ pub(super) fn look(state: &State, region: &str, note: &mut Note<'_>) {
     if rows > 0 {
         found = format!("{found}, the oldest for {oldest_s} s");
     }
+    let is_draining = is_draining(before, state, elapsed);
+    if is_draining {
+        found.push_str("; it is getting less");
+    }
     let advice = if !state.is_accepting {
         Some("too much waits: events are refused until ClickHouse has taken some of it")
-    } else if state.parked.is_empty() && rows > 0 && oldest_s > OLDEST_USUAL_S {
+    } else if state.parked.is_empty() && rows > 0 && oldest_s > OLDEST_USUAL_S && !is_draining {
         Some("rows wait without an attempt: is the cron trigger of wrangler.toml deployed?")
     } else {
         None
@@ -31,6 +37,13 @@ pub(super) fn look(state: &State, region: &str, note: &mut Note<'_>) {
     for parked in &state.parked {
         note("parked", words(parked), Some(advice::of(&parked.waits_for, region)));
     }
+}
+
+/// Whether what waited has become less: fewer rows, or an oldest one that is younger than it would have become. A full backlog drains for minutes,
+/// and what has not failed waits in it for nothing but its turn.
+fn is_draining(before: &State, now: &State, elapsed: Duration) -> bool {
+    let oldest_s = before.oldest_pending_seconds.saturating_add(elapsed.as_secs());
+    before.backlog_rows > 0 && (now.backlog_rows < before.backlog_rows || now.oldest_pending_seconds < oldest_s)
 }
 
 fn words(parked: &Parked) -> String {
@@ -49,8 +62,32 @@ mod tests {
 
     fn looked(state: &State) -> Vec<(String, Option<String>)> {
         let mut notes = Vec::new();
-        look(state, "eu", &mut |_, found, advice| notes.push((found, advice)));
+        look(&State::default(), state, ELAPSED, "eu", &mut |_, found, advice| notes.push((found, advice)));
         notes
+    }
+
+    const ELAPSED: Duration = Duration::from_millis(2_500);
+
+    #[test]
+    fn a_backlog_that_drains_needs_nothing() {
+        let state = |backlog_rows, oldest_pending_seconds| State {
+            is_accepting: true,
+            backlog_rows,
+            oldest_pending_seconds,
+            ..State::default()
+        };
+        let before = state(9, 60);
+        for (now, is_ill) in [
+            (state(8, 62), false),
+            (state(20, 61), false),
+            (state(9, 62), true),
+            (state(9, 63), true),
+            (state(10, 62), true),
+        ] {
+            let mut advised = Vec::new();
+            look(&before, &now, ELAPSED, "eu", &mut |_, _, advice| advised.extend(advice));
+            assert_eq!(!advised.is_empty(), is_ill, "{now:?}");
+        }
     }
 
     #[test]
