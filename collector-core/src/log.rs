@@ -10,7 +10,7 @@ use std::fmt::Display;
 use crate::row::push_json_string;
 
 /// How much of an error's text is kept, in bytes.
-const ERROR_BYTES_MAX: usize = 300;
+const MAX_ERROR_BYTES: usize = 300;
 
 /// What stands in place of a network address.
 const ADDRESS_MASK: &str = "[address]";
@@ -101,7 +101,7 @@ impl Line {
 /// Why something failed, as it may be shown to anybody: short, and without the addresses that the runtime puts into its errors.
 pub fn shown(error: impl Display) -> String {
     let mut text = without_addresses(&error.to_string());
-    text.truncate(text.floor_char_boundary(ERROR_BYTES_MAX));
+    text.truncate(text.floor_char_boundary(MAX_ERROR_BYTES));
     text
 }
 
@@ -156,7 +156,7 @@ mod tests {
         fn any_line_is_json(name in "[a-z_]{1,9}", text in "\\PC{0,400}|[\\x00-\\x7f]{0,400}") {
             let line = Line::new(Level::Info, "x").text(&name, &text).error(&text).finish();
             let found: serde_json::Value = serde_json::from_str(&line).expect("JSON");
-            prop_assert!(found["error"].as_str().is_some_and(|error| error.len() <= ERROR_BYTES_MAX));
+            prop_assert!(found["error"].as_str().is_some_and(|error| error.len() <= MAX_ERROR_BYTES));
             prop_assert!(!line.contains('\n'));
         }
 

@@ -12,7 +12,7 @@ use tracing_subscriber::EnvFilter;
 
 /// How long a snapshot that is being written may take when the service has stopped. A training, which can take minutes, is given up:
 /// what it would have written appears whole or not at all.
-const LAST_WRITE_MAX: Duration = Duration::from_secs(10);
+const MAX_LAST_WRITE: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -33,7 +33,7 @@ fn main() -> ExitCode {
         }
     };
     let result = runtime.block_on(service::run(cli.service));
-    runtime.shutdown_timeout(LAST_WRITE_MAX);
+    runtime.shutdown_timeout(MAX_LAST_WRITE);
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -27,7 +27,7 @@ use crate::incoming::Incoming;
 use crate::{append, asset, clock, http, query, rate_limit, signed, site_cache};
 
 /// The longest query of the pixel, in bytes.
-const PIXEL_QUERY_BYTES_MAX: usize = 8 * 1024;
+const MAX_PIXEL_QUERY_BYTES: usize = 8 * 1024;
 
 thread_local! {
     /// Parsed user agents, rate limits, fast visitors: bounded, and nothing is lost with them.
@@ -107,8 +107,8 @@ pub(crate) async fn take_pixel(request: &Incoming<'_>, env: &Env, config: &Confi
     sender.believe_referer();
     let mut cookie = None;
     let query = request.query();
-    if query.len() > PIXEL_QUERY_BYTES_MAX {
-        let error = BeaconError::BodyTooLarge { limit_bytes: PIXEL_QUERY_BYTES_MAX };
+    if query.len() > MAX_PIXEL_QUERY_BYTES {
+        let error = BeaconError::BodyTooLarge { limit_bytes: MAX_PIXEL_QUERY_BYTES };
         append::count(env, config, refused(&error)).await;
     } else {
         let event: BTreeMap<_, _> = query::pairs(query).collect();

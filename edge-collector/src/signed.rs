@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use collector_core::log::{Level, Line};
 use collector_core::web_bot_auth::directory::{
-    self, ANSWER_MS_MAX, Directories, Directory, Look, MAX_DIRECTORY_BYTES, PublicKey,
+    self, Directories, Directory, Look, MAX_ANSWER_MS, MAX_DIRECTORY_BYTES, PublicKey,
 };
 use collector_core::web_bot_auth::{Agents, Claim, Fault, Finding, Message};
 use futures_util::StreamExt;
@@ -24,7 +24,7 @@ use crate::{clock, log};
 /// How often a request looks for keys that another one has asked for. It cannot wait for that one's promise: each request has its own I/O.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// How many times it looks: a little longer than an answer may take.
-const LOOKS_MAX: u32 = 24;
+const MAX_LOOKS: u32 = 24;
 
 thread_local! {
     static DIRECTORIES: RefCell<Directories> = RefCell::default();
@@ -64,7 +64,7 @@ async fn check_claim<'a>(claim: &Claim, agents: &'a Agents) -> std::result::Resu
 
 async fn find_key(origin: &str, claim: &Claim) -> std::result::Result<PublicKey, Finding<'static>> {
     let look = || DIRECTORIES.with_borrow(|directories| directories.look(origin, &claim.key_id, clock::now_ms()));
-    for _ in 0..LOOKS_MAX {
+    for _ in 0..MAX_LOOKS {
         match look() {
             Look::Key(key) => return Ok(key),
             Look::Absent => return Err(Fault::UnknownKey.into()),
@@ -94,7 +94,7 @@ async fn fetch(origin: &str) -> Result<Option<Directory>> {
     init.with_method(Method::Get).with_headers(headers).with_redirect(RequestRedirect::Manual);
     let request = Request::new_with_init(&format!("{origin}{}", directory::PATH), &init)?;
     // The signal stays armed until the body is read.
-    let signal = AbortSignal::from(web_sys::AbortSignal::timeout_with_u32(ANSWER_MS_MAX));
+    let signal = AbortSignal::from(web_sys::AbortSignal::timeout_with_u32(MAX_ANSWER_MS));
     let mut response = Fetch::Request(request).send_with_signal(&signal).await?;
     let media_type = response.headers().get("Content-Type")?.unwrap_or_default();
     let is_directory = media_type.split(';').next().is_some_and(|kind| kind.trim() == directory::CONTENT_TYPE);

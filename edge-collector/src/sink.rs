@@ -6,11 +6,11 @@ use js_sys::Uint8Array;
 use worker::{AbortSignal, Fetch, Headers, Method, Request, RequestInit, RequestRedirect, Response, Result};
 
 /// How long one attempt may take; after that its outcome is unknown.
-const ATTEMPT_MS_MAX: u32 = 30_000;
+const MAX_ATTEMPT_MS: u32 = 30_000;
 /// How long a region may take to say that it is there.
-const PING_MS_MAX: u32 = 3_000;
+const MAX_PING_MS: u32 = 3_000;
 /// How much of ClickHouse's message is kept.
-const MESSAGE_BYTES_MAX: usize = 500;
+const MAX_MESSAGE_BYTES: usize = 500;
 
 /// What an attempt brought.
 pub(crate) struct Answer {
@@ -39,7 +39,7 @@ pub(crate) async fn is_reachable(url: &str) -> bool {
 
 async fn ping(url: &str) -> Result<bool> {
     let request = Request::new(&format!("{}/ping", url.trim_end_matches('/')), Method::Get)?;
-    let signal = AbortSignal::from(web_sys::AbortSignal::timeout_with_u32(PING_MS_MAX));
+    let signal = AbortSignal::from(web_sys::AbortSignal::timeout_with_u32(MAX_PING_MS));
     let mut response = Fetch::Request(request).send_with_signal(&signal).await?;
     // An unread body would hold the connection.
     response.bytes().await?;
@@ -61,7 +61,7 @@ async fn attempt(insert: Insert) -> Result<Answer> {
         .with_redirect(RequestRedirect::Manual);
     let request = Request::new_with_init(&insert.url, &init)?;
     // The signal stays armed until the body is read.
-    let signal = AbortSignal::from(web_sys::AbortSignal::timeout_with_u32(ATTEMPT_MS_MAX));
+    let signal = AbortSignal::from(web_sys::AbortSignal::timeout_with_u32(MAX_ATTEMPT_MS));
     let mut response: Response = Fetch::Request(request).send_with_signal(&signal).await?;
     let code = response.headers().get("X-ClickHouse-Exception-Code")?.and_then(|text| text.parse().ok());
     let is_from_clickhouse =
@@ -72,7 +72,7 @@ async fn attempt(insert: Insert) -> Result<Answer> {
 }
 
 fn shorten(text: &str) -> String {
-    let mut end = text.len().min(MESSAGE_BYTES_MAX);
+    let mut end = text.len().min(MAX_MESSAGE_BYTES);
     while !text.is_char_boundary(end) {
         end -= 1;
     }

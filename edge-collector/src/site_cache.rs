@@ -19,7 +19,7 @@ const FRESH_MS: i64 = 30_000;
 /// cost a call.
 const ABSENT_FRESH_MS: i64 = 1_000;
 /// The most sites in memory; beyond, the memory starts over.
-const SITES_MAX: usize = 2_000;
+const MAX_SITES: usize = 2_000;
 
 thread_local! {
     static KNOWN: RefCell<HashMap<String, Known>> = RefCell::new(HashMap::new());
@@ -69,12 +69,12 @@ pub(crate) async fn get(env: &Env, id: &str) -> Result<Known> {
 
 /// Made-up ids must not push out the sites that there are.
 fn remember(all: &mut HashMap<String, Known>, id: &str, known: &Known) {
-    if all.len() >= SITES_MAX && !all.contains_key(id) {
+    if all.len() >= MAX_SITES && !all.contains_key(id) {
         if known.site.is_none() {
             return;
         }
         all.retain(|_, known| known.site.is_some());
-        if all.len() >= SITES_MAX {
+        if all.len() >= MAX_SITES {
             all.clear();
         }
     }
@@ -97,7 +97,7 @@ pub(crate) async fn is_some_sites_origin(env: &Env, origin: &str) -> Result<bool
     }
     let is_allowed = ask(env, Method::Post, "/origin", Some(origin)).await?.json().await?;
     ORIGINS.with_borrow_mut(|all| {
-        if all.len() >= SITES_MAX {
+        if all.len() >= MAX_SITES {
             all.clear();
         }
         all.insert(origin.to_owned(), Permission { is_allowed, read_at_ms: now_ms });

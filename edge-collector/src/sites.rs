@@ -11,7 +11,7 @@ use crate::registry::Entry;
 use crate::{http, outgoing, site_cache};
 
 /// The longest settings, in bytes.
-const SETTINGS_BYTES_MAX: usize = 64 * 1024;
+const MAX_SETTINGS_BYTES: usize = 64 * 1024;
 
 /// Answers the operator; nobody else.
 pub(crate) async fn answer(request: &Incoming<'_>, env: &Env, path: &str) -> Result<Response> {
@@ -40,7 +40,7 @@ async fn route(request: &Incoming<'_>, env: &Env, path: &str) -> Result<Response
 
 async fn put(request: &Incoming<'_>, env: &Env, id: &str) -> Result<Response> {
     let text = String::from_utf8_lossy(&request.bytes().await?).into_owned();
-    if text.len() > SETTINGS_BYTES_MAX {
+    if text.len() > MAX_SETTINGS_BYTES {
         return refuse(413, "expected settings of at most 65536 bytes");
     }
     match Site::parse(&text) {

@@ -16,7 +16,7 @@ use collector_core::region::Regions;
 use collector_core::row::COLUMNS;
 use collector_core::site::{Site, Sites};
 use serde_json::Value;
-use user_agent::{ClientHints, Parser, STEPS_PER_BYTE_MAX, USER_AGENT_BYTES_MAX};
+use user_agent::{ClientHints, MAX_STEPS_PER_BYTE, MAX_USER_AGENT_BYTES, Parser};
 
 /// The edge clock of every run: 2025-11-20.
 const RECEIVED_AT_MS: i64 = 1_763_660_000_123;
@@ -90,7 +90,7 @@ pub fn user_agent(bytes: &[u8]) {
         model: hint(),
     };
     // A hinted model is a second text; what begins with nothing in particular is tried even on nothing.
-    let most = STEPS_PER_BYTE_MAX * (2 * USER_AGENT_BYTES_MAX).min(text.len() + USER_AGENT_BYTES_MAX);
+    let most = MAX_STEPS_PER_BYTE * (2 * MAX_USER_AGENT_BYTES).min(text.len() + MAX_USER_AGENT_BYTES);
     PARSER.with_borrow_mut(|parser| {
         let before = parser.steps();
         let answer = (parser.parse(user_agent, &hints), parser.crawler(user_agent));

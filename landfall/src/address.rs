@@ -3,7 +3,7 @@
 //! In scope: what can be said of one before connecting, and what is shown of a stranger's answer. Out of scope: connecting.
 
 /// The most characters shown of an answer that is none of ours.
-const SHOWN_CHARACTERS_MAX: usize = 200;
+const MAX_SHOWN_CHARACTERS: usize = 200;
 
 /// Why an address cannot work.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,7 +35,7 @@ pub(crate) fn check(url: &str, example: &'static str) -> Result<(), AddressError
 /// The first line that says something, or the beginning of it.
 pub(crate) fn first_line(text: &str) -> String {
     let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("nothing");
-    line.chars().take(SHOWN_CHARACTERS_MAX).collect()
+    line.chars().take(MAX_SHOWN_CHARACTERS).collect()
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::address::{self, AddressError, first_line};
 /// The collector answers within milliseconds; longer than this is a hanging network.
 const REQUEST_LIMIT_S: u64 = 30;
 /// How long a connection is kept for the next request: servers close one that is idle for 5 s, and a request that meets that is lost.
-const IDLE_MAX: Duration = Duration::from_secs(2);
+const MAX_IDLE: Duration = Duration::from_secs(2);
 
 /// Where the collector is, and the token that makes one its operator.
 #[derive(Clone)]
@@ -87,7 +87,7 @@ impl Collector {
         address::check(&access.url, "https://collect.example.com")?;
         // A redirect leads elsewhere, and the token with it.
         let config = ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0);
-        let config = config.max_idle_age(IDLE_MAX);
+        let config = config.max_idle_age(MAX_IDLE);
         let agent = config.timeout_global(Some(Duration::from_secs(REQUEST_LIMIT_S))).build().into();
         Ok(Self { access: access.clone(), agent })
     }

@@ -26,7 +26,7 @@ use crate::connection::{Connection, ConnectionError, Target};
 use crate::sites::SitesError;
 
 /// One ClickHouse answers a small question within this time, or something is wrong.
-const QUESTION_MAX: Duration = Duration::from_secs(10);
+const MAX_QUESTION: Duration = Duration::from_secs(10);
 
 /// One result.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,7 +93,7 @@ pub fn examine(
     })?;
     for (name, before) in &before {
         let target = clickhouse.iter().find(|region| region.name == *name).map(|region| &region.target);
-        let connection = target.map(|target| Connection::with_limit(target, QUESTION_MAX)).transpose()?;
+        let connection = target.map(|target| Connection::with_limit(target, MAX_QUESTION)).transpose()?;
         let mut note = |check: &str, found: String, advice: Option<String>| {
             problems += usize::from(advice.is_some());
             report(Finding { region: name.clone(), check: check.to_owned(), found, advice });

@@ -24,9 +24,9 @@ use crate::connection::{Connection, ConnectionError, Target};
 pub use letters::Choice;
 
 /// Rows that are looked up and sent together.
-const BATCH_ROWS_MAX: usize = 1_000;
+const MAX_BATCH_ROWS: usize = 1_000;
 /// Bytes of lines that are looked up and sent together, but for the last line of them; a line has up to 1 MB, and all of them are in memory.
-const BATCH_BYTES_MAX: usize = 8 << 20;
+const MAX_BATCH_BYTES: usize = 8 << 20;
 
 /// Where rows come from.
 #[derive(Clone, Debug)]
@@ -146,7 +146,7 @@ impl Lines {
     }
 
     fn is_full(&self) -> bool {
-        self.lines.len() >= BATCH_ROWS_MAX || self.bytes >= BATCH_BYTES_MAX
+        self.lines.len() >= MAX_BATCH_ROWS || self.bytes >= MAX_BATCH_BYTES
     }
 
     /// Those that are there; from now on there are none.
@@ -184,8 +184,8 @@ mod tests {
             }
             lines.take().len()
         };
-        assert_eq!(count(100), BATCH_ROWS_MAX);
+        assert_eq!(count(100), MAX_BATCH_ROWS);
         assert_eq!(count(1 << 20), 8);
-        assert_eq!(count(BATCH_BYTES_MAX + 1), 1, "one line is never too long for a batch of its own");
+        assert_eq!(count(MAX_BATCH_BYTES + 1), 1, "one line is never too long for a batch of its own");
     }
 }

@@ -16,7 +16,7 @@ const EVENTS: u64 = 90;
 const PROPERTIES: usize = 60;
 const VALUE_BYTES: usize = 1_000;
 /// What may exceed a batch's limit: the letter that made it full.
-const LETTER_BYTES_MAX: u64 = 2 * 64 * 1024;
+const MAX_LETTER_BYTES: u64 = 2 * 64 * 1024;
 const RECOVERY_S: u64 = 90;
 
 fn dead_letters_in_bulk_are_several_inserts(lab: &mut Lab) -> Result<()> {
@@ -32,7 +32,7 @@ fn dead_letters_in_bulk_are_several_inserts(lab: &mut Lab) -> Result<()> {
     let sizes = buried.and_then(|()| sizes(stack, &site));
     lab::on_every_region(stack, "SYSTEM START MERGES ecommerce.dead_letters")?;
     let sizes = sizes?;
-    let limit = u64::try_from(MAX_BATCH_BYTES)? + LETTER_BYTES_MAX;
+    let limit = u64::try_from(MAX_BATCH_BYTES)? + MAX_LETTER_BYTES;
     ensure!(sizes.iter().sum::<u64>() > limit, "expected more than one batch, found {sizes:?}");
     ensure!(sizes.iter().all(|bytes| *bytes <= limit), "expected at most {limit} B in one INSERT, found {sizes:?}");
     Ok(())

@@ -13,7 +13,7 @@ use xtask::stack::{Options, Stack, port};
 
 /// A usual browser.
 pub(crate) const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0";
-const REQUEST_MAX: Duration = Duration::from_secs(30);
+const MAX_REQUEST: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(50);
 
 pub(crate) struct Lab {
@@ -127,7 +127,7 @@ pub(crate) fn send(stack: &Stack, body: &Value) -> Result<Answer> {
 pub(crate) fn put_site(stack: &Stack, settings: &Value) -> Result<()> {
     let url = format!("{}/v1/sites/{}", stack.file.collector, settings["id"].as_str().unwrap_or_default());
     let token = format!("Bearer {}", stack.file.admin_token);
-    let request = ureq::put(&url).config().http_status_as_error(false).timeout_global(Some(REQUEST_MAX)).build();
+    let request = ureq::put(&url).config().http_status_as_error(false).timeout_global(Some(MAX_REQUEST)).build();
     let answer = answer(request.header("Authorization", token).send(settings.to_string())?)?;
     anyhow::ensure!(answer.status == 200, "{answer:?}");
     Ok(())
@@ -151,7 +151,7 @@ pub(crate) fn post_bare(stack: &Stack, path: &str, body: &[u8], headers: &[(&str
     let mut request = ureq::post(format!("{}{path}", stack.file.collector))
         .config()
         .http_status_as_error(false)
-        .timeout_global(Some(REQUEST_MAX))
+        .timeout_global(Some(MAX_REQUEST))
         .build();
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -166,7 +166,7 @@ pub(crate) fn get(stack: &Stack, path: &str, headers: &[(&str, &str)]) -> Result
 
 /// Gets any URL of the stack.
 pub(crate) fn get_url(url: &str, headers: &[(&str, &str)]) -> Result<Answer> {
-    let mut request = ureq::get(url).config().http_status_as_error(false).timeout_global(Some(REQUEST_MAX)).build();
+    let mut request = ureq::get(url).config().http_status_as_error(false).timeout_global(Some(MAX_REQUEST)).build();
     for (name, value) in headers {
         request = request.header(*name, *value);
     }

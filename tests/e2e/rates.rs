@@ -13,10 +13,10 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
 ];
 
 /// What a visitor may send in a minute (`collector_core::rate`).
-const PERSON_MAX: usize = 300;
+const MAX_PERSON: usize = 300;
 const EVENTS_PER_BEACON: usize = 100;
 /// Enough for two minutes' worth, should the minute end in between.
-const BEACONS_MAX: usize = 8;
+const MAX_BEACONS: usize = 8;
 /// A browser that names no language: one piece of evidence, which alone is no verdict.
 const BARE: [(&str, &str); 1] = [("Accept-Language", "")];
 const SAFARI: &str = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Safari/605.1.15";
@@ -34,13 +34,13 @@ fn send(stack: &Stack, site: &str, mark: &str, headers: &[(&str, &str)]) -> Resu
 
 /// Sends until the outcome changes; the number of beacons before that, and the new outcome.
 fn burst(stack: &Stack, site: &str, mark: &str) -> Result<(usize, String)> {
-    for beacons in 0..BEACONS_MAX {
+    for beacons in 0..MAX_BEACONS {
         let outcome = send(stack, site, mark, &BARE)?;
         if outcome != "accepted" {
             return Ok((beacons, outcome));
         }
     }
-    Ok((BEACONS_MAX, "accepted".to_owned()))
+    Ok((MAX_BEACONS, "accepted".to_owned()))
 }
 
 fn a_burst_is_evidence_against_its_visitor_alone(lab: &mut Lab) -> Result<()> {
@@ -48,7 +48,7 @@ fn a_burst_is_evidence_against_its_visitor_alone(lab: &mut Lab) -> Result<()> {
     lab::put_site(stack, &json!({"id": "rates", "domains": ["shop.example"]}))?;
     let (fast, slow) = (lab::event_id(), lab::event_id());
     let (before, outcome) = burst(stack, "rates", &fast)?;
-    ensure!(outcome == "flagged" && before > PERSON_MAX / EVENTS_PER_BEACON, "{before} beacons, then {outcome}");
+    ensure!(outcome == "flagged" && before > MAX_PERSON / EVENTS_PER_BEACON, "{before} beacons, then {outcome}");
     // Twice: the Batcher's word on the first beacon is judged with the second.
     for _ in 0..2 {
         let other = send(stack, "rates", &slow, &[BARE[0], ("User-Agent", SAFARI)])?;
@@ -69,10 +69,10 @@ fn bursts_follow_the_policy_and_the_books_balance(lab: &mut Lab) -> Result<()> {
     }
     let mark = lab::event_id();
     let (before, outcome) = burst(stack, "rates-drop", &mark)?;
-    ensure!(outcome == "filtered" && before > PERSON_MAX / EVENTS_PER_BEACON, "{before} beacons, then {outcome}");
+    ensure!(outcome == "filtered" && before > MAX_PERSON / EVENTS_PER_BEACON, "{before} beacons, then {outcome}");
     let off = burst(stack, "rates-off", &mark)?;
-    ensure!(off == (BEACONS_MAX, "accepted".to_owned()), "expected the site to judge nobody, found {off:?}");
-    let stored = u64::try_from((before + BEACONS_MAX) * EVENTS_PER_BEACON)?;
+    ensure!(off == (MAX_BEACONS, "accepted".to_owned()), "expected the site to judge nobody, found {off:?}");
+    let stored = u64::try_from((before + MAX_BEACONS) * EVENTS_PER_BEACON)?;
     lab::expect_events(
         stack,
         &format!("page_path = '/{mark}' AND empty(bot_signals) = (site_id = 'rates-off')"),

@@ -7,7 +7,7 @@
 /// Places; an isolate sees a few hundred frequent user agents.
 const PLACES: usize = 512;
 /// Longer keys are not kept: with [`PLACES`] it bounds the cache to 256 KiB of keys.
-const KEY_BYTES_MAX: usize = 512;
+const MAX_KEY_BYTES: usize = 512;
 
 #[derive(Debug)]
 pub(crate) struct Cache<V> {
@@ -50,7 +50,7 @@ impl<V: Clone> Cache<V> {
     /// Keeps a value if its key was asked for before.
     pub(crate) fn put(&mut self, vacancy: Vacancy, parts: &[&str], value: &V) {
         let key_bytes: usize = parts.iter().map(|part| part.len() + 1).sum();
-        if !vacancy.is_repeated || key_bytes > KEY_BYTES_MAX {
+        if !vacancy.is_repeated || key_bytes > MAX_KEY_BYTES {
             return;
         }
         if let Some(place) = self.places.get_mut(vacancy.place) {
@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn long_keys_are_not_kept() {
         let mut cache = Cache::new();
-        let long = "x".repeat(KEY_BYTES_MAX + 1);
+        let long = "x".repeat(MAX_KEY_BYTES + 1);
         for _ in 0..3 {
             assert_eq!(ask(&mut cache, &[&long]), None);
         }

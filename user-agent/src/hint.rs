@@ -20,7 +20,7 @@ pub struct ClientHints<'a> {
 }
 
 /// Hints beyond this length are ignored.
-const HINT_BYTES_MAX: usize = 512;
+const MAX_HINT_BYTES: usize = 512;
 
 impl<'a> ClientHints<'a> {
     /// The hints in the order of their fields.
@@ -96,7 +96,7 @@ fn rank(name: &str) -> u8 {
 
 /// The brands of a list: quoted names, each followed by a quoted version.
 fn brands(list: &str) -> impl Iterator<Item = Brand<'_>> {
-    let list = if list.len() > HINT_BYTES_MAX { "" } else { list };
+    let list = if list.len() > MAX_HINT_BYTES { "" } else { list };
     let mut quoted = list.split('"').skip(1).step_by(2);
     std::iter::from_fn(move || Some(Brand { name: quoted.next()?.trim(), version: quoted.next()? }))
 }
@@ -105,7 +105,7 @@ fn brands(list: &str) -> impl Iterator<Item = Brand<'_>> {
 fn text(value: &str) -> Option<&str> {
     let value = value.trim();
     let text = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value).trim();
-    (!text.is_empty() && text.len() <= HINT_BYTES_MAX).then_some(text)
+    (!text.is_empty() && text.len() <= MAX_HINT_BYTES).then_some(text)
 }
 
 #[cfg(test)]

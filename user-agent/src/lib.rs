@@ -25,5 +25,5 @@ pub use agent::{Agent, DeviceType};
 pub use crawler::{Crawler, CrawlerClass};
 pub use hint::ClientHints;
 #[cfg(any(test, feature = "steps"))]
-pub use parser::STEPS_PER_BYTE_MAX;
-pub use parser::{Parser, USER_AGENT_BYTES_MAX};
+pub use parser::MAX_STEPS_PER_BYTE;
+pub use parser::{MAX_USER_AGENT_BYTES, Parser};

@@ -8,16 +8,16 @@ use crate::cache::Cache;
 use crate::crawler::{Crawler, Crawlers};
 use crate::family::Families;
 use crate::hint::ClientHints;
-use crate::pattern::{Scratch, TEXT_BYTES_MAX};
+use crate::pattern::{MAX_TEXT_BYTES, Scratch};
 use crate::refine;
 
 /// The longest user agent that is looked at; the rest of a longer one is ignored. Of 57,000 user agents of browsers and crawlers none is longer
 /// than 492 bytes, and the time of the worst that can be made up grows with the square of this.
-pub const USER_AGENT_BYTES_MAX: usize = TEXT_BYTES_MAX;
+pub const MAX_USER_AGENT_BYTES: usize = MAX_TEXT_BYTES;
 
 /// Steps of matching per byte, at most: about twice the worst that fuzzing and a search for the most found.
 #[cfg(any(test, feature = "steps"))]
-pub const STEPS_PER_BYTE_MAX: usize = 2_000;
+pub const MAX_STEPS_PER_BYTE: usize = 2_000;
 
 /// What uap-core calls the device of a crawler.
 const SPIDER: &str = "Spider";
@@ -138,7 +138,7 @@ impl Parser {
 
 /// As much of a user agent as is looked at.
 fn within_limit(user_agent: &str) -> &str {
-    let mut end = user_agent.len().min(USER_AGENT_BYTES_MAX);
+    let mut end = user_agent.len().min(MAX_USER_AGENT_BYTES);
     while !user_agent.is_char_boundary(end) {
         end -= 1;
     }

@@ -21,7 +21,7 @@ pub use table::PatternSet;
 use std::ops::Range;
 
 /// Texts up to this length are looked at; longer ones match nothing.
-pub const TEXT_BYTES_MAX: usize = 512;
+pub const MAX_TEXT_BYTES: usize = 512;
 
 /// Working memory of a match, reused between strings.
 #[derive(Debug, Default)]

@@ -11,9 +11,9 @@ use crate::family::OTHER;
 use crate::hint::{Brand, ClientHints};
 
 /// The longest name taken from a hint.
-const NAME_BYTES_MAX: usize = 64;
+const MAX_NAME_BYTES: usize = 64;
 /// The longest version taken from a hint.
-const VERSION_BYTES_MAX: usize = 32;
+const MAX_VERSION_BYTES: usize = 32;
 /// The `Sec-CH-UA-Platform-Version` that Windows 11 begins with.
 const WINDOWS_11_MAJOR: u32 = 13;
 
@@ -56,7 +56,7 @@ fn refine_browser(agent: &mut Agent, brand: Brand<'_>, is_mobile: bool) {
         let known = FAMILIES.iter().find(|(name, ..)| *name == brand.name);
         let family = known.map_or(brand.name, |(_, desktop, mobile)| if is_mobile { mobile } else { desktop });
         // The user agent may know more (`Edge Mobile`, an app's own browser): only a plain Chrome hides a brand.
-        if family.len() <= NAME_BYTES_MAX && says_chrome {
+        if family.len() <= MAX_NAME_BYTES && says_chrome {
             agent.browser = Cow::Owned(family.to_owned());
         }
     }
@@ -119,7 +119,7 @@ fn without_zeros(mut version: &str) -> &str {
 
 fn is_version(text: &str) -> bool {
     !text.is_empty()
-        && text.len() <= VERSION_BYTES_MAX
+        && text.len() <= MAX_VERSION_BYTES
         && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
-use user_agent::{ClientHints, DeviceType, Parser, USER_AGENT_BYTES_MAX};
+use user_agent::{ClientHints, DeviceType, MAX_USER_AGENT_BYTES, Parser};
 
 /// One line of `fixtures/answers.jsonl`.
 #[derive(Deserialize)]
@@ -119,7 +119,7 @@ fn hints_tell_windows_eleven_and_brave() {
 
 #[test]
 fn what_lies_beyond_the_limit_is_not_looked_at() {
-    let filler = "x".repeat(USER_AGENT_BYTES_MAX - 1);
+    let filler = "x".repeat(MAX_USER_AGENT_BYTES - 1);
     let mut parser = Parser::new();
     assert_eq!(parser.parse(&format!("{filler} Firefox/138.0"), &ClientHints::default()).browser, "Other");
     assert_eq!(parser.parse(&format!("{} Firefox/138.0", &filler[20..]), &ClientHints::default()).browser, "Firefox");

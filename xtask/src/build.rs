@@ -11,7 +11,7 @@ use crate::{paths, step, tool};
 
 pub mod size;
 
-const BUILD_MINUTES_MAX: u64 = 30;
+const MAX_BUILD_MINUTES: u64 = 30;
 /// What worker-build allows the Wasm to use. More than that (`--all-features`) makes wasm-opt write what older runtimes cannot read.
 const WASM_FEATURES: [&str; 7] = [
     "--enable-mutable-globals",
@@ -90,7 +90,7 @@ fn build_worker(folder: &Path, options: &[&str]) -> Result<bool> {
         .env("ESBUILD_BIN", paths::node_module(".bin/esbuild"))
         // A beacon whose sender has left is still taken: the handler runs on under waitUntil.
         .env("RUN_TO_COMPLETION", "1");
-    step::run("building the Worker (Rust to Wasm)", &mut command, BUILD_MINUTES_MAX)?;
+    step::run("building the Worker (Rust to Wasm)", &mut command, MAX_BUILD_MINUTES)?;
     strip_names(&wasm)?;
     std::fs::write(stamp, fingerprint).context("expected to write the Worker's fingerprint")?;
     Ok(true)
@@ -100,7 +100,7 @@ fn build_worker(folder: &Path, options: &[&str]) -> Result<bool> {
 fn strip_names(wasm: &Path) -> Result<()> {
     let mut command = Command::new(paths::node_module("binaryen/bin/wasm-opt"));
     command.args(WASM_FEATURES).args(["--strip-debug", "--strip-producers"]).arg(wasm).arg("-o").arg(wasm);
-    step::run("removing names from the Wasm", &mut command, BUILD_MINUTES_MAX)
+    step::run("removing names from the Wasm", &mut command, MAX_BUILD_MINUTES)
 }
 
 /// The native programs of the stack: dict-services and the embedded ClickHouse.
@@ -121,7 +121,7 @@ pub fn services() -> Result<()> {
                 "landfall",
             ])
             .current_dir(paths::root()),
-        BUILD_MINUTES_MAX,
+        MAX_BUILD_MINUTES,
     )
 }
 

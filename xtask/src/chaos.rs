@@ -34,9 +34,9 @@ pub use report::Report;
 /// Events between faults belong to this phase.
 const CALM: usize = 0;
 /// How long after a fault everything must be delivered: the longest wait of a held batch, the Worker's patience, and room.
-const RECOVERY_MAX: Duration = Duration::from_mins(3);
+const MAX_RECOVERY: Duration = Duration::from_mins(3);
 /// How long the account may take to be complete: outcomes follow their events.
-const ACCOUNT_MAX: Duration = Duration::from_mins(1);
+const MAX_ACCOUNT: Duration = Duration::from_mins(1);
 /// A doubled row may come late: a retry that should not have been.
 const SETTLE: Duration = Duration::from_secs(3);
 const STATUS_EVERY: Duration = Duration::from_secs(5);
@@ -122,7 +122,7 @@ fn suffer(scene: &mut Scene, fault: &Fault, phase: usize) -> Result<End> {
             println!("  {error:#}");
             return Ok(End::Failed(format!("{error:#}")));
         }
-        Ok(scene.wait_delivered(phase, RECOVERY_MAX)?.map_or(End::NotRecovered(RECOVERY_MAX), End::Recovered))
+        Ok(scene.wait_delivered(phase, MAX_RECOVERY)?.map_or(End::NotRecovered(MAX_RECOVERY), End::Recovered))
     })
 }
 
@@ -143,9 +143,9 @@ fn reach(scene: &Scene, events: u64) -> Result<()> {
 
 fn account_for(scene: &Scene, mut lines: Vec<Line>) -> Result<Report> {
     step::step("accounting for every event", || {
-        let calm = scene.wait_delivered(CALM, RECOVERY_MAX)?;
-        lines[CALM].end = calm.map_or(End::NotRecovered(RECOVERY_MAX), End::Recovered);
-        scene.wait_for(ACCOUNT_MAX, || Ok(Cross::read(&scene.stack)?.is_clean()))?;
+        let calm = scene.wait_delivered(CALM, MAX_RECOVERY)?;
+        lines[CALM].end = calm.map_or(End::NotRecovered(MAX_RECOVERY), End::Recovered);
+        scene.wait_for(MAX_ACCOUNT, || Ok(Cross::read(&scene.stack)?.is_clean()))?;
         scene.pause(SETTLE)?;
         let tallies = account::tallies(&scene.stack, &scene.driver.ledger(), lines.len())?;
         for (line, tally) in lines.iter_mut().zip(tallies) {

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::{build, paths, step, tool};
 
-const CHECK_MINUTES_MAX: u64 = 30;
+const MAX_CHECK_MINUTES: u64 = 30;
 
 /// Format, lints, docs, supply chain, spelling, scripts, TypeScript.
 pub fn run() -> Result<()> {
@@ -33,13 +33,13 @@ pub fn run() -> Result<()> {
     )?;
     deny()?;
     let mut typos = Command::new(tool::typos()?);
-    step::run("spelling", typos.current_dir(paths::root()), CHECK_MINUTES_MAX)?;
+    step::run("spelling", typos.current_dir(paths::root()), MAX_CHECK_MINUTES)?;
     scripts()?;
     let mut tsc = Command::new(paths::node_module(".bin/tsc"));
     step::run(
         "types of the beacon script",
         tsc.args(["--noEmit", "-p", "beacon"]).current_dir(paths::root()),
-        CHECK_MINUTES_MAX,
+        MAX_CHECK_MINUTES,
     )
 }
 
@@ -58,7 +58,7 @@ fn fuzz() -> Result<()> {
 fn cargo(title: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Result<()> {
     let mut command = Command::new("cargo");
     command.args(arguments).envs(variables.iter().copied()).current_dir(paths::root());
-    step::run(title, &mut command, CHECK_MINUTES_MAX)
+    step::run(title, &mut command, MAX_CHECK_MINUTES)
 }
 
 /// Licences, sources and bans always; advisories where their database can be fetched (`LANDFALL_ADVISORIES=1`, as in hosted CI).
@@ -68,10 +68,10 @@ fn deny() -> Result<()> {
     if std::env::var_os("LANDFALL_ADVISORIES").is_some() {
         command.arg("advisories");
     }
-    step::run("supply chain", &mut command, CHECK_MINUTES_MAX)
+    step::run("supply chain", &mut command, MAX_CHECK_MINUTES)
 }
 
 fn scripts() -> Result<()> {
     let Some(shellcheck) = tool::shellcheck()? else { return Ok(()) };
-    step::run("shell scripts", Command::new(shellcheck).arg(".ci/run").current_dir(paths::root()), CHECK_MINUTES_MAX)
+    step::run("shell scripts", Command::new(shellcheck).arg(".ci/run").current_dir(paths::root()), MAX_CHECK_MINUTES)
 }

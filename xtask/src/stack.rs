@@ -27,10 +27,10 @@ pub use file::StackFile;
 pub use layout::{Layout, Options};
 
 /// How long a part may take until it answers. The first start of ClickHouse on a cold disk is the slowest.
-const READY_MAX: Duration = Duration::from_secs(90);
+const MAX_READY: Duration = Duration::from_secs(90);
 
 /// How long a port of a server that was stopped may stay taken.
-const PORT_FREE_MAX: Duration = Duration::from_secs(5);
+const MAX_PORT_FREE: Duration = Duration::from_secs(5);
 
 /// A running stack.
 pub struct Stack {
@@ -189,7 +189,7 @@ impl Stack {
     }
 
     fn wait_ready(&self, pid: u32, log: &str, is_ready: impl Fn() -> bool) -> Result<()> {
-        let deadline = Instant::now() + READY_MAX;
+        let deadline = Instant::now() + MAX_READY;
         loop {
             interrupt::check()?;
             if is_ready() && process::is_ours(Some(pid), &self.layout.dir) {
@@ -205,7 +205,7 @@ impl Stack {
             }
             if Instant::now() > deadline {
                 let end = process::tail(&log);
-                bail!("expected it to be ready within {} s; the end of {}:\n{end}", READY_MAX.as_secs(), log.display());
+                bail!("expected it to be ready within {} s; the end of {}:\n{end}", MAX_READY.as_secs(), log.display());
             }
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -308,7 +308,7 @@ fn lock(dir: &Path) -> Result<File> {
 
 /// Waits until ports are free: a server that has just been stopped may still hold its own.
 fn wait_free(ports: &[u16]) -> Result<()> {
-    let deadline = Instant::now() + PORT_FREE_MAX;
+    let deadline = Instant::now() + MAX_PORT_FREE;
     while let Some(port) = ports.iter().find(|port| !port::is_free(**port)) {
         interrupt::check()?;
         if Instant::now() > deadline {

@@ -6,11 +6,11 @@ use anyhow::Result;
 
 use crate::{build, paths, stack, step, tool, traffic};
 
-const UNIT_MINUTES_MAX: u64 = 30;
-const NODE_MINUTES_MAX: u64 = 10;
-const E2E_MINUTES_MAX: u64 = 30;
+const MAX_UNIT_MINUTES: u64 = 30;
+const MAX_NODE_MINUTES: u64 = 10;
+const MAX_E2E_MINUTES: u64 = 30;
 const MS_PER_DAY: u64 = 86_400_000;
-const FUZZ_MINUTES_MAX: u64 = 10;
+const MAX_FUZZ_MINUTES: u64 = 10;
 /// For all fuzz targets together.
 const FUZZ_SECONDS: u64 = 20;
 
@@ -31,7 +31,7 @@ fn unit() -> Result<()> {
     cargo
         .args(["test", "--workspace", "--exclude", "e2e", "--exclude", "edge-collector", "--locked"])
         .current_dir(paths::root());
-    step::run_loud("unit and property tests", &mut cargo, UNIT_MINUTES_MAX)?;
+    step::run_loud("unit and property tests", &mut cargo, MAX_UNIT_MINUTES)?;
     fuzz()?;
     node_tests("the beacon script's tests", "beacon/test")?;
     node_tests("the beacon script in Chromium", "tests/browser")
@@ -47,7 +47,7 @@ fn fuzz() -> Result<()> {
         .args(["--seconds", &FUZZ_SECONDS.to_string(), "--seed", &seed])
         .env("CARGO_TARGET_DIR", paths::target().join("fuzz"))
         .current_dir(paths::root());
-    step::run_loud(&format!("fuzz targets for {FUZZ_SECONDS} s, seed {seed}"), &mut cargo, FUZZ_MINUTES_MAX)
+    step::run_loud(&format!("fuzz targets for {FUZZ_SECONDS} s, seed {seed}"), &mut cargo, MAX_FUZZ_MINUTES)
 }
 
 /// Node's own runner on the test files of a folder; not every version takes the folder itself.
@@ -62,7 +62,7 @@ fn node_tests(title: &str, folder: &str) -> Result<()> {
     files.sort();
     let mut node = Command::new("node");
     node.arg("--test").args(files).current_dir(paths::root()).env("CHROMIUM_BIN", tool::chromium()?);
-    step::run_loud(title, &mut node, NODE_MINUTES_MAX)
+    step::run_loud(title, &mut node, MAX_NODE_MINUTES)
 }
 
 /// The tests' stacks live below one folder, so that whatever a killed run leaves is found and stopped.
@@ -76,7 +76,7 @@ fn e2e(filter: &[String]) -> Result<()> {
         .current_dir(paths::root())
         .env("LANDFALL_E2E_DIR", folder.path())
         .env("CHROMIUM_BIN", chromium);
-    let result = step::run_loud("tests against the real stack", &mut cargo, E2E_MINUTES_MAX);
+    let result = step::run_loud("tests against the real stack", &mut cargo, MAX_E2E_MINUTES);
     sweep(folder.path());
     if result.is_err() {
         let kept = folder.keep();

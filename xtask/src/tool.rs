@@ -16,7 +16,7 @@ const CARGO_DENY_VERSION: &str = "0.20.2";
 const TYPOS_VERSION: &str = "1.52.0";
 /// The oldest Node.js that the pinned wrangler runs on.
 const NODE_MAJOR_MIN: u32 = 20;
-const INSTALL_MINUTES_MAX: u64 = 30;
+const MAX_INSTALL_MINUTES: u64 = 30;
 
 /// Checks the tools that only the user can install.
 pub fn check_prerequisites() -> Result<()> {
@@ -45,7 +45,7 @@ pub fn ensure_wasm_target() -> Result<()> {
     step::run(
         "adding the wasm32 target to the Rust toolchain",
         Command::new("rustup").args(["target", "add", "wasm32-unknown-unknown"]).current_dir(paths::root()),
-        INSTALL_MINUTES_MAX,
+        MAX_INSTALL_MINUTES,
     )
 }
 
@@ -60,7 +60,7 @@ pub fn ensure_node_modules() -> Result<()> {
     step::run(
         "installing npm packages (workerd, ClickHouse library, esbuild, binaryen, wrangler; about 1 GB once)",
         Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(paths::root()),
-        INSTALL_MINUTES_MAX,
+        MAX_INSTALL_MINUTES,
     )?;
     if clickhouse_library().is_err() {
         // The lock file names the package of the platform that CI has; this is the same release for another.
@@ -70,7 +70,7 @@ pub fn ensure_node_modules() -> Result<()> {
             Command::new("npm")
                 .args(["install", "--no-save", "--no-package-lock", &package])
                 .current_dir(paths::root()),
-            INSTALL_MINUTES_MAX,
+            MAX_INSTALL_MINUTES,
         )?;
     }
     std::fs::write(stamp, lock).context("expected to mark node_modules as complete")
@@ -134,7 +134,7 @@ pub fn chromium() -> Result<PathBuf> {
         step::run(
             "installing Playwright's Chromium for the browser tests",
             Command::new("npx").args(["playwright-core", "install", "chromium"]).current_dir(paths::root()),
-            INSTALL_MINUTES_MAX,
+            MAX_INSTALL_MINUTES,
         )?;
     }
     find_chromium().context("expected a Chromium for the browser tests: install one, or set CHROMIUM_BIN to its path")
@@ -173,7 +173,7 @@ fn cargo_tool(package: &str, binary: &str, version: &str) -> Result<PathBuf> {
         return Ok(path);
     }
     let title = format!("installing {package} {version} into target/tools (a few minutes, once)");
-    let locked = step::run(&title, install(package, version).arg("--locked"), INSTALL_MINUTES_MAX);
+    let locked = step::run(&title, install(package, version).arg("--locked"), MAX_INSTALL_MINUTES);
     if let Err(error) = locked {
         interrupt::check()?;
         // A registry mirror may lack the newest release that the tool's own lock file names.
@@ -181,7 +181,7 @@ fn cargo_tool(package: &str, binary: &str, version: &str) -> Result<PathBuf> {
         step::run(
             &format!("{title}, with the dependencies that the registry has"),
             &mut install(package, version),
-            INSTALL_MINUTES_MAX,
+            MAX_INSTALL_MINUTES,
         )?;
     }
     Ok(path)
@@ -220,11 +220,11 @@ fn apt_install(what: &str, packages: &[&str]) -> Result<()> {
     step::run(
         "refreshing the list of system packages",
         Command::new("apt-get").args(["update", "-q"]),
-        INSTALL_MINUTES_MAX,
+        MAX_INSTALL_MINUTES,
     )?;
     let mut install = Command::new("apt-get");
     install.args(["install", "-y", "-q", "--no-install-recommends"]).args(packages);
-    step::run(&format!("installing {what}"), install.env("DEBIAN_FRONTEND", "noninteractive"), INSTALL_MINUTES_MAX)
+    step::run(&format!("installing {what}"), install.env("DEBIAN_FRONTEND", "noninteractive"), MAX_INSTALL_MINUTES)
 }
 
 /// Where PATH finds a program.

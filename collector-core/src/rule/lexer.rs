@@ -8,7 +8,7 @@ use crate::rule::error::Fault;
 pub(crate) const NUMBER_SCALE: i128 = 10_000;
 
 /// Digits of a number after the point: as many as `NUMBER_SCALE` has noughts.
-const FRACTION_DIGITS_MAX: usize = 4;
+const MAX_FRACTION_DIGITS: usize = 4;
 
 /// One word of a condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,11 +101,11 @@ fn number(text: &str, column: usize) -> Result<(Token, usize), Fault> {
 fn magnitude(word: &str) -> Option<i128> {
     let (whole, fraction) = word.split_once('.').unwrap_or((word, "0"));
     let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-    if !is_number(whole) || !is_number(fraction) || fraction.len() > FRACTION_DIGITS_MAX {
+    if !is_number(whole) || !is_number(fraction) || fraction.len() > MAX_FRACTION_DIGITS {
         return None;
     }
     let whole: u64 = whole.parse().ok()?;
-    let fraction = fraction.bytes().chain(*b"0000").take(FRACTION_DIGITS_MAX);
+    let fraction = fraction.bytes().chain(*b"0000").take(MAX_FRACTION_DIGITS);
     let fraction = fraction.fold(0, |sum, digit| sum * 10 + i128::from(digit - b'0'));
     Some(i128::from(whole) * NUMBER_SCALE + fraction)
 }

@@ -26,7 +26,7 @@ pub const FRESH_MS: i64 = 60 * 60 * 1_000;
 pub const RETRY_MS: i64 = 60 * 1_000;
 
 /// How long a directory has to answer, in milliseconds. Requests that need its keys wait so long, once an hour at most; after that nobody can tell.
-pub const ANSWER_MS_MAX: u32 = 1_000;
+pub const MAX_ANSWER_MS: u32 = 1_000;
 
 /// How long who asked is waited for, in milliseconds: it has its answer before, or it has gone without one.
 const ASKING_MS: i64 = 1_500;
@@ -230,7 +230,7 @@ mod tests {
         let key = Look::Key(base64::decode(X).unwrap());
         let mut directories = Directories::default();
         directories.begin(AGENT, 0);
-        assert_eq!(directories.look(AGENT, &id, i64::from(ANSWER_MS_MAX)), Look::Wait);
+        assert_eq!(directories.look(AGENT, &id, i64::from(MAX_ANSWER_MS)), Look::Wait);
         // Who asked has gone without an answer.
         assert_eq!(directories.look(AGENT, &id, ASKING_MS), Look::Ask);
         directories.note(AGENT, Some(directory()), 400);

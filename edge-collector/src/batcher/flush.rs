@@ -23,14 +23,14 @@ use crate::fault_point::Point;
 use crate::{clock, fault_point, log};
 
 /// How long one alarm goes on sending; then it makes way and is set again. The platform allows 15 minutes.
-const ALARM_MS_MAX: i64 = 120_000;
+const MAX_ALARM_MS: i64 = 120_000;
 /// How much one alarm sends: the clock stands still between two answers, and an alarm has 30 s of CPU.
-const ALARM_BYTES_MAX: i64 = 64 << 20;
+const MAX_ALARM_BYTES: i64 = 64 << 20;
 /// How many batches one alarm sends.
-const ALARM_BATCHES_MAX: usize = 500;
+const MAX_ALARM_BATCHES: usize = 500;
 /// How many of them are on their way at once, so that one that hangs does not hold up the rest. Each is up to 4 MB of lines while it is packed,
 /// then its gzip body; the platform allows six connections.
-const ON_WAY_MAX: usize = 3;
+const MAX_ON_WAY: usize = 3;
 /// How often the alarm looks for new batches while others hang.
 const LOOK_EVERY: Duration = Duration::from_millis(FLUSH_MS.unsigned_abs());
 
@@ -54,12 +54,12 @@ struct Round {
 impl Round {
     /// Whether the alarm has to make way for the next one.
     fn is_over(&self, now_ms: i64) -> bool {
-        now_ms - self.started_ms > ALARM_MS_MAX || self.sent >= ALARM_BATCHES_MAX || self.sent_bytes >= ALARM_BYTES_MAX
+        now_ms - self.started_ms > MAX_ALARM_MS || self.sent >= MAX_ALARM_BATCHES || self.sent_bytes >= MAX_ALARM_BYTES
     }
 
     /// The batch that goes next, if one may go now.
     fn next(&mut self, regions: &OnWay, now_ms: i64) -> Option<Batch> {
-        let may_go = !regions.is_blocked() && self.on_way.len() < ON_WAY_MAX && !self.is_over(now_ms);
+        let may_go = !regions.is_blocked() && self.on_way.len() < MAX_ON_WAY && !self.is_over(now_ms);
         let batch = if may_go { self.due.pop() } else { None }?;
         self.on_way.push(batch.token.clone());
         self.sent += 1;

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use worker::{Delay, Env, Error, Headers, Response, Result, State};
 
 use super::deliver::Landed;
-use super::store::{BLOB_BYTES_MAX, Commit, Open, Store};
+use super::store::{Commit, MAX_BLOB_BYTES, Open, Store};
 use super::window::Window;
 use crate::config::Config;
 use crate::fault_point::Point;
@@ -29,17 +29,17 @@ const WINDOW: Duration = Duration::from_millis(20);
 /// How old rows may get before they are sent.
 pub(super) const FLUSH_MS: i64 = 1_000;
 /// A flush that began longer ago was cut off by the platform.
-const FLUSH_MS_MAX: i64 = 15 * 60 * 1_000;
+const MAX_FLUSH_MS: i64 = 15 * 60 * 1_000;
 /// How old counted outcomes may get before they are sent: they are few, and each insert makes a part.
 pub(super) const OUTCOMES_FLUSH_MS: i64 = 5_000;
 /// The oldest that rows get before they are frozen, however many batches wait already.
-const FREEZE_MS_MAX: i64 = 60_000;
+const MAX_FREEZE_MS: i64 = 60_000;
 /// An alarm is set at least this far ahead: one for the very millisecond in which another fires has been seen to be lost.
 const ALARM_MS_MIN: i64 = 20;
 /// An alarm that should have fired this long ago is lost. Setting it again does no harm.
 const ALARM_LATE_MS: i64 = 5_000;
 /// An alarm that is set this far ahead was set by a clock that has been put back since.
-const ALARM_AHEAD_MS: i64 = 2 * FREEZE_MS_MAX;
+const ALARM_AHEAD_MS: i64 = 2 * MAX_FREEZE_MS;
 
 /// One Batcher.
 pub(crate) struct Shard {
@@ -101,7 +101,7 @@ impl Memory {
     /// How old rows may get before they are frozen: the more batches wait, the larger the next one, so that an outage of a day is some thousand
     /// batches and not a hundred thousand.
     pub(super) fn freeze_ms(&self) -> i64 {
-        FLUSH_MS.saturating_mul(self.waiting_batches.saturating_add(1)).min(FREEZE_MS_MAX)
+        FLUSH_MS.saturating_mul(self.waiting_batches.saturating_add(1)).min(MAX_FREEZE_MS)
     }
 }
 
@@ -159,7 +159,7 @@ impl Shard {
         let now_ms = clock::now_ms();
         let must_close = {
             let window = &self.memory.borrow().window;
-            window.would_overflow(&append, BLOB_BYTES_MAX) || window.is_stuck(now_ms)
+            window.would_overflow(&append, MAX_BLOB_BYTES) || window.is_stuck(now_ms)
         };
         if must_close {
             self.commit();
@@ -314,7 +314,7 @@ impl Shard {
         let outcomes = memory.outcomes.map(|open| open.since_ms + freeze_ms.max(OUTCOMES_FLUSH_MS));
         let letters = memory.letters.map(|open| open.since_ms + freeze_ms);
         // What is frozen is the running flush's, which sets the alarm for it at its end; an alarm of its own would find nothing to do.
-        let is_flushing = (0..FLUSH_MS_MAX).contains(&now_ms.saturating_sub(memory.flush_at_ms));
+        let is_flushing = (0..MAX_FLUSH_MS).contains(&now_ms.saturating_sub(memory.flush_at_ms));
         let store = memory.store.as_ref().filter(|_| !is_flushing);
         let frozen = store.and_then(|store| store.next_attempt_at_ms().ok().flatten());
         let frozen = frozen.map(|at_ms| at_ms.max(memory.not_before_ms));

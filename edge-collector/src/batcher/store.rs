@@ -23,7 +23,7 @@ pub(crate) use segment::{Backlog, Commit, Open};
 use value::{blob, string, text};
 
 /// The largest blob row: SQLite in a Durable Object takes 2 MB for row and columns together.
-pub(crate) const BLOB_BYTES_MAX: usize = 1_500_000;
+pub(crate) const MAX_BLOB_BYTES: usize = 1_500_000;
 
 /// How a segment's table in ClickHouse is kept here.
 const fn number_of(table: Table) -> i64 {

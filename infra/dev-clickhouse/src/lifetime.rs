@@ -10,7 +10,7 @@ use crate::server::Dictionary;
 /// A clickhouse-server waits up to ten minutes after repeated failures; in development a feed comes back sooner.
 const BACKOFF_LIMIT_S: f64 = 10.0;
 /// 2^4 s is above the limit already.
-const BACKOFF_DOUBLINGS_MAX: i32 = 4;
+const MAX_BACKOFF_DOUBLINGS: i32 = 4;
 
 /// The most recent plan for every dictionary, by its quoted name.
 pub(crate) struct Schedule {
@@ -92,7 +92,7 @@ fn lifetime(dictionary: &Dictionary, scale: f64, random: f64) -> Option<Duration
 
 /// 1, 2, 4, 8, 10 seconds, of which a random half is waited, so that several servers do not ask a feed in step.
 fn backoff(failures: i32, random: f64) -> Duration {
-    let ceiling_s = 2_f64.powi(failures.min(BACKOFF_DOUBLINGS_MAX)).min(BACKOFF_LIMIT_S);
+    let ceiling_s = 2_f64.powi(failures.min(MAX_BACKOFF_DOUBLINGS)).min(BACKOFF_LIMIT_S);
     Duration::from_secs_f64(ceiling_s * (0.5 + random / 2.0))
 }
 

@@ -13,7 +13,7 @@ use super::server;
 
 const PROGRESS_EVERY: Duration = Duration::from_secs(2);
 /// The rest is in the receipts and in the count.
-const REFUSED_SHOWN_MAX: u64 = 20;
+const MAX_REFUSED_SHOWN: u64 = 20;
 
 /// Bring dead letters, or rows from files, back into `ecommerce.events`.
 ///
@@ -127,7 +127,7 @@ impl View {
                 reason = Some(text);
             }
         }
-        if let Some(reason) = reason.filter(|_| self.refused <= REFUSED_SHOWN_MAX) {
+        if let Some(reason) = reason.filter(|_| self.refused <= MAX_REFUSED_SHOWN) {
             eprintln!("refused {}: {reason}", receipt.origin);
         }
         let id = receipt.event_id.map(|id| id.to_string());

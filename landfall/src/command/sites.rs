@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::access::{self, AccessError};
 
 /// What one site's settings may be at most, as in the collector.
-const SETTINGS_BYTES_MAX: u64 = 64 * 1024;
+const MAX_SETTINGS_BYTES: u64 = 64 * 1024;
 
 /// List, read and change the sites of a running collector.
 ///
@@ -93,9 +93,9 @@ fn read(file: &Path) -> Result<String, Failure> {
     let mut text = String::new();
     // One byte more than allowed, so that the collector's own limit refuses it.
     let read = if file.as_os_str() == "-" {
-        io::stdin().take(SETTINGS_BYTES_MAX + 1).read_to_string(&mut text)
+        io::stdin().take(MAX_SETTINGS_BYTES + 1).read_to_string(&mut text)
     } else {
-        std::fs::File::open(file).and_then(|file| file.take(SETTINGS_BYTES_MAX + 1).read_to_string(&mut text))
+        std::fs::File::open(file).and_then(|file| file.take(MAX_SETTINGS_BYTES + 1).read_to_string(&mut text))
     };
     read.map_err(|source| Failure::Read { from: file.display().to_string(), source })?;
     Ok(text)

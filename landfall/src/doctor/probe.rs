@@ -13,7 +13,7 @@ use crate::connection::Connection;
 use crate::sites::{self, SitesError};
 
 /// How long a new site may take until the collector knows it.
-const SITE_MAX: Duration = Duration::from_secs(5);
+const MAX_SITE: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(50);
 const ADVICE_ACCEPT: &str = "see the Worker's log: npx wrangler tail";
 
@@ -55,7 +55,7 @@ fn put(collector: &Collector, id: &str, status: &str, regions: &[&str]) -> Resul
 
 /// Sends until the new site is known; what was sent, or what was answered instead.
 fn accept(collector: &Collector, site: &str) -> Result<Result<Sent, String>, DoctorError> {
-    let deadline = Instant::now() + SITE_MAX;
+    let deadline = Instant::now() + MAX_SITE;
     loop {
         let id = Uuid::now_v7();
         let event = json!({"event_id": id.to_string(), "event_type": "landfall_doctor"});

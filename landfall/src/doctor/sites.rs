@@ -12,9 +12,9 @@ use crate::sites::{self, SitesError};
 /// How the id of every examination's site begins; a UUID with the time follows.
 pub(super) const PREFIX: &str = "landfall-doctor-";
 /// How long a site is left whose event had not landed when doctor went: a batch with it waits for a region that takes it.
-const LEFT_MAX: Duration = Duration::from_hours(24);
+const MAX_LEFT: Duration = Duration::from_hours(24);
 /// How many ids are named.
-const NAMED_MAX: usize = 10;
+const MAX_NAMED: usize = 10;
 
 /// Notes the sites whose events nobody can store, and deletes what earlier examinations have left.
 pub(super) fn look(collector: &Collector, regions: &[String], note: &mut Note<'_>) -> Result<(), SitesError> {
@@ -42,7 +42,7 @@ fn id(site: &Value) -> &str {
 fn is_over(id: &str, now: Uuid) -> bool {
     let made = id.strip_prefix(PREFIX).and_then(|id| Uuid::parse_str(id).ok());
     // What is no UUID is left of an older version.
-    made.is_none_or(|made| milliseconds(now).saturating_sub(milliseconds(made)) > LEFT_MAX.as_millis())
+    made.is_none_or(|made| milliseconds(now).saturating_sub(milliseconds(made)) > MAX_LEFT.as_millis())
 }
 
 /// The time in a UUID of version 7, since 1970.
@@ -60,8 +60,8 @@ fn tell(count: usize, lost: &[&str], regions: &[String]) -> (String, Option<Stri
     if lost.is_empty() {
         return (count.to_string(), None);
     }
-    let more = if lost.len() > NAMED_MAX { ", ..." } else { "" };
-    let names = lost.iter().take(NAMED_MAX).copied().collect::<Vec<_>>().join(", ");
+    let more = if lost.len() > MAX_NAMED { ", ..." } else { "" };
+    let names = lost.iter().take(MAX_NAMED).copied().collect::<Vec<_>>().join(", ");
     let found = format!("{count}, {} of them without a region: {names}{more}", lost.len());
     let advice = format!(
         "their events are refused with 503: give them regions of the collector's ({}), with landfall sites put",

@@ -10,12 +10,12 @@ use collector_core::rejudge::{Judgement, StoredRow};
 use super::source::Standing;
 
 /// Names that are counted apart; crawlers name themselves, so there may be any number.
-const NAMES_MAX: usize = 1_000;
+const MAX_NAMES: usize = 1_000;
 /// Where all other names are counted.
 const OTHERS: &str = "(others)";
 /// User agents that are shown for one reason, and in all.
 const EXAMPLES_OF_A_REASON: usize = 2;
-const EXAMPLES_MAX: usize = 12;
+const MAX_EXAMPLES: usize = 12;
 /// Ten-thousandths in one unit of money.
 const UNIT: u128 = 10_000;
 
@@ -87,7 +87,7 @@ pub struct Tally(BTreeMap<String, u64>);
 
 impl Tally {
     pub(super) fn add(&mut self, name: &str, count: u64) {
-        let is_known = self.0.len() < NAMES_MAX || self.0.contains_key(name);
+        let is_known = self.0.len() < MAX_NAMES || self.0.contains_key(name);
         let name = if is_known { name } else { OTHERS };
         *self.0.entry(name.to_owned()).or_default() += count;
     }
@@ -189,7 +189,7 @@ impl Change {
     fn add_example(&mut self, reason: String, user_agent: &str) {
         let is_known = self.examples.iter().any(|example| example.user_agent == user_agent);
         let of_reason = self.examples.iter().filter(|example| example.reason == reason).count();
-        if !is_known && of_reason < EXAMPLES_OF_A_REASON && self.examples.len() < EXAMPLES_MAX {
+        if !is_known && of_reason < EXAMPLES_OF_A_REASON && self.examples.len() < MAX_EXAMPLES {
             self.examples.push(Example { reason, user_agent: user_agent.to_owned() });
         }
     }

@@ -14,10 +14,10 @@ use super::source::{WITH_VERDICT, parse};
 use crate::connection::Connection;
 
 /// Purchases whose items are looked for together: their items are one reply, read at once.
-const PURCHASES_MAX: usize = 500;
+const MAX_PURCHASES: usize = 500;
 /// Bytes of what finds them: an order's id may be long, and ClickHouse reads 256 KiB of a statement (`max_query_size`). The list of sites is
 /// shorter than theirs, so both fit.
-const KEY_BYTES_MAX: usize = 100_000;
+const MAX_KEY_BYTES: usize = 100_000;
 
 /// Purchases with another verdict, whose items have not been looked for.
 #[derive(Clone, Debug, Default)]
@@ -39,7 +39,7 @@ impl Purchases {
 
     /// Whether it is time to look for the items.
     pub(super) fn is_full(&self) -> bool {
-        self.verdicts.len() >= PURCHASES_MAX || self.key_bytes >= KEY_BYTES_MAX
+        self.verdicts.len() >= MAX_PURCHASES || self.key_bytes >= MAX_KEY_BYTES
     }
 }
 
@@ -98,11 +98,11 @@ mod tests {
     use super::*;
 
     /// ClickHouse's default of `max_query_size`.
-    const STATEMENT_BYTES_MAX: usize = 262_144;
+    const MAX_STATEMENT_BYTES: usize = 262_144;
 
     #[test]
     fn a_statement_stays_short_whatever_orders_are_called() {
-        for (order_id, count) in [("7".to_owned(), PURCHASES_MAX), ("'".repeat(1_024), 47)] {
+        for (order_id, count) in [("7".to_owned(), MAX_PURCHASES), ("'".repeat(1_024), 47)] {
             let mut purchases = Purchases::default();
             for site in 0.. {
                 if purchases.is_full() {
@@ -111,7 +111,7 @@ mod tests {
                 purchases.push(&order_id, Override::of(&format!("{site:064}"), "2026-11-20 10:00:00.000"));
             }
             assert_eq!(purchases.verdicts.len(), count);
-            assert!(sql(&purchases).len() < STATEMENT_BYTES_MAX, "{}", sql(&purchases).len());
+            assert!(sql(&purchases).len() < MAX_STATEMENT_BYTES, "{}", sql(&purchases).len());
         }
     }
 

@@ -11,7 +11,7 @@ use super::source::{Source, parse};
 use crate::connection::{Connection, ConnectionError, Target};
 
 /// Verdicts that are written together.
-const BATCH_ROWS_MAX: usize = 10_000;
+const MAX_BATCH_ROWS: usize = 10_000;
 
 /// A verdict that stands above the stored one. The fields are columns of `ecommerce.verdict_overrides`.
 #[derive(Clone, Debug, Serialize)]
@@ -81,7 +81,7 @@ impl<'c> Run<'c> {
         self.lines += &serde_json::to_string(&line).map_err(|error| ReclassifyError::Row(error.to_string()))?;
         self.lines.push('\n');
         self.waiting += 1;
-        if self.waiting >= BATCH_ROWS_MAX { self.flush() } else { Ok(()) }
+        if self.waiting >= MAX_BATCH_ROWS { self.flush() } else { Ok(()) }
     }
 
     fn flush(&mut self) -> Result<(), ReclassifyError> {

@@ -14,7 +14,7 @@ use super::{Fate, Line, Mode, Receipt, ReplayError};
 use crate::connection::{Connection, Reply};
 
 /// How often a batch is sent that ClickHouse cannot take just now: half a minute in all.
-const ATTEMPTS_MAX: u32 = 6;
+const MAX_ATTEMPTS: u32 = 6;
 
 /// Brings the rows of some lines into the table and notes what became of each.
 pub(super) fn bring(
@@ -127,7 +127,7 @@ fn send(connection: &Connection, rows: &[Row]) -> Result<Reply, ReplayError> {
         let reply = connection.insert(Table::Events, token, lines.as_bytes());
         match reply.delivery {
             Delivery::Delivered | Delivery::Poison => return Ok(reply),
-            Delivery::Retry | Delivery::Unknown if backoff.failures + 1 < ATTEMPTS_MAX => {
+            Delivery::Retry | Delivery::Unknown if backoff.failures + 1 < MAX_ATTEMPTS => {
                 // Nobody else waits for this server because of us, so there is nothing to spread by chance.
                 std::thread::sleep(Duration::from_millis(backoff.next_wait_ms(reply.delivery, 0)));
             }

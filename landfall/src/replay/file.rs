@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::{Line, Lines, ReplayError};
 
 /// A line that is longer is cut here, and refused for its length.
-const LINE_BYTES_READ_MAX: u64 = 2 * collector_core::append::MAX_LINE_BYTES as u64;
+const MAX_LINE_BYTES_READ: u64 = 2 * collector_core::append::MAX_LINE_BYTES as u64;
 
 /// Hands over the lines of every file.
 pub(super) fn read(
@@ -34,10 +34,10 @@ pub(super) fn read(
 /// The next line; `None` at the end. What is not UTF-8 becomes U+FFFD, as in the collector.
 fn read_line(reader: &mut impl BufRead) -> std::io::Result<Option<String>> {
     let mut bytes = Vec::new();
-    if reader.by_ref().take(LINE_BYTES_READ_MAX).read_until(b'\n', &mut bytes)? == 0 {
+    if reader.by_ref().take(MAX_LINE_BYTES_READ).read_until(b'\n', &mut bytes)? == 0 {
         return Ok(None);
     }
-    if !bytes.ends_with(b"\n") && bytes.len() as u64 == LINE_BYTES_READ_MAX {
+    if !bytes.ends_with(b"\n") && bytes.len() as u64 == MAX_LINE_BYTES_READ {
         reader.skip_until(b'\n')?;
     }
     Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
@@ -53,13 +53,13 @@ mod tests {
 
     #[test]
     fn lines_are_read_to_the_end_whatever_their_length() {
-        let long = "x".repeat(usize::try_from(LINE_BYTES_READ_MAX).expect("a size") + 5);
+        let long = "x".repeat(usize::try_from(MAX_LINE_BYTES_READ).expect("a size") + 5);
         let text = format!("a\n{long}\nb");
         let mut reader = text.as_bytes();
         let mut lines = Vec::new();
         while let Some(line) = read_line(&mut reader).expect("bytes") {
             lines.push(line.len());
         }
-        assert_eq!(lines, [2, usize::try_from(LINE_BYTES_READ_MAX).expect("a size"), 1]);
+        assert_eq!(lines, [2, usize::try_from(MAX_LINE_BYTES_READ).expect("a size"), 1]);
     }
 }

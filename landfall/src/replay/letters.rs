@@ -3,7 +3,7 @@
 use collector_core::site::is_id;
 use serde::Deserialize;
 
-use super::{BATCH_ROWS_MAX, Line, Lines, ReplayError};
+use super::{Line, Lines, MAX_BATCH_ROWS, ReplayError};
 use crate::connection::{Connection, ConnectionError};
 use crate::time;
 
@@ -74,7 +74,7 @@ fn page_sql(condition: &str, last: Option<&Place>) -> String {
         "SELECT site_id, key, text AS line, toString(newest) AS stored_at FROM (\
          SELECT site_id, if(event_id = '', hex(SHA256(line)), event_id) AS key, argMax(line, stored_at) AS text, max(stored_at) AS newest \
          FROM ecommerce.dead_letters WHERE {condition} GROUP BY site_id, key) \
-         WHERE {behind} ORDER BY newest, site_id, key LIMIT {BATCH_ROWS_MAX} FORMAT JSONEachRow"
+         WHERE {behind} ORDER BY newest, site_id, key LIMIT {MAX_BATCH_ROWS} FORMAT JSONEachRow"
     )
 }
 

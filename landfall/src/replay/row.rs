@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use uuid::{Builder, Uuid};
 
 /// The longest line, in bytes: the collector's own limit.
-const LINE_BYTES_MAX: usize = collector_core::append::MAX_LINE_BYTES;
+const MAX_LINE_BYTES: usize = collector_core::append::MAX_LINE_BYTES;
 
 /// What makes two rows the same event: two sites may use the same id.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -29,8 +29,8 @@ pub(super) struct Row {
 
 /// Reads one line; the error says what is expected.
 pub(super) fn parse(text: &str, origin: &str, region: Option<&str>) -> Result<Row, String> {
-    if text.len() > LINE_BYTES_MAX {
-        return Err(format!("expected a line of at most {LINE_BYTES_MAX} bytes, found {}", text.len()));
+    if text.len() > MAX_LINE_BYTES {
+        return Err(format!("expected a line of at most {MAX_LINE_BYTES} bytes, found {}", text.len()));
     }
     let mut fields: Map<String, Value> =
         serde_json::from_str(text).map_err(|error| format!("expected a JSON object, found {error}"))?;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-const IO_MAX: Duration = Duration::from_secs(20);
+const MAX_IO: Duration = Duration::from_secs(20);
 
 /// What happens to a request.
 #[derive(Clone, Debug)]
@@ -85,7 +85,7 @@ impl Drop for Proxy {
 
 impl Shared {
     fn serve(&self, mut client: TcpStream) -> io::Result<()> {
-        client.set_read_timeout(Some(IO_MAX))?;
+        client.set_read_timeout(Some(MAX_IO))?;
         let request = read_request(&mut client)?;
         self.requests.lock().unwrap_or_else(PoisonError::into_inner).push(request.clone());
         let mode = self.mode.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -124,7 +124,7 @@ fn read_request(client: &mut TcpStream) -> io::Result<String> {
 /// Asks the feed and copies at most `limit` bytes of its answer. One request per connection, so that each has its mode.
 fn forward(request: &str, port: u16, client: &mut TcpStream, limit: u64) -> io::Result<()> {
     let mut feed = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-    feed.set_read_timeout(Some(IO_MAX))?;
+    feed.set_read_timeout(Some(MAX_IO))?;
     let head_end = request.find("\r\n\r\n").unwrap_or(request.len());
     let (head, body) = request.split_at(head_end);
     let lines: Vec<&str> = head.split("\r\n").filter(|line| !line.starts_with("Connection:")).collect();

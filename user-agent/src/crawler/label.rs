@@ -10,7 +10,7 @@ use super::CrawlerClass;
 /// In a label: the pattern spells the crawler's name, so the matched text is the name.
 pub(super) const FLAG_SPELLED: u8 = 0x40;
 /// The longest name taken from a user agent.
-const NAME_BYTES_MAX: usize = 64;
+const MAX_NAME_BYTES: usize = 64;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Labels<'t> {
@@ -95,7 +95,7 @@ fn word_around(text: &str, part: Range<usize>) -> &str {
 }
 
 fn shortened(name: &str) -> &str {
-    let mut length = name.len().min(NAME_BYTES_MAX);
+    let mut length = name.len().min(MAX_NAME_BYTES);
     while !name.is_char_boundary(length) {
         length -= 1;
     }

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use crate::pattern::{PatternSet, Scratch};
 
 /// Exclusions blanked out per user agent; honest ones have one or two.
-const EXCLUSIONS_MAX: usize = 16;
+const MAX_EXCLUSIONS: usize = 16;
 
 /// A user agent without what only looks like a crawler's name.
 pub(super) fn mask<'u>(user_agent: &'u str, exclusions: &PatternSet<'_>, scratch: &mut Scratch) -> Cow<'u, str> {
@@ -16,7 +16,7 @@ pub(super) fn mask<'u>(user_agent: &'u str, exclusions: &PatternSet<'_>, scratch
     if let Some((start, end)) = device_name(user_agent) {
         blank(&mut masked, start, end);
     }
-    for _ in 0..EXCLUSIONS_MAX {
+    for _ in 0..MAX_EXCLUSIONS {
         exclusions.scan(&masked, scratch);
         let found = exclusions.find_map(&masked, 0..exclusions.len(), scratch, |_, groups| groups.range(1));
         match found {

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{Parser, STEPS_PER_BYTE_MAX, USER_AGENT_BYTES_MAX};
+use super::{MAX_STEPS_PER_BYTE, MAX_USER_AGENT_BYTES, Parser};
 use crate::hint::ClientHints;
 
 /// Parts that patterns begin with, repeat or end with: what makes a backtracking matcher work hardest.
@@ -66,10 +66,10 @@ fn the_worst_that_searches_found_is_answered_in_a_bounded_number_of_steps() {
         ("Mozilla/5.0 (SAMSUNG-SGH-X120 FIVE Build/", ";", ")"),
         ("Mozilla/5.0 (Linux; Android ", " ", "; SAMSUNG"),
     ] {
-        let room = USER_AGENT_BYTES_MAX - before.len() - after.len();
+        let room = MAX_USER_AGENT_BYTES - before.len() - after.len();
         let text = format!("{before}{}{after}", repeated.repeat(room / repeated.len()));
         let found = steps(&text) / text.len();
-        assert!(found <= STEPS_PER_BYTE_MAX, "{found} steps per byte for {text:?}");
+        assert!(found <= MAX_STEPS_PER_BYTE, "{found} steps per byte for {text:?}");
     }
 }
 
@@ -83,14 +83,14 @@ proptest! {
         let agent = parser.parse(&text, &ClientHints::default());
         let crawler = parser.crawler(&text);
         // What begins with nothing in particular is tried even on nothing.
-        let most = STEPS_PER_BYTE_MAX * (text.len().min(USER_AGENT_BYTES_MAX) + 1);
+        let most = MAX_STEPS_PER_BYTE * (text.len().min(MAX_USER_AGENT_BYTES) + 1);
         prop_assert!(parser.steps() <= most, "{} steps, expected at most {}", parser.steps(), most);
         prop_assert!(!agent.browser.is_empty() && !agent.os.is_empty());
         // What was seen before changes nothing, and what is beyond the limit is not looked at.
         prop_assert_eq!(parser.parse(&text, &ClientHints::default()), agent.clone());
         prop_assert_eq!(parser.parse(&text, &ClientHints::default()), agent.clone());
         prop_assert_eq!(Parser::new().crawler(&text), crawler);
-        if text.is_ascii() && text.len() >= USER_AGENT_BYTES_MAX {
+        if text.is_ascii() && text.len() >= MAX_USER_AGENT_BYTES {
             prop_assert_eq!(parser.parse(&format!("{text} beyond"), &ClientHints::default()), agent);
         }
     }

@@ -1,7 +1,7 @@
 //! Matching one compiled pattern: leftmost, first alternative first, like Perl and the `regex` crate.
 //!
 //! In scope: a backtracking matcher in bounded time. It first runs with no bookkeeping, which is what nearly every text
-//! needs; a text that makes it take take back more than [`BACKTRACKS_MAX`] choices is matched again with a table of the states
+//! needs; a text that makes it take take back more than [`MAX_BACKTRACKS`] choices is matched again with a table of the states
 //! already tried, so that no state is tried twice. Characters are ASCII or "other": classes hold all others or none.
 
 mod branch;
@@ -11,24 +11,24 @@ mod start;
 
 use std::ops::Range;
 
-use super::TEXT_BYTES_MAX;
+use super::MAX_TEXT_BYTES;
 use super::program::{
-    ALTERNATIVES, BRANCH, BYTE, CLASS, END, FIRST, GROUPS_MAX, JUMP, JUMP_BYTES, LAST_BRANCH, LITERAL,
-    LITERAL_ANY_CASE, MATCH, NOT_WORD_BOUNDARY, RUN, RUN_ALL, RUN_ALL_GROUP, RUN_BYTES, RUN_LAZY, SAVE, SPLIT,
-    SPLIT_JUMP, START, WORD_BOUNDARY,
+    ALTERNATIVES, BRANCH, BYTE, CLASS, END, FIRST, JUMP, JUMP_BYTES, LAST_BRANCH, LITERAL, LITERAL_ANY_CASE, MATCH,
+    MAX_GROUPS, NOT_WORD_BOUNDARY, RUN, RUN_ALL, RUN_ALL_GROUP, RUN_BYTES, RUN_LAZY, SAVE, SPLIT, SPLIT_JUMP, START,
+    WORD_BOUNDARY,
 };
 use super::steps::Steps;
 use super::table::PatternSet;
 use super::text::Notes;
 
 /// Choices of one pattern on one text that are taken back before states are remembered; user agents take a few dozen.
-const BACKTRACKS_MAX: usize = 512;
+const MAX_BACKTRACKS: usize = 512;
 const UNSET: u16 = u16::MAX;
 
 /// Where the groups of a match lie.
 #[derive(Clone, Copy, Debug)]
 pub struct Captures {
-    slots: [u16; GROUPS_MAX * 2],
+    slots: [u16; MAX_GROUPS * 2],
 }
 
 impl Captures {
@@ -86,7 +86,7 @@ impl State {
         text: &[u8],
         notes: &Notes,
     ) -> Option<Captures> {
-        if text.len() > TEXT_BYTES_MAX || self.fails_alike(set, pattern) {
+        if text.len() > MAX_TEXT_BYTES || self.fails_alike(set, pattern) {
             return None;
         }
         self.backtracks = 0;
@@ -95,7 +95,7 @@ impl State {
             program: set.program(pattern),
             text,
             notes,
-            slots: [UNSET; GROUPS_MAX * 2],
+            slots: [UNSET; MAX_GROUPS * 2],
             backtracks: &mut self.backtracks,
             remembers: false,
             tried: &mut self.tried,
@@ -130,7 +130,7 @@ struct Search<'a, 't> {
     program: &'t [u8],
     text: &'a [u8],
     notes: &'a Notes,
-    slots: [u16; GROUPS_MAX * 2],
+    slots: [u16; MAX_GROUPS * 2],
     backtracks: &'a mut usize,
     remembers: bool,
     tried: &'a mut Vec<u64>,
@@ -165,14 +165,14 @@ impl Search<'_, '_> {
 
     fn run(&mut self, start: usize) -> Verdict {
         self.choices.clear();
-        self.slots = [UNSET; GROUPS_MAX * 2];
+        self.slots = [UNSET; MAX_GROUPS * 2];
         let (mut pc, mut position) = (0, start);
         loop {
             if self.follow(pc, position) {
                 return Verdict::Match;
             }
             *self.backtracks += 1;
-            if !self.remembers && *self.backtracks > BACKTRACKS_MAX {
+            if !self.remembers && *self.backtracks > MAX_BACKTRACKS {
                 return Verdict::TooHard;
             }
             match self.backtrack() {
@@ -311,7 +311,7 @@ impl Search<'_, '_> {
     }
 }
 
-/// Positions and offsets are at most [`TEXT_BYTES_MAX`] and 65,535: narrowing them loses nothing.
+/// Positions and offsets are at most [`MAX_TEXT_BYTES`] and 65,535: narrowing them loses nothing.
 fn narrow(value: usize) -> u16 {
     u16::try_from(value).unwrap_or(UNSET)
 }
@@ -334,7 +334,7 @@ mod tests {
         assert!(state.find(&set, 0, text.as_bytes(), &notes).is_none());
         let states = set.program(0).len() * (text.len() + 1);
         // Each start may fail at once, on top of every state being tried once.
-        let most = BACKTRACKS_MAX + states + text.len() + 1;
-        assert!(state.backtracks > BACKTRACKS_MAX && state.backtracks <= most, "{} of {most}", state.backtracks);
+        let most = MAX_BACKTRACKS + states + text.len() + 1;
+        assert!(state.backtracks > MAX_BACKTRACKS && state.backtracks <= most, "{} of {most}", state.backtracks);
     }
 }

@@ -54,7 +54,7 @@ pub(super) const FIRST: u8 = 20;
 
 /// A `max` operand without limit: longer than any text.
 #[cfg(any(test, feature = "compile"))]
-pub(super) const NO_MAX: u16 = u16::MAX;
+pub(super) const MAX_NO: u16 = u16::MAX;
 /// A class operand that excludes nothing.
 pub(super) const NO_CLASS: u16 = u16::MAX;
 
@@ -65,13 +65,13 @@ pub(super) const ANY: u16 = 0;
 pub(super) const CLASS_BYTES: usize = 17;
 
 /// Groups that answers may refer to: `$1` to `$9`.
-pub(super) const GROUPS_MAX: usize = 9;
+pub(super) const MAX_GROUPS: usize = 9;
 
 /// Bytes of a gram, which every atom holds at least one of.
 pub(super) const GRAM_BYTES: usize = 3;
 /// Bytes of the longest atom.
 #[cfg(any(test, feature = "compile"))]
-pub(super) const ATOM_BYTES_MAX: usize = 8;
+pub(super) const MAX_ATOM_BYTES: usize = 8;
 /// In an atom's head, which holds its length - 1 in 3 bits and then the offset of its gram in 3: its bytes are those of the program from the place
 /// that follows.
 pub(super) const ATOM_IN_PROGRAM: u8 = 0x80;

@@ -3,7 +3,7 @@
 //! In scope: where each character occurs, so that a pattern that begins with one is tried there only; whether the text is plain, which lets runs
 //! skip characters without looking; the text as atoms see it.
 
-use super::TEXT_BYTES_MAX;
+use super::MAX_TEXT_BYTES;
 use super::program::FOLDED;
 
 /// No position: the end of a list.
@@ -16,25 +16,25 @@ pub(super) struct Notes {
     /// Only ASCII, and no line feed: characters are bytes, and a dot matches all of them.
     pub(super) is_plain: bool,
     /// The text without the bytes that atoms skip, at the end but for the padding; and the same in lower case.
-    squeezed: [u8; TEXT_BYTES_MAX + PADDING_BYTES],
-    folded: [u8; TEXT_BYTES_MAX + PADDING_BYTES],
+    squeezed: [u8; MAX_TEXT_BYTES + PADDING_BYTES],
+    folded: [u8; MAX_TEXT_BYTES + PADDING_BYTES],
     /// Where both begin.
     folded_start: usize,
     /// Folded byte -> where it occurs first.
     heads: [u16; 256],
     /// Position -> where a byte that folds to the same occurs next.
-    nexts: [u16; TEXT_BYTES_MAX],
+    nexts: [u16; MAX_TEXT_BYTES],
 }
 
 impl Default for Notes {
     fn default() -> Self {
         Self {
             is_plain: false,
-            squeezed: [0; TEXT_BYTES_MAX + PADDING_BYTES],
-            folded: [0; TEXT_BYTES_MAX + PADDING_BYTES],
-            folded_start: TEXT_BYTES_MAX,
+            squeezed: [0; MAX_TEXT_BYTES + PADDING_BYTES],
+            folded: [0; MAX_TEXT_BYTES + PADDING_BYTES],
+            folded_start: MAX_TEXT_BYTES,
             heads: [NONE; 256],
-            nexts: [NONE; TEXT_BYTES_MAX],
+            nexts: [NONE; MAX_TEXT_BYTES],
         }
     }
 }
@@ -42,15 +42,15 @@ impl Default for Notes {
 impl Notes {
     /// Notes a text, from its end to its start; one that is too long counts as empty.
     pub(super) fn take(&mut self, text: &[u8]) {
-        let text = if text.len() > TEXT_BYTES_MAX { &[] } else { text };
+        let text = if text.len() > MAX_TEXT_BYTES { &[] } else { text };
         self.heads = [NONE; 256];
         let nexts = self.nexts.get_mut(..text.len()).unwrap_or_default();
-        let (mut start, mut seen) = (TEXT_BYTES_MAX, 0);
+        let (mut start, mut seen) = (MAX_TEXT_BYTES, 0);
         for (position, (byte, next)) in text.iter().zip(nexts).enumerate().rev() {
             let folded = FOLDED[usize::from(*byte)];
             *next = std::mem::replace(&mut self.heads[usize::from(folded)], u16::try_from(position).unwrap_or(NONE));
             // Without a branch per byte: a skipped one is overwritten by the next.
-            let place = (start + TEXT_BYTES_MAX - 1) % TEXT_BYTES_MAX;
+            let place = (start + MAX_TEXT_BYTES - 1) % MAX_TEXT_BYTES;
             self.squeezed[place] = *byte;
             self.folded[place] = folded;
             start = if folded == 0 { start } else { place };
@@ -62,7 +62,7 @@ impl Notes {
 
     /// What grams are looked for in.
     pub(super) fn folded(&self) -> &[u8] {
-        self.folded.get(self.folded_start..TEXT_BYTES_MAX).unwrap_or_default()
+        self.folded.get(self.folded_start..MAX_TEXT_BYTES).unwrap_or_default()
     }
 
     /// Eight bytes from a position of [`Self::folded`] on, the first in the lowest bits; those beyond the end are NUL, which no atom holds.

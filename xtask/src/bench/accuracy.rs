@@ -14,7 +14,7 @@ use crate::{paths, step, tool, update_data};
 pub(super) const METHOD: &str = "per cent of the labelled cases in --corpora; uaparser runs on uap-core's regexes.yaml; \
     channels are those of the rows that the Worker in workerd shows for each referrer";
 
-const BUILD_MINUTES_MAX: u64 = 20;
+const MAX_BUILD_MINUTES: u64 = 20;
 
 /// What must hold, in per cent.
 const BARS: [(&str, Budget); 6] = [
@@ -59,7 +59,7 @@ fn count_user_agents(corpora: &Path, prints_misses: bool) -> Result<Vec<Count>> 
     let run = ["--locked", "-p", "user-agent", "--profile", "stack", "--example", "accuracy"];
     let mut build = Command::new("cargo");
     build.arg("build").args(run).current_dir(paths::root());
-    step::run("building the comparison with uaparser", &mut build, BUILD_MINUTES_MAX)?;
+    step::run("building the comparison with uaparser", &mut build, MAX_BUILD_MINUTES)?;
     let regexes = update_data::regexes_yaml()?;
     let report = step::step("user agents (some minutes: uaparser is slow)", || {
         let mut cargo = Command::new("cargo");

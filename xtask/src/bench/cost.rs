@@ -23,8 +23,8 @@ const TIME: Duration = Duration::from_secs(30);
 const WARM_UP_PER_SECOND: u32 = 100;
 const WARM_UP: Duration = Duration::from_secs(5);
 /// Until the last event of a rate is delivered and its alarms are over.
-const SETTLE_MAX: Duration = Duration::from_secs(30);
-const CONNECTIONS_MAX: u32 = 64;
+const MAX_SETTLE: Duration = Duration::from_secs(30);
+const MAX_CONNECTIONS: u32 = 64;
 /// Few enough that none is idle for long: workerd closes those.
 const REQUESTS_PER_CONNECTION_AND_SECOND: u32 = 4;
 
@@ -47,14 +47,14 @@ pub(super) fn measure() -> Result<Vec<Figure>> {
     let lab = Lab::start()?;
     let meter = Meter::start(&lab)?;
     let mut sent = send(&meter, WARM_UP_PER_SECOND, WARM_UP)?;
-    lab.wait_for_events(sent, SETTLE_MAX)?;
+    lab.wait_for_events(sent, MAX_SETTLE)?;
     let mut figures = Vec::new();
     for rate in RATES_PER_SECOND {
         let (before, cpu_before) = (meter.read()?, meter.cpu_time()?);
         let title = format!("{rate} events per second for {} s", TIME.as_secs());
         let events = step::step(&title, || send(&meter, rate, TIME))?;
         sent += events;
-        lab.wait_for_events(sent, SETTLE_MAX)?;
+        lab.wait_for_events(sent, MAX_SETTLE)?;
         let used = meter.read()?.since(&before);
         let cpu = meter.cpu_time()?.saturating_sub(cpu_before);
         figures.extend(Usage::of(&used, cpu, events, f64::from(rate)).figures(rate));
@@ -73,7 +73,7 @@ struct Usage {
 fn send(meter: &Meter, rate: u32, time: Duration) -> Result<f64> {
     let request = |number| event::post("/v1/events", number, event::envelope(Uuid::now_v7(), 1));
     let pace = Pace::Steady { per_second: f64::from(rate), time };
-    let connections = (rate / REQUESTS_PER_CONNECTION_AND_SECOND).clamp(1, CONNECTIONS_MAX).into();
+    let connections = (rate / REQUESTS_PER_CONNECTION_AND_SECOND).clamp(1, MAX_CONNECTIONS).into();
     let answers = Load { port: meter.port(), connections, request }.run(pace)?.all_taken()?;
     Ok(float(answers.taken))
 }

@@ -31,8 +31,8 @@ const USERS: u32 = 10_000_000;
 /// One in a hundred.
 const CHANGED_EVERY: u32 = 100;
 const ROWS_PER_SECOND_MIN: f64 = 2e6;
-const BYTES_PER_USER_MAX: f64 = 64.0;
-const BASE_BYTES_MAX: f64 = 256e6;
+const MAX_BYTES_PER_USER: f64 = 64.0;
+const MAX_BASE_BYTES: f64 = 256e6;
 const ROUNDS: usize = 3;
 const READERS: usize = 4;
 const LOOKUP_CONNECTIONS: u64 = 4;
@@ -149,11 +149,11 @@ fn lookup(token: &str, keys: impl Iterator<Item = u64>) -> Beacon {
 fn memory(service: &Service) -> Result<Vec<Figure>> {
     let memory = service.memory()?;
     let users = float(USERS);
-    let budget = Budget::AtMost((BYTES_PER_USER_MAX * users + BASE_BYTES_MAX) / 1e6);
+    let budget = Budget::AtMost((MAX_BYTES_PER_USER * users + MAX_BASE_BYTES) / 1e6);
     Ok(vec![
         Figure::new("memory of the service, peak of all of the above", memory.peak_bytes / 1e6, "MB", budget),
         Figure::new("  now", memory.now_bytes / 1e6, "MB", Budget::None),
-        Figure::new("  now, per user", memory.now_bytes / users, "B", Budget::AtMost(BYTES_PER_USER_MAX)),
+        Figure::new("  now, per user", memory.now_bytes / users, "B", Budget::AtMost(MAX_BYTES_PER_USER)),
     ])
 }
 

@@ -21,7 +21,7 @@ use super::figure::{float, quantile};
 use crate::interrupt;
 
 /// How long one answer may take.
-const ANSWER_MAX: Duration = Duration::from_secs(30);
+const MAX_ANSWER: Duration = Duration::from_secs(30);
 
 /// What is sent where.
 pub(super) struct Load<F> {
@@ -113,9 +113,9 @@ impl<F: Fn(u64) -> Beacon + Send + Sync + 'static> Shared<F> {
         while let Some((number, due)) = self.next() {
             interrupt::check()?;
             sleep_until(due).await;
-            let is_taken = timeout(ANSWER_MAX, send(&mut sender, (self.load.request)(number)))
+            let is_taken = timeout(MAX_ANSWER, send(&mut sender, (self.load.request)(number)))
                 .await
-                .with_context(|| format!("expected an answer within {} s", ANSWER_MAX.as_secs()))??;
+                .with_context(|| format!("expected an answer within {} s", MAX_ANSWER.as_secs()))??;
             answers.latencies_ms.push(due.elapsed().as_secs_f64() * 1e3);
             *(if is_taken { &mut answers.taken } else { &mut answers.refused }) += 1;
         }

@@ -22,9 +22,9 @@ pub(super) const METHOD: &str = "native: cargo bench of collector-core, one thre
     1 KB event on 1 connection, warm, less the same on a no-op Worker; medians of 5 rounds";
 
 const NATIVE_EVENTS_PER_SECOND_MIN: f64 = 150_000.0;
-const BEACON_US_MAX: f64 = 60.0;
+const MAX_BEACON_US: f64 = 60.0;
 
-const BUILD_MINUTES_MAX: u64 = 20;
+const MAX_BUILD_MINUTES: u64 = 20;
 /// Requests before the first round: V8 compiles what is hot only after some hundreds of calls.
 const WARM_UP_REQUESTS: u64 = 2_000;
 const ROUND_REQUESTS: u64 = 5_000;
@@ -46,8 +46,8 @@ pub(super) fn measure() -> Result<Vec<Figure>> {
     let further = (many.over_no_op_us - one.over_no_op_us) / float(MANY_EVENTS - 1);
     Ok(vec![
         Figure::new("native, one core", native, "events/s", Budget::AtLeast(NATIVE_EVENTS_PER_SECOND_MIN)),
-        Figure::new("Worker in workerd, beacon of one event", one.over_no_op_us, "us", Budget::AtMost(BEACON_US_MAX)),
-        Figure::new("Worker in workerd, each further event", further, "us", Budget::AtMost(BEACON_US_MAX)),
+        Figure::new("Worker in workerd, beacon of one event", one.over_no_op_us, "us", Budget::AtMost(MAX_BEACON_US)),
+        Figure::new("Worker in workerd, each further event", further, "us", Budget::AtMost(MAX_BEACON_US)),
         Figure::new("no-op Worker, the same request", one.no_op_us, "us", Budget::None),
     ])
 }
@@ -89,7 +89,7 @@ fn native_events_per_second() -> Result<f64> {
     let bench = ["bench", "--locked", "-p", "collector-core", "--bench", "pipeline"];
     let mut build = Command::new("cargo");
     build.args(bench).arg("--no-run").current_dir(paths::root());
-    step::run("building the core's bench", &mut build, BUILD_MINUTES_MAX)?;
+    step::run("building the core's bench", &mut build, MAX_BUILD_MINUTES)?;
     let report = step::step("the core's bench", || {
         tool::output(Command::new("cargo").args(bench).args(["--", "pipeline"]).current_dir(paths::root()))
     })?;

@@ -11,7 +11,7 @@ use crate::stack::port;
 use crate::stack::workerd::{self, Settings};
 use crate::{interrupt, paths};
 
-const READY_MAX: Duration = Duration::from_secs(30);
+const MAX_READY: Duration = Duration::from_secs(30);
 /// What `/proc` counts CPU time in: `USER_HZ`, the same on every Linux that the embedded stack runs on.
 const TICKS_PER_SECOND: u32 = 100;
 
@@ -46,10 +46,10 @@ impl Runtime {
 
     fn wait_ready(&mut self) -> Result<()> {
         let url = format!("http://127.0.0.1:{}/healthz", self.port);
-        let deadline = Instant::now() + READY_MAX;
+        let deadline = Instant::now() + MAX_READY;
         loop {
             interrupt::check()?;
-            let request = ureq::get(&url).config().http_status_as_error(false).timeout_global(Some(READY_MAX)).build();
+            let request = ureq::get(&url).config().http_status_as_error(false).timeout_global(Some(MAX_READY)).build();
             if request.call().is_ok() {
                 return Ok(());
             }
@@ -57,7 +57,7 @@ impl Runtime {
                 bail!("expected workerd to keep running, found it ended with {status}");
             }
             if Instant::now() > deadline {
-                bail!("expected workerd to answer within {} s", READY_MAX.as_secs());
+                bail!("expected workerd to answer within {} s", MAX_READY.as_secs());
             }
             std::thread::sleep(Duration::from_millis(10));
         }

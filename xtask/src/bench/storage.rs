@@ -11,14 +11,14 @@ use super::lab::Lab;
 pub(super) const METHOD: &str = "bytes: 40,000 visits of 8,000 simulated shoppers through the collector, spread over a day, compressed columns after all merges; \
     views: the same aggregates from 10 M generated events and from the materialized views over them, medians of 5 queries";
 
-const BYTES_PER_EVENT_MAX: f64 = 45.0;
+const MAX_BYTES_PER_EVENT: f64 = 45.0;
 const VIEW_SPEEDUP_MIN: f64 = 10.0;
 
 pub(super) fn measure() -> Result<Vec<Figure>> {
     let lab = Lab::start()?;
     let shop = shop::measure(&lab)?;
     let mut figures = vec![
-        Figure::new("compressed, per event", shop.bytes_per_event, "B", Budget::AtMost(BYTES_PER_EVENT_MAX)),
+        Figure::new("compressed, per event", shop.bytes_per_event, "B", Budget::AtMost(MAX_BYTES_PER_EVENT)),
         Figure::new("as JSONEachRow, per event", shop.json_bytes_per_event, "B", Budget::None),
     ];
     for (column, bytes) in shop.largest_columns {

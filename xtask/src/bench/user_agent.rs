@@ -13,12 +13,12 @@ pub(super) const METHOD: &str = "every modern user agent of humans_dev.jsonl, fr
     that with the lowest median; slowest of each user agent's quickest; start: quickest of 9 processes; uaparser: every 20th, one round, one start; \
     gzipped is a module with the crate and what it needs of the standard library";
 
-const START_MS_MAX: f64 = 3.0;
-const MEMORY_MB_MAX: f64 = 4.0;
-const P50_US_MAX: f64 = 3.0;
-const P99_US_MAX: f64 = 60.0;
-const GZIPPED_KB_MAX: f64 = 250.0;
-const BUILD_MINUTES_MAX: u64 = 20;
+const MAX_START_MS: f64 = 3.0;
+const MAX_MEMORY_MB: f64 = 4.0;
+const MAX_P50_US: f64 = 3.0;
+const MAX_P99_US: f64 = 60.0;
+const MAX_GZIPPED_KB: f64 = 250.0;
+const MAX_BUILD_MINUTES: u64 = 20;
 
 /// A module, one line of the report.
 #[derive(Deserialize)]
@@ -46,7 +46,7 @@ pub(super) fn measure(corpora: &Path) -> Result<Vec<Figure>> {
         .args(["build", "--locked", "--release", "--target", "wasm32-unknown-unknown", "-p", "user-agent"])
         .args(["--example", "cost", "--example", "cost_uaparser"])
         .current_dir(paths::root());
-    step::run("building the user-agent crate and uaparser for Wasm", &mut build, BUILD_MINUTES_MAX)?;
+    step::run("building the user-agent crate and uaparser for Wasm", &mut build, MAX_BUILD_MINUTES)?;
     let regexes = update_data::regexes_yaml()?;
     let report = step::step("user agents in Wasm", || {
         let examples = paths::target().join("wasm32-unknown-unknown/release/examples");
@@ -70,13 +70,13 @@ fn figures(module: &Module) -> Vec<Figure> {
     let named = |what: &str| format!("{}: {what}", module.name);
     let mut figures = Vec::new();
     for Answer { name, p50_us, p99_us, max_us } in &module.answers {
-        figures.push(Figure::new(named(&format!("{name}, p50")), *p50_us, "us", budget(P50_US_MAX)));
-        figures.push(Figure::new(named(&format!("{name}, p99")), *p99_us, "us", budget(P99_US_MAX)));
+        figures.push(Figure::new(named(&format!("{name}, p50")), *p50_us, "us", budget(MAX_P50_US)));
+        figures.push(Figure::new(named(&format!("{name}, p99")), *p99_us, "us", budget(MAX_P99_US)));
         figures.push(Figure::new(named(&format!("{name}, slowest")), *max_us, "us", Budget::None));
     }
     let megabytes = module.memory_bytes / f64::from(1 << 20);
-    figures.push(Figure::new(named("compile, instantiate, start"), module.start_ms, "ms", budget(START_MS_MAX)));
-    figures.push(Figure::new(named("memory"), megabytes, "MB", budget(MEMORY_MB_MAX)));
-    figures.push(Figure::new(named("gzipped"), module.gzipped_bytes / 1024.0, "KB", budget(GZIPPED_KB_MAX)));
+    figures.push(Figure::new(named("compile, instantiate, start"), module.start_ms, "ms", budget(MAX_START_MS)));
+    figures.push(Figure::new(named("memory"), megabytes, "MB", budget(MAX_MEMORY_MB)));
+    figures.push(Figure::new(named("gzipped"), module.gzipped_bytes / 1024.0, "KB", budget(MAX_GZIPPED_KB)));
     figures
 }

@@ -16,7 +16,7 @@ use crate::{interrupt, paths};
 
 /// Starts measured of each Worker, alternating; the medians are compared.
 const STARTS: usize = 11;
-const START_MAX: Duration = Duration::from_secs(20);
+const MAX_START: Duration = Duration::from_secs(20);
 const NO_OP_WORKER: &str =
     "export default { async fetch(request) { await request.arrayBuffer(); return new Response('{}') } }";
 const BEACON: &str = r#"{"site":"demo","events":[{"event_type":"page_view","page_url":"https://shop.example/"}]}"#;
@@ -113,7 +113,7 @@ fn first_answer(port: u16, started: Instant) -> Result<Duration> {
     let url = format!("http://127.0.0.1:{port}/v1/validate");
     loop {
         interrupt::check()?;
-        let request = ureq::post(&url).config().timeout_global(Some(START_MAX)).build();
+        let request = ureq::post(&url).config().timeout_global(Some(MAX_START)).build();
         if let Ok(mut response) = request.send(BEACON) {
             let body = response.body_mut().read_to_string()?;
             if body.is_empty() {
@@ -121,8 +121,8 @@ fn first_answer(port: u16, started: Instant) -> Result<Duration> {
             }
             return Ok(started.elapsed());
         }
-        if started.elapsed() > START_MAX {
-            bail!("expected the Worker to answer within {} s", START_MAX.as_secs());
+        if started.elapsed() > MAX_START {
+            bail!("expected the Worker to answer within {} s", MAX_START.as_secs());
         }
         std::thread::sleep(Duration::from_millis(1));
     }

@@ -15,11 +15,11 @@ use super::ledger::Ledger;
 /// Each may be stuck in a retry; together they keep the rate.
 const THREADS: usize = 8;
 const EVENTS_PER_BEACON: usize = 20;
-const REQUEST_MAX: Duration = Duration::from_secs(15);
+const MAX_REQUEST: Duration = Duration::from_secs(15);
 const RETRY_FIRST: Duration = Duration::from_millis(200);
-const RETRY_MAX: Duration = Duration::from_secs(2);
+const MAX_RETRY: Duration = Duration::from_secs(2);
 /// How long the last beacons may take after the load has ended.
-const FINISH_MAX: Duration = Duration::from_mins(2);
+const MAX_FINISH: Duration = Duration::from_mins(2);
 const POLL: Duration = Duration::from_millis(20);
 /// Does not fit the column once a fault has narrowed it.
 const POISON_SEQ: u32 = 4_000_000;
@@ -72,7 +72,7 @@ struct Beacon {
 impl Driver {
     /// Starts to send `rate` events a second to a collector's base URL. `run` tells this run's ids from all others.
     pub(super) fn start(collector: &str, run: u64, rate: u32) -> Self {
-        let config = ureq::Agent::config_builder().timeout_global(Some(REQUEST_MAX)).http_status_as_error(false);
+        let config = ureq::Agent::config_builder().timeout_global(Some(MAX_REQUEST)).http_status_as_error(false);
         let shared = Arc::new(Shared {
             url: format!("{collector}/v1/events"),
             agent: config.build().into(),
@@ -126,7 +126,7 @@ impl Driver {
     /// Ends the load when every event is acknowledged, or after a while all the same.
     pub(super) fn finish(&mut self, is_interrupted: impl Fn() -> bool) {
         self.shared.is_ending.store(true, Ordering::SeqCst);
-        let deadline = Instant::now() + FINISH_MAX;
+        let deadline = Instant::now() + MAX_FINISH;
         while Instant::now() < deadline && !is_interrupted() && !self.threads.iter().all(JoinHandle::is_finished) {
             std::thread::sleep(POLL);
         }
@@ -188,7 +188,7 @@ impl Shared {
             while Instant::now() < until && !self.is_abandoned.load(Ordering::SeqCst) {
                 std::thread::sleep(POLL);
             }
-            wait = (2 * wait).min(RETRY_MAX);
+            wait = (2 * wait).min(MAX_RETRY);
         }
     }
 

@@ -28,7 +28,7 @@ const POLL: Duration = Duration::from_millis(100);
 /// How long a fault lasts that needs nothing but time.
 const HOLD: Duration = Duration::from_secs(6);
 /// How long a fault may take to be met by the Worker: its longest wait between two attempts, and its patience for one.
-const MEET_MAX: Duration = Duration::from_secs(150);
+const MAX_MEET: Duration = Duration::from_secs(150);
 
 /// The stack under load. Dropped in this order: the load ends first, the disk last.
 pub(super) struct Scene {
@@ -145,9 +145,9 @@ impl Scene {
         let before: Vec<u64> = proxies.iter().map(Proxy::disturbed).collect();
         let are_met = || Ok(proxies.iter().zip(&before).all(|(proxy, before)| proxy.disturbed() >= before + times));
         ensure!(
-            self.wait_for(MEET_MAX, are_met)?.is_some(),
+            self.wait_for(MAX_MEET, are_met)?.is_some(),
             "expected {times} inserts to fail within {} s",
-            MEET_MAX.as_secs()
+            MAX_MEET.as_secs()
         );
         Ok(())
     }
@@ -158,9 +158,9 @@ impl Scene {
             // The one behind it is whole, so that the waits between attempts stay short.
             self.proxies[number % self.proxies.len()].script([*reaction, Reaction::Pass]);
         }
-        let met = self.wait_for(MEET_MAX, || Ok(self.proxies.iter().all(|proxy| proxy.script_left() == 0)));
+        let met = self.wait_for(MAX_MEET, || Ok(self.proxies.iter().all(|proxy| proxy.script_left() == 0)));
         self.proxies.iter().for_each(Proxy::heal);
-        ensure!(met?.is_some(), "expected {} inserts within {} s", 2 * reactions.len(), MEET_MAX.as_secs());
+        ensure!(met?.is_some(), "expected {} inserts within {} s", 2 * reactions.len(), MAX_MEET.as_secs());
         Ok(())
     }
 

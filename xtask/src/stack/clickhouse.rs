@@ -11,8 +11,8 @@ use super::layout::{Layout, sha256_hex};
 use super::process;
 use crate::{paths, tool};
 
-const READY_MAX: Duration = Duration::from_secs(2);
-const QUERY_MAX: Duration = Duration::from_mins(2);
+const MAX_READY: Duration = Duration::from_secs(2);
+const MAX_QUERY: Duration = Duration::from_mins(2);
 
 /// One region's ClickHouse, as stack.json names it: the user may do everything.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -28,12 +28,12 @@ pub struct Endpoint {
 impl Endpoint {
     /// Whether the server answers.
     pub fn is_ready(&self) -> bool {
-        self.ask("SELECT 1", READY_MAX).is_ok()
+        self.ask("SELECT 1", MAX_READY).is_ok()
     }
 
     /// Runs one statement and gives its answer as text (tab-separated unless the statement names a format).
     pub fn query(&self, sql: &str) -> Result<String> {
-        self.ask(sql, QUERY_MAX)
+        self.ask(sql, MAX_QUERY)
     }
 
     fn ask(&self, sql: &str, limit: Duration) -> Result<String> {

@@ -177,8 +177,8 @@ pub fn absolute(dir: &Path) -> Result<PathBuf> {
 }
 
 fn check_regions(regions: &[String]) -> Result<()> {
-    if regions.is_empty() || regions.len() > port::REGIONS_MAX {
-        bail!("expected 1 to {} regions in --regions, found {}", port::REGIONS_MAX, regions.len());
+    if regions.is_empty() || regions.len() > port::MAX_REGIONS {
+        bail!("expected 1 to {} regions in --regions, found {}", port::MAX_REGIONS, regions.len());
     }
     for (index, region) in regions.iter().enumerate() {
         let is_name = !region.is_empty()

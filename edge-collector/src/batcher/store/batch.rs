@@ -10,7 +10,7 @@ use worker::{Error, Result, SqlStorageValue as Value};
 
 use super::segment::{Commit, Open};
 use super::value::{blob, integer, number, string, text};
-use super::{BLOB_BYTES_MAX, Store, table_of};
+use super::{MAX_BLOB_BYTES, Store, table_of};
 
 /// A frozen segment.
 #[derive(Clone, Debug)]
@@ -203,14 +203,14 @@ impl Store {
     }
 }
 
-/// Cuts lines into blobs of at most `BLOB_BYTES_MAX`, at line ends.
+/// Cuts lines into blobs of at most `MAX_BLOB_BYTES`, at line ends.
 fn chunks_at_lines(lines: &[u8]) -> Vec<&[u8]> {
     let mut chunks = Vec::new();
     let mut rest = lines;
-    while rest.len() > BLOB_BYTES_MAX {
-        let (head, _) = rest.split_at(BLOB_BYTES_MAX);
+    while rest.len() > MAX_BLOB_BYTES {
+        let (head, _) = rest.split_at(MAX_BLOB_BYTES);
         // A line is far shorter than a blob, so there is a line end; if not, the cut is where it is.
-        let end = head.iter().rposition(|byte| *byte == b'\n').map_or(BLOB_BYTES_MAX, |position| position + 1);
+        let end = head.iter().rposition(|byte| *byte == b'\n').map_or(MAX_BLOB_BYTES, |position| position + 1);
         let (chunk, tail) = rest.split_at(end);
         chunks.push(chunk);
         rest = tail;

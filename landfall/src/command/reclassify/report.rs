@@ -8,9 +8,9 @@ use landfall::reclassify::{Change, Diff, Mode, Outcome, Progress, Tally};
 
 const PROGRESS_EVERY: Duration = Duration::from_secs(2);
 /// Lines of one list; what follows is only counted.
-const LINES_MAX: usize = 15;
+const MAX_LINES: usize = 15;
 /// Characters of a user agent.
-const SHOWN_CHARACTERS_MAX: usize = 120;
+const MAX_SHOWN_CHARACTERS: usize = 120;
 
 /// How far it is, now and then, where it does not mix with the result.
 #[derive(Default)]
@@ -101,7 +101,7 @@ fn print_change(out: &mut impl Write, what: &str, change: &Change) -> io::Result
     print_tally(out, "site", &change.sites)?;
     for example in &change.examples {
         // Quoted: whatever a sender wrote shall not reach the terminal as it is.
-        let user_agent: String = example.user_agent.chars().take(SHOWN_CHARACTERS_MAX).collect();
+        let user_agent: String = example.user_agent.chars().take(MAX_SHOWN_CHARACTERS).collect();
         writeln!(out, "  for example {}: {user_agent:?}", example.reason)?;
     }
     Ok(())
@@ -109,10 +109,10 @@ fn print_change(out: &mut impl Write, what: &str, change: &Change) -> io::Result
 
 fn print_tally(out: &mut impl Write, what: &str, tally: &Tally) -> io::Result<()> {
     let sorted = tally.sorted();
-    for (name, count) in sorted.iter().take(LINES_MAX) {
+    for (name, count) in sorted.iter().take(MAX_LINES) {
         writeln!(out, "  {what:<8} {:<40} {count:>10}", name.escape_debug())?;
     }
-    let rest: u64 = sorted.iter().skip(LINES_MAX).map(|(_, count)| count).sum();
+    let rest: u64 = sorted.iter().skip(MAX_LINES).map(|(_, count)| count).sum();
     if rest > 0 {
         writeln!(out, "  {what:<8} {:<40} {rest:>10}", "(others)")?;
     }

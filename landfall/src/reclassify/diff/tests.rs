@@ -116,10 +116,10 @@ fn only_newer_rules_are_noted() {
 #[test]
 fn names_are_bounded_and_none_is_lost() {
     let mut tally = Tally::default();
-    for number in 0..NAMES_MAX + 5 {
+    for number in 0..MAX_NAMES + 5 {
         tally.add(&number.to_string(), 1);
     }
     tally.add("0", 1);
-    assert_eq!(tally.total(), NAMES_MAX as u64 + 6);
+    assert_eq!(tally.total(), MAX_NAMES as u64 + 6);
     assert_eq!(tally.sorted()[..2], [(OTHERS, 5), ("0", 2)]);
 }

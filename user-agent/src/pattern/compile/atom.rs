@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use regex_syntax::hir::{Class, Hir, HirKind, Repetition};
 
-use super::super::program::{ATOM_BYTES_MAX, FOLDED, GRAM_BYTES};
+use super::super::program::{FOLDED, GRAM_BYTES, MAX_ATOM_BYTES};
 
 /// Strings of which every match holds at least one.
 pub(super) type Clause = BTreeSet<Vec<u8>>;
@@ -30,17 +30,17 @@ impl Case {
 }
 
 /// Strings that a set may hold when a product of two sets makes it.
-const PRODUCT_MAX: usize = 128;
+const MAX_PRODUCT: usize = 128;
 /// Strings that a set may hold when a long list of alternatives makes it.
-const EXACT_MAX: usize = 512;
+const MAX_EXACT: usize = 512;
 /// Bytes of the longest string kept exact.
-const EXACT_BYTES_MAX: usize = 32;
+const MAX_EXACT_BYTES: usize = 32;
 /// Members of the largest class that is spelled out as part of longer strings.
-const CLASS_MEMBERS_MAX: usize = 4;
+const MAX_CLASS_MEMBERS: usize = 4;
 /// Members of the largest class that ends a string too short to be an atom: letters and digits.
-const CLASS_PREFIX_MEMBERS_MAX: usize = 36;
+const MAX_CLASS_PREFIX_MEMBERS: usize = 36;
 /// Copies of the longest repetition that is spelled out: `; {0,2}`.
-const COPIES_MAX: u32 = 2;
+const MAX_COPIES: u32 = 2;
 /// Bytes from which on an atom is long enough as it is.
 const LONG_ATOM_BYTES: usize = 4;
 
@@ -119,8 +119,8 @@ pub(super) fn gram_offset(atom: &[u8]) -> usize {
 
 /// The part of a string that serves as its atom: around its least common gram.
 pub(super) fn shortened(atom: &[u8]) -> &[u8] {
-    let start = gram_offset(atom).min(atom.len().saturating_sub(ATOM_BYTES_MAX));
-    &atom[start..atom.len().min(start + ATOM_BYTES_MAX)]
+    let start = gram_offset(atom).min(atom.len().saturating_sub(MAX_ATOM_BYTES));
+    &atom[start..atom.len().min(start + MAX_ATOM_BYTES)]
 }
 
 fn know(expression: &Hir, case: Case) -> Known {
@@ -128,7 +128,7 @@ fn know(expression: &Hir, case: Case) -> Known {
         HirKind::Empty | HirKind::Look(_) => Known::exactly(Clause::from([Vec::new()])),
         HirKind::Literal(literal) => Known::exactly(Clause::from([case.squeeze(&literal.0)])),
         HirKind::Class(class) => match members(class, case) {
-            Some(members) if members.len() <= CLASS_MEMBERS_MAX => Known::exactly(members),
+            Some(members) if members.len() <= MAX_CLASS_MEMBERS => Known::exactly(members),
             Some(members) => Known { prefix: members, ..Known::nothing() },
             None => Known::nothing(),
         },
@@ -142,7 +142,7 @@ fn know(expression: &Hir, case: Case) -> Known {
 fn know_repetition(repetition: &Repetition, case: Case) -> Known {
     let sub = know(&repetition.sub, case);
     match (repetition.min, repetition.max, &sub.exact) {
-        (min, Some(max), Some(exact)) if max <= COPIES_MAX => {
+        (min, Some(max), Some(exact)) if max <= MAX_COPIES => {
             let mut all = Clause::new();
             let mut copies = Clause::from([Vec::new()]);
             for count in 0..=max {
@@ -154,7 +154,7 @@ fn know_repetition(repetition: &Repetition, case: Case) -> Known {
                     .flat_map(|head| exact.iter().map(move |tail| [head.as_slice(), tail].concat()))
                     .collect();
             }
-            if all.len() <= PRODUCT_MAX { Known::exactly(all) } else { Known::nothing() }
+            if all.len() <= MAX_PRODUCT { Known::exactly(all) } else { Known::nothing() }
         }
         (0, ..) => Known::nothing(),
         (.., Some(exact)) => Known {
@@ -196,9 +196,9 @@ fn know_concat(parts: &[Hir], case: Case) -> Known {
 
 /// Every string of `left` followed by every one of `right`, unless they are too many or too long.
 fn product(left: &Clause, right: &Clause) -> Option<Clause> {
-    let limit = if left.len() == 1 || right.len() == 1 { EXACT_MAX } else { PRODUCT_MAX };
+    let limit = if left.len() == 1 || right.len() == 1 { MAX_EXACT } else { MAX_PRODUCT };
     let longest = |clause: &Clause| clause.iter().map(Vec::len).max().unwrap_or_default();
-    if left.len() * right.len() > limit || longest(left) + longest(right) > EXACT_BYTES_MAX {
+    if left.len() * right.len() > limit || longest(left) + longest(right) > MAX_EXACT_BYTES {
         return None;
     }
     Some(left.iter().flat_map(|head| right.iter().map(move |tail| [head.as_slice(), tail].concat())).collect())
@@ -215,10 +215,10 @@ fn lengthened(left: &Clause, right: &Clause) -> Option<Clause> {
 fn know_alternation(branches: &[Hir], case: Case) -> Known {
     let known: Vec<Known> = branches.iter().map(|branch| know(branch, case)).collect();
     let beginnings: Clause = known.iter().flat_map(Known::beginning).cloned().collect();
-    if known.iter().all(|branch| branch.exact.is_some()) && beginnings.len() <= EXACT_MAX {
+    if known.iter().all(|branch| branch.exact.is_some()) && beginnings.len() <= MAX_EXACT {
         return Known::exactly(beginnings);
     }
-    let prefix = if beginnings.len() <= EXACT_MAX { beginnings } else { Clause::from([Vec::new()]) };
+    let prefix = if beginnings.len() <= MAX_EXACT { beginnings } else { Clause::from([Vec::new()]) };
     let union: Option<Vec<Clause>> = known.into_iter().map(|branch| branch.best(case)).collect();
     let clauses = union.map(|clauses| clauses.into_iter().flatten().collect()).into_iter().collect();
     Known { exact: None, prefix, clauses }
@@ -236,7 +236,7 @@ fn members(class: &Class, case: Case) -> Option<Clause> {
             members.insert(case.squeeze(&[u8::try_from(member).ok().filter(u8::is_ascii)?]));
         }
     }
-    (members.len() <= CLASS_PREFIX_MEMBERS_MAX).then_some(members)
+    (members.len() <= MAX_CLASS_PREFIX_MEMBERS).then_some(members)
 }
 
 fn is_usable(clause: &Clause) -> bool {
@@ -255,7 +255,7 @@ fn frequency(clause: &Clause, case: Case) -> f64 {
 
 /// What is better avoided: common atoms first, then short ones.
 fn cost(clause: &Clause, case: Case) -> f64 {
-    let shortest = clause.iter().map(Vec::len).min().unwrap_or_default().min(EXACT_BYTES_MAX);
+    let shortest = clause.iter().map(Vec::len).min().unwrap_or_default().min(MAX_EXACT_BYTES);
     frequency(clause, case) + 0.2 / f64::from(u32::try_from(shortest.max(1)).unwrap_or(1))
 }
 

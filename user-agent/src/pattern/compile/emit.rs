@@ -5,7 +5,7 @@
 
 use regex_syntax::hir::{Class, Hir, HirKind, Look, Repetition};
 
-use super::super::program::NO_MAX;
+use super::super::program::MAX_NO;
 use super::set::Error;
 
 /// Characters: a bit per ASCII character, and all others or none.
@@ -278,7 +278,7 @@ fn repeated_class(repetition: &Repetition) -> Result<Option<Run>, Error> {
     let Some(class) = single(&repetition.sub)? else { return Ok(None) };
     let min = u8::try_from(repetition.min).map_err(|_| Error::RunTooLong { found: repetition.min })?;
     let max =
-        repetition.max.map_or(Ok(NO_MAX), |max| u16::try_from(max).map_err(|_| Error::RunTooLong { found: max }))?;
+        repetition.max.map_or(Ok(MAX_NO), |max| u16::try_from(max).map_err(|_| Error::RunTooLong { found: max }))?;
     Ok(Some(Run { class, min, max, is_lazy: !repetition.greedy, follow: None, takes_all: false, group: None }))
 }
 

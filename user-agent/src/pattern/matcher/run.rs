@@ -7,7 +7,7 @@ use super::character::has_byte;
 use super::{Choice, Search, narrow};
 use crate::pattern::program::{ANY, NO_CLASS, RUN_ALL_BYTES, RUN_BYTES};
 
-/// The operands of a run; `NO_MAX` is longer than any text.
+/// The operands of a run; `MAX_NO` is longer than any text.
 struct Run {
     class: u16,
     min: u8,

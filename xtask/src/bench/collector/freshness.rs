@@ -21,7 +21,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// With fewer the 99th per cent would be the slowest alone.
 const PROBES_MIN: usize = 100;
 /// A probe that is not found by then is lost.
-const PROBE_MAX: Duration = Duration::from_secs(30);
+const MAX_PROBE: Duration = Duration::from_secs(30);
 
 /// Milliseconds from sending a beacon to the first query that finds its event, ascending.
 pub(super) fn measure(lab: &Lab) -> Result<Vec<f64>> {
@@ -58,7 +58,7 @@ fn probe(lab: &Lab) -> Result<Vec<f64>> {
             }
         }
         let oldest = sent.values().map(Instant::elapsed).max().unwrap_or_default();
-        ensure!(oldest < PROBE_MAX, "expected every probe to be found within {} s", PROBE_MAX.as_secs());
+        ensure!(oldest < MAX_PROBE, "expected every probe to be found within {} s", MAX_PROBE.as_secs());
         std::thread::sleep(LOOK_EVERY);
     }
     found_ms.sort_by(f64::total_cmp);

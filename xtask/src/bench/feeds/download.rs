@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use crate::tool;
 
 /// A response is complete within this time.
-const SECONDS_MAX: &str = "300";
+const MAX_SECONDS: &str = "300";
 
 /// One GET.
 pub(super) struct Download {
@@ -58,7 +58,7 @@ impl Download {
 
     fn command(&self) -> Command {
         let mut command = Command::new("curl");
-        command.args(["--silent", "--show-error", "--fail", "--noproxy", "*", "--max-time", SECONDS_MAX, &self.url]);
+        command.args(["--silent", "--show-error", "--fail", "--noproxy", "*", "--max-time", MAX_SECONDS, &self.url]);
         if let Some(token) = &self.token {
             command.args(["--header", &format!("Authorization: Bearer {token}")]);
         }

@@ -23,9 +23,9 @@ pub(in crate::bench) const METHOD: &str = "a year of generated events in one emb
 pub(in crate::bench) const USERS: u32 = 1_000_000;
 /// Of each INSERT, so that progress is seen.
 const USERS_PER_INSERT: u32 = 50_000;
-const TRAIN_MAX: Duration = Duration::from_hours(1);
-const SCORE_MAX: Duration = Duration::from_mins(20);
-const REFRESH_MAX: Duration = Duration::from_mins(20);
+const MAX_TRAIN: Duration = Duration::from_hours(1);
+const MAX_SCORE: Duration = Duration::from_mins(20);
+const MAX_REFRESH: Duration = Duration::from_mins(20);
 
 pub(in crate::bench) fn measure(users: u32) -> Result<Vec<Figure>> {
     let mut lab = Lab::start()?;
@@ -94,13 +94,13 @@ fn train(lab: &Lab, folder: &Path, users: u32) -> Result<Vec<Figure>> {
     // The number of users is estimated, and a training on all is wanted.
     let all = (2 * users).to_string();
     let mut training = command(lab, folder, &["train", "--train-users", &all]);
-    Ok(figures("training on all of them", &process::run("training", &mut training, TRAIN_MAX)?))
+    Ok(figures("training on all of them", &process::run("training", &mut training, MAX_TRAIN)?))
 }
 
 fn score(lab: &Lab, folder: &Path, users: u32) -> Result<Vec<Figure>> {
     let path = lab.folder().join("scores.jsonl");
     let mut scoring = command(lab, folder, &["score"]);
-    let run = process::run("scoring", scoring.stdout(File::create(&path)?), SCORE_MAX)?;
+    let run = process::run("scoring", scoring.stdout(File::create(&path)?), MAX_SCORE)?;
     let lines = BufReader::new(File::open(&path)?).lines().count();
     ensure!(lines == users as usize, "expected a score of each of {users} users, found {lines}");
     Ok(figures("scoring all of them", &run))
@@ -109,7 +109,7 @@ fn score(lab: &Lab, folder: &Path, users: u32) -> Result<Vec<Figure>> {
 /// From the start to the first answer: there is no snapshot yet, so everybody is read and judged.
 fn refresh(lab: &Lab, folder: &Path, users: u32) -> Result<Vec<Figure>> {
     let url = &lab.clickhouse().url;
-    let service = step::step("a service's first refresh", || Service::serve(lab, folder, url, REFRESH_MAX))?;
+    let service = step::step("a service's first refresh", || Service::serve(lab, folder, url, MAX_REFRESH))?;
     let rows = BufReader::new(service.get("user-segments").text()?.as_bytes()).lines().count();
     ensure!(rows == users as usize + 1, "expected every user and the anonymous ones, found {rows}");
     Ok(figures("first refresh of a service", &Run { seconds: service.start_s, usage: service.memory()? }))

@@ -16,9 +16,9 @@ use crate::{interrupt, paths, step};
 /// When one in [`CHANGED_EVERY`] users changed.
 const CHANGED_AT: &str = "1763660000";
 pub(super) const CHANGED_AT_TEXT: &str = "2025-11-20%2017%3A33%3A20";
-const SNAPSHOT_MINUTES_MAX: u64 = 20;
-const READY_MAX: Duration = Duration::from_mins(2);
-const ANSWER_MAX: Duration = Duration::from_secs(5);
+const MAX_SNAPSHOT_MINUTES: u64 = 20;
+const MAX_READY: Duration = Duration::from_mins(2);
+const MAX_ANSWER: Duration = Duration::from_secs(5);
 /// Nobody listens there: the service goes on serving the snapshot that it has.
 const NO_CLICKHOUSE: &str = "http://127.0.0.1:1";
 
@@ -52,8 +52,8 @@ impl Service {
             .args(["--changed-at", CHANGED_AT, "--data-dir"])
             .arg(&folder)
             .current_dir(paths::root());
-        step::run(&format!("generating {USERS} users"), &mut snapshot, SNAPSHOT_MINUTES_MAX)?;
-        Self::serve(lab, &folder, NO_CLICKHOUSE, READY_MAX)
+        step::run(&format!("generating {USERS} users"), &mut snapshot, MAX_SNAPSHOT_MINUTES)?;
+        Self::serve(lab, &folder, NO_CLICKHOUSE, MAX_READY)
     }
 
     /// Serves what is in `folder` and at `clickhouse_url`, and waits until there is something.
@@ -89,7 +89,7 @@ impl Service {
 
     fn wait_ready(&mut self, deadline: Instant) -> Result<()> {
         let url = format!("http://127.0.0.1:{}/readyz", self.port);
-        while ureq::get(&url).config().timeout_global(Some(ANSWER_MAX)).build().call().is_err() {
+        while ureq::get(&url).config().timeout_global(Some(MAX_ANSWER)).build().call().is_err() {
             interrupt::check()?;
             if let Some(status) = self.child.try_wait()? {
                 bail!("expected dict-services to keep running, found it ended with {status}");

@@ -19,7 +19,7 @@ const VISITS: u64 = 40_000;
 /// Five visits each: about a dozen events of one visitor lie together.
 const SHOPPERS: u64 = 8_000;
 const CONNECTIONS: u64 = 128;
-const DRAIN_MAX: Duration = Duration::from_mins(2);
+const MAX_DRAIN: Duration = Duration::from_mins(2);
 const COLUMNS_SHOWN: usize = 6;
 
 /// The shop's events, each page at a time of its own within a day: what took a minute here would have taken a day.
@@ -47,7 +47,7 @@ pub(super) fn measure(lab: &Lab) -> Result<Shop> {
     step::step(&format!("{VISITS} visits to the shop"), || {
         Load { port, connections: CONNECTIONS, request }.run(Pace::Count(VISITS))?.all_taken()
     })?;
-    lab.wait_for_events(float(sent.load(Ordering::Relaxed)), DRAIN_MAX)?;
+    lab.wait_for_events(float(sent.load(Ordering::Relaxed)), MAX_DRAIN)?;
     step::step("spreading them over a day", || {
         lab.clickhouse().query("CREATE TABLE ecommerce.shop_day AS ecommerce.events")?;
         lab.clickhouse().query(SPREAD)?;

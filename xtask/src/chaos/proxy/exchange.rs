@@ -10,11 +10,11 @@ use super::{Plan, Shared, reset};
 /// Longer than the Worker waits for an answer (30 s), with some room.
 const LATE: Duration = Duration::from_secs(33);
 /// An orderly exchange takes milliseconds; a part of one that takes longer than this is given up.
-const IO_MAX: Duration = Duration::from_mins(1);
-const CONNECT_MAX: Duration = Duration::from_secs(5);
-const HEAD_BYTES_MAX: u64 = 64 * 1024;
+const MAX_IO: Duration = Duration::from_mins(1);
+const MAX_CONNECT: Duration = Duration::from_secs(5);
+const MAX_HEAD_BYTES: u64 = 64 * 1024;
 /// Well above the largest batch.
-const BODY_BYTES_MAX: usize = 64 << 20;
+const MAX_BODY_BYTES: usize = 64 << 20;
 
 /// Serves one connection; whatever goes wrong ends it, as the Worker must expect of any network.
 pub(super) fn serve(client: &TcpStream, shared: &Shared) {
@@ -25,8 +25,8 @@ pub(super) fn serve(client: &TcpStream, shared: &Shared) {
 }
 
 fn exchange(client: &TcpStream, shared: &Shared) -> io::Result<()> {
-    client.set_read_timeout(Some(IO_MAX))?;
-    client.set_write_timeout(Some(IO_MAX))?;
+    client.set_read_timeout(Some(MAX_IO))?;
+    client.set_write_timeout(Some(MAX_IO))?;
     let mut reader = BufReader::new(client);
     let Some(head) = read_head(&mut reader)? else { return Ok(()) };
     if head.first().is_some_and(|line| line.starts_with("GET ")) {
@@ -99,9 +99,9 @@ fn ask(shared: &Shared, head: &[String], body: &[u8]) -> io::Result<Vec<u8>> {
 
 /// Connects to ClickHouse and sends the head; it is to close the connection behind its answer.
 fn send_head(shared: &Shared, head: &[String]) -> io::Result<TcpStream> {
-    let mut upstream = TcpStream::connect_timeout(&shared.upstream, CONNECT_MAX)?;
-    upstream.set_read_timeout(Some(IO_MAX))?;
-    upstream.set_write_timeout(Some(IO_MAX))?;
+    let mut upstream = TcpStream::connect_timeout(&shared.upstream, MAX_CONNECT)?;
+    upstream.set_read_timeout(Some(MAX_IO))?;
+    upstream.set_write_timeout(Some(MAX_IO))?;
     let lines = head.iter().filter(|line| !is_header(line, "connection")).map(String::as_str);
     let head: Vec<&str> = lines.chain(["Connection: close", "", ""]).collect();
     upstream.write_all(head.join("\r\n").as_bytes())?;
@@ -111,7 +111,7 @@ fn send_head(shared: &Shared, head: &[String]) -> io::Result<TcpStream> {
 /// Request line and headers without line ends; nothing if the other side has gone without asking.
 fn read_head(reader: &mut impl BufRead) -> io::Result<Option<Vec<String>>> {
     let mut head = Vec::new();
-    let mut limited = reader.take(HEAD_BYTES_MAX);
+    let mut limited = reader.take(MAX_HEAD_BYTES);
     loop {
         let mut line = String::new();
         if limited.read_line(&mut line)? == 0 {
@@ -126,7 +126,7 @@ fn read_head(reader: &mut impl BufRead) -> io::Result<Option<Vec<String>>> {
 
 fn read_body(reader: &mut impl Read, head: &[String]) -> io::Result<Vec<u8>> {
     let length = head.iter().find(|line| is_header(line, "content-length")).and_then(|line| line.split_once(':'));
-    let length = length.and_then(|(_, value)| value.trim().parse().ok()).filter(|length| *length <= BODY_BYTES_MAX);
+    let length = length.and_then(|(_, value)| value.trim().parse().ok()).filter(|length| *length <= MAX_BODY_BYTES);
     let length = length.ok_or_else(|| io::Error::other("expected an insert with a Content-Length"))?;
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
