@@ -6,6 +6,8 @@
 //! Large steps are `#[inline(never)]`: the runtime compiles a function of the Wasm when it is first called, and for longer than its length says.
 //! As one function the pipeline took 4 ms of every start, in parts 1.5 ms.
 
+mod stop;
+
 use std::sync::Arc;
 
 use uuid::{Builder, Uuid};
@@ -32,6 +34,7 @@ use crate::sender::{Sender, Senders};
 use crate::session::{Session, Sessions};
 use crate::site::{BotPolicy, SignalMode, Site, Sites, Status, VisitorMode};
 use crate::wire;
+use stop::Stop;
 
 /// The most rows of one beacon: purchases of many small items would otherwise become 30 times the bytes that were sent.
 pub const MAX_ROWS: usize = 1_000;
@@ -184,36 +187,6 @@ fn collect_event(
         });
     }
     Ok(Receipt { event_id, outcome, field: None, row: None })
-}
-
-/// Why an event goes no further.
-struct Stop {
-    outcome: Outcome,
-    field: Option<String>,
-}
-
-impl From<Invalid> for Stop {
-    fn from(invalid: Invalid) -> Self {
-        Self { outcome: Outcome::Invalid(invalid.reason), field: Some(invalid.field) }
-    }
-}
-
-impl From<FilterReason> for Stop {
-    fn from(reason: FilterReason) -> Self {
-        Self { outcome: Outcome::Filtered(reason), field: None }
-    }
-}
-
-impl From<LimitReason> for Stop {
-    fn from(reason: LimitReason) -> Self {
-        Self { outcome: Outcome::Limited(reason), field: None }
-    }
-}
-
-impl From<Outcome> for Stop {
-    fn from(outcome: Outcome) -> Self {
-        Self { outcome, field: None }
-    }
 }
 
 /// What is the same for all events of a beacon, found once, when the first event needs it.
