@@ -88,10 +88,7 @@ fn a_dead_letter_is_replayed_once_it_fits(lab: &mut Lab) -> Result<()> {
     let stack = lab.stack()?;
     let endpoint = &stack.file.clickhouse[0];
     let from = endpoint.query("SELECT now('UTC')")?;
-    endpoint.query("ALTER TABLE ecommerce.events MODIFY COLUMN seq Decimal(3, 0)")?;
-    let buried = bury_one(stack, &from);
-    endpoint.query("ALTER TABLE ecommerce.events MODIFY COLUMN seq UInt32")?;
-    let id = buried?;
+    let id = bury_one(stack, &from)?;
     for expected in ["1 row inserted, 0 present already, 0 refused", "0 rows inserted, 1 present already, 0 refused"] {
         let output = replay(stack, &["--from", &from])?;
         let text = String::from_utf8_lossy(&output.stdout);
@@ -106,6 +103,14 @@ fn a_dead_letter_is_replayed_once_it_fits(lab: &mut Lab) -> Result<()> {
 
 /// An event among the dead letters; a replay now leaves it there.
 pub(crate) fn bury_one(stack: &Stack, from: &str) -> Result<String> {
+    let endpoint = &stack.file.clickhouse[0];
+    endpoint.query("ALTER TABLE ecommerce.events MODIFY COLUMN seq Decimal(3, 0)")?;
+    let buried = bury_while_narrow(stack, from);
+    endpoint.query("ALTER TABLE ecommerce.events MODIFY COLUMN seq UInt32")?;
+    buried
+}
+
+fn bury_while_narrow(stack: &Stack, from: &str) -> Result<String> {
     let id = lab::event_id();
     let event =
         json!({"event_id": id, "event_type": "page_view", "page_url": "https://shop.example/", "seq": 4_000_000});
