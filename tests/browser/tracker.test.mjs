@@ -12,6 +12,9 @@ import { chromium } from "playwright-core";
 /** For anything that is waited for; a wait ends as soon as it has come. */
 const WAIT_TIMEOUT_MS = 15_000;
 
+/** For a whole test, and for closing its tabs: a browser that hangs fails the test that it hangs in. */
+const TEST_TIMEOUT_MS = 60_000;
+
 const dist = new URL("../../beacon/dist/", import.meta.url);
 const script = readFileSync(new URL("l.js", dist));
 const { sri } = JSON.parse(readFileSync(new URL("manifest.json", dist), "utf8"));
@@ -25,23 +28,29 @@ before(async () => {
   shop = await startShop(collector.url);
   browser = await chromium.launch({ executablePath: process.env.CHROMIUM_BIN ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu"] });
 });
-after(async () => {
-  await browser?.close();
-  for (const { server } of [collector, shop]) server.close();
-});
+after(
+  async () => {
+    await browser?.close();
+    for (const { server } of [collector, shop]) server.close();
+  },
+  { timeout: TEST_TIMEOUT_MS },
+);
 beforeEach(() => collector.reset());
 
-/** A page of the shop in a fresh profile, with the collector's first answers. */
+/**
+ * A page of the shop in a fresh profile, closed when the test ends. A test that leaves the page waits until it has arrived:
+ * Chromium never answers a request to close a tab while it goes over from one page to the next.
+ */
 async function openShop(t, path = "/") {
   const context = await browser.newContext();
-  t.after(() => context.close());
+  t.after(() => context.close(), { timeout: TEST_TIMEOUT_MS });
   context.setDefaultTimeout(WAIT_TIMEOUT_MS);
   const page = await context.newPage();
   await page.goto(shop.url + path);
   return page;
 }
 
-test("the tag works under a strict content security policy with its integrity hash, and needs no preflight", async (t) => {
+test("the tag works under a strict content security policy with its integrity hash, and needs no preflight", { timeout: TEST_TIMEOUT_MS }, async (t) => {
   await openShop(t, "/strict");
   const { headers, body } = await collector.event("page_view");
   assert.equal(headers["content-type"], "text/plain;charset=UTF-8");
@@ -50,7 +59,7 @@ test("the tag works under a strict content security policy with its integrity ha
   assert.equal(collector.requests.some((request) => request.method === "OPTIONS"), false);
 });
 
-test("an event in the moment the page is left arrives, and so does the engagement", async (t) => {
+test("an event in the moment the page is left arrives, and so does the engagement", { timeout: TEST_TIMEOUT_MS }, async (t) => {
   const page = await openShop(t);
   await collector.event("page_view");
   await page.waitForFunction(() => performance.now() > 1_500);
@@ -63,18 +72,21 @@ test("an event in the moment the page is left arrives, and so does the engagemen
   assert.equal(added.page_url, shop.url + "/");
   assert.ok(engagement.engaged_ms >= 1_000, `${engagement.engaged_ms} ms`);
   assert.deepEqual([added.seq, engagement.seq], [2, 3]);
+  await page.waitForURL(shop.url + "/next");
 });
 
-test("what a tab that is closed had still to say arrives", async (t) => {
+test("what a tab that is closed had still to say arrives", { timeout: TEST_TIMEOUT_MS }, async (t) => {
   const page = await openShop(t);
   await collector.event("page_view");
   await page.evaluate(() => landfall("search"));
+  const closed = page.waitForEvent("close");
   await page.close({ runBeforeUnload: true });
   await collector.event("search");
+  await closed;
 });
 
 for (const failure of ["503", "no network"]) {
-  test(`${failure}: the next page sends the event again with its id, and then nothing is kept`, async (t) => {
+  test(`${failure}: the next page sends the event again with its id, and then nothing is kept`, { timeout: TEST_TIMEOUT_MS }, async (t) => {
     collector.fail(failure);
     const page = await openShop(t);
     const { event: first } = await collector.event("page_view");
@@ -87,7 +99,7 @@ for (const failure of ["503", "no network"]) {
   });
 }
 
-test("navigation inside the page is a view of its own, with the title that the page sets afterwards", async (t) => {
+test("navigation inside the page is a view of its own, with the title that the page sets afterwards", { timeout: TEST_TIMEOUT_MS }, async (t) => {
   const page = await openShop(t);
   await page.evaluate(() => {
     history.pushState({}, "", "/p/17");
@@ -99,7 +111,7 @@ test("navigation inside the page is a view of its own, with the title that the p
   await collector.event("page_view", (view) => view.referrer === shop.url + "/p/17");
 });
 
-test("a driven browser is named", async (t) => {
+test("a driven browser is named", { timeout: TEST_TIMEOUT_MS }, async (t) => {
   await openShop(t);
   const { event } = await collector.event("page_view");
   assert.deepEqual(event.properties, { automation: "webdriver" });
