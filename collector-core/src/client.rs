@@ -75,8 +75,8 @@ pub struct Client<'a> {
     pub cookie: Option<&'a str>,
     /// The key in `Authorization: Bearer`, by which a site's own server sends.
     pub ingest_key: Option<&'a str>,
-    /// True if this is a visitor of whom the site's own server tells: then there are no headers to judge.
-    pub is_told: bool,
+    /// True if all that is known of this visitor is what the site's own server says: then there are no headers to judge.
+    pub is_from_server: bool,
 }
 
 impl Client<'_> {

@@ -99,9 +99,10 @@ pub struct Event<'a> {
 }
 
 impl<'a> Event<'a> {
-    /// Checks one event of a beacon against the contract and the site's settings. Only a site's own server may tell of visitors (`is_told`).
+    /// Checks one event of a beacon against the contract and the site's settings. Only a site's own server may say
+    /// who the visitor is (`is_from_server`).
     #[inline(never)] // Why: `pipeline`.
-    pub fn check(wire: &WireEvent<'_, 'a>, site: &Site, is_told: bool) -> Result<Self, Invalid> {
+    pub fn check(wire: &WireEvent<'_, 'a>, site: &Site, is_from_server: bool) -> Result<Self, Invalid> {
         let event_type = check_event_type(wire)?;
         let is_purchase = event_type == "purchase";
         let required: &[Field] = match event_type.as_ref() {
@@ -110,7 +111,7 @@ impl<'a> Event<'a> {
             _ => &[],
         };
         required.iter().try_for_each(|field| require(wire, *field))?;
-        let mut properties = Properties::check(wire, site.unknown_fields, is_told)?;
+        let mut properties = Properties::check(wire, site.unknown_fields, is_from_server)?;
         let items = item::check(wire, is_purchase, site.unknown_fields, &mut properties)?;
         Ok(Self {
             event_id: check_event_id(wire)?,
@@ -138,8 +139,8 @@ impl<'a> Event<'a> {
             timezone: wire.text(Field::Timezone)?,
             properties,
             items,
-            ip: if is_told { check_ip(wire)? } else { None },
-            user_agent: if is_told { wire.text(Field::UserAgent)? } else { Cow::Borrowed("") },
+            ip: if is_from_server { check_ip(wire)? } else { None },
+            user_agent: if is_from_server { wire.text(Field::UserAgent)? } else { Cow::Borrowed("") },
         })
     }
 }

@@ -65,7 +65,7 @@ fields! {
 
 impl Field {
     /// Fields that only a site's own server may fill: what the edge knows of a browser by itself. From others they are unknown fields.
-    pub const TOLD: [Self; 2] = [Self::IpAddress, Self::UserAgent];
+    pub const SERVER_ONLY: [Self; 2] = [Self::IpAddress, Self::UserAgent];
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ pub fn check_key(site: &Site, client: &Client<'_>, key: &str) -> Result<(), Inva
 /// The visitor of whom a server tells. What the edge knows of the request is the server's, not the visitor's.
 pub fn visitor(ip: Option<IpAddr>, user_agent: &str) -> Client<'_> {
     let user_agent = Some(user_agent).filter(|text| !text.is_empty());
-    Client { ip, user_agent, is_told: true, ..Client::default() }
+    Client { ip, user_agent, is_from_server: true, ..Client::default() }
 }
 
 fn parse_digest(hex: &str) -> Option<[u8; 32]> {

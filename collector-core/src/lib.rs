@@ -40,12 +40,12 @@ pub mod property;
 pub mod reader;
 pub mod url;
 
+pub mod browser;
 pub mod filter;
 pub mod known;
 pub mod limit;
 pub mod rate;
 pub mod rule;
-pub mod sender;
 pub mod session;
 
 pub mod enrich;

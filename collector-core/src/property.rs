@@ -41,7 +41,11 @@ pub struct Properties<'a> {
 
 impl<'a> Properties<'a> {
     /// Reads `properties`, then what else has no column of its own: `viewport`, unknown fields, and fields that this sender may not fill.
-    pub(crate) fn check(event: &WireEvent<'_, 'a>, unknown: UnknownFields, is_told: bool) -> Result<Self, Invalid> {
+    pub(crate) fn check(
+        event: &WireEvent<'_, 'a>,
+        unknown: UnknownFields,
+        is_from_server: bool,
+    ) -> Result<Self, Invalid> {
         let mut properties = Self::default();
         if let Some(value) = event.get(Field::Properties) {
             properties.read(value).map_err(|error| error.below(&event.pointer(Field::Properties)))?;
@@ -53,7 +57,7 @@ impl<'a> Properties<'a> {
             let added = properties.add_default(Cow::Borrowed("viewport"), value);
             added.map_err(|reason| event.invalid(Field::Viewport, reason))?;
         }
-        for field in Field::TOLD.into_iter().filter(|_| !is_told) {
+        for field in Field::SERVER_ONLY.into_iter().filter(|_| !is_from_server) {
             if let Some(value) = event.get(field) {
                 let added = properties.add_unknown(Cow::Borrowed(field.name()), value, unknown);
                 added.map_err(|reason| event.invalid(field, reason))?;

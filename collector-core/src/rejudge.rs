@@ -112,7 +112,7 @@ fn client_of(row: &StoredRow) -> Client<'_> {
         ip: Some(row.ip_address).filter(|ip| !ip.is_unspecified()).map(IpAddr::V6),
         asn: Some(row.asn).filter(|asn| *asn != 0),
         user_agent: Some(row.user_agent.as_str()).filter(|text| !text.is_empty()),
-        is_told: true,
+        is_from_server: true,
         ..Client::default()
     }
 }

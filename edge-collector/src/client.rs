@@ -95,7 +95,7 @@ impl<'r> Sender<'r> {
             origin: self.origin.as_deref(),
             cookie: headers.cookie,
             ingest_key: self.ingest_key,
-            is_told: false,
+            is_from_server: false,
         }
     }
 }

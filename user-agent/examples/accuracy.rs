@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use uaparser::{Parser as _, UserAgentParser};
-use user_agent::{Agent, ClientHints, Parser};
+use user_agent::{ClientHints, Parser, UserAgent};
 
 /// One line of a corpus.
 #[derive(Deserialize)]
@@ -182,8 +182,8 @@ fn print_agreement(name: &str, cases: &[Case], oracle: &UserAgentParser, options
 
 const FIELDS: [&str; 7] = ["browser", "browser_version", "os", "os_version", "device", "device_brand", "device_model"];
 
-fn fields(agent: &Agent) -> [String; 7] {
-    let Agent { browser, browser_version, os, os_version, device, device_brand, device_model, .. } = agent.clone();
+fn fields(agent: &UserAgent) -> [String; 7] {
+    let UserAgent { browser, browser_version, os, os_version, device, device_brand, device_model, .. } = agent.clone();
     [browser, browser_version, os, os_version, device, device_brand, device_model].map(std::borrow::Cow::into_owned)
 }
 

@@ -11,8 +11,8 @@ pub mod compile;
 use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::agent::DeviceType;
 use crate::pattern::{Captures, PatternSet, Scratch};
+use crate::user_agent::DeviceType;
 use answer::Answers;
 
 /// What uap-core calls a family that it does not know.

@@ -6,7 +6,6 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
-mod agent;
 mod cache;
 #[cfg(not(feature = "compile"))]
 mod crawler;
@@ -20,10 +19,11 @@ mod hint;
 mod parser;
 pub mod pattern;
 mod refine;
+mod user_agent;
 
-pub use agent::{Agent, DeviceType};
 pub use crawler::{Crawler, CrawlerClass};
 pub use hint::ClientHints;
 #[cfg(any(test, feature = "steps"))]
 pub use parser::MAX_STEPS_PER_BYTE;
 pub use parser::{MAX_USER_AGENT_BYTES, Parser};
+pub use user_agent::{DeviceType, UserAgent};

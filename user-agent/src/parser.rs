@@ -3,13 +3,13 @@
 #[cfg(test)]
 mod bounds;
 
-use crate::agent::{Agent, DeviceType};
 use crate::cache::Cache;
 use crate::crawler::{Crawler, Crawlers};
 use crate::family::Families;
 use crate::hint::ClientHints;
 use crate::pattern::{MAX_TEXT_BYTES, Scratch};
 use crate::refine;
+use crate::user_agent::{DeviceType, UserAgent};
 
 /// The longest user agent that is looked at; the rest of a longer one is ignored. Of 57,000 user agents of browsers and crawlers none is longer
 /// than 492 bytes, and the time of the worst that can be made up grows with the square of this.
@@ -28,8 +28,10 @@ pub struct Parser {
     families: Families,
     crawlers: Crawlers<'static>,
     scratch: Scratch,
-    agents: Cache<Agent>,
-    verdicts: Cache<Option<Crawler>>,
+    /// What `parse` has answered, with and without hints.
+    parsed: Cache<UserAgent>,
+    /// What `crawler` has answered; most user agents are none.
+    declared: Cache<Option<Crawler>>,
 }
 
 impl Default for Parser {
@@ -45,13 +47,13 @@ impl Parser {
             families: Families::shipped(),
             crawlers: Crawlers::shipped(),
             scratch: Scratch::new(),
-            agents: Cache::new(),
-            verdicts: Cache::new(),
+            parsed: Cache::new(),
+            declared: Cache::new(),
         }
     }
 
     /// Browser, operating system and device of a user agent.
-    pub fn parse(&mut self, user_agent: &str, hints: &ClientHints<'_>) -> Agent {
+    pub fn parse(&mut self, user_agent: &str, hints: &ClientHints<'_>) -> UserAgent {
         let text = within_limit(user_agent);
         if hints.is_empty() {
             return self.remember(&[text], |parser| parser.read(text));
@@ -72,12 +74,12 @@ impl Parser {
     /// The crawler a user agent declares itself to be, if it does.
     pub fn crawler(&mut self, user_agent: &str) -> Option<Crawler> {
         let text = within_limit(user_agent);
-        match self.verdicts.get(&[text]) {
-            Ok(verdict) => verdict,
+        match self.declared.get(&[text]) {
+            Ok(crawler) => crawler,
             Err(vacancy) => {
-                let verdict = self.crawlers.find(text, &mut self.scratch);
-                self.verdicts.put(vacancy, &[text], &verdict);
-                verdict
+                let crawler = self.crawlers.find(text, &mut self.scratch);
+                self.declared.put(vacancy, &[text], &crawler);
+                crawler
             }
         }
     }
@@ -88,26 +90,26 @@ impl Parser {
         self.scratch.steps()
     }
 
-    fn remember(&mut self, parts: &[&str], read: impl FnOnce(&mut Self) -> Agent) -> Agent {
-        match self.agents.get(parts) {
+    fn remember(&mut self, parts: &[&str], read: impl FnOnce(&mut Self) -> UserAgent) -> UserAgent {
+        match self.parsed.get(parts) {
             Ok(agent) => agent,
             Err(vacancy) => {
                 let agent = read(self);
-                self.agents.put(vacancy, parts, &agent);
+                self.parsed.put(vacancy, parts, &agent);
                 agent
             }
         }
     }
 
     /// What the user agent says by itself.
-    fn read(&mut self, text: &str) -> Agent {
+    fn read(&mut self, text: &str) -> UserAgent {
         self.families.scan(text, &mut self.scratch);
         let browser = self.families.browser(text, &mut self.scratch);
         let os = self.families.os(text, &mut self.scratch);
         let device = self.families.device(text, &mut self.scratch);
         let device_type =
             if device.family == SPIDER { DeviceType::Bot } else { self.families.device_type(text, &mut self.scratch) };
-        Agent {
+        UserAgent {
             browser: browser.family,
             browser_version: browser.version,
             os: os.family,
@@ -120,7 +122,7 @@ impl Parser {
     }
 
     /// Looks a hinted model up as if an Android user agent had named it: browsers that hint models have frozen their user agents.
-    fn name_model(&mut self, agent: &mut Agent, model: &str, is_mobile: bool) {
+    fn name_model(&mut self, agent: &mut UserAgent, model: &str, is_mobile: bool) {
         let mobile = if is_mobile { "Mobile " } else { "" };
         let text = format!(
             "Mozilla/5.0 (Linux; Android 10; {model}) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/100.0 {mobile}Safari/537.36"

@@ -6,9 +6,9 @@
 
 use std::borrow::Cow;
 
-use crate::agent::{Agent, DeviceType};
 use crate::family::OTHER;
 use crate::hint::{Brand, ClientHints};
+use crate::user_agent::{DeviceType, UserAgent};
 
 /// The longest name taken from a hint.
 const MAX_NAME_BYTES: usize = 64;
@@ -36,7 +36,7 @@ const FAMILIES: [(&str, &str, &str); 14] = [
 ];
 
 /// Applies all hints but the model.
-pub(crate) fn refine(agent: &mut Agent, hints: &ClientHints<'_>) {
+pub(crate) fn refine(agent: &mut UserAgent, hints: &ClientHints<'_>) {
     let is_mobile = hints.is_mobile();
     if let Some(brand) = hints.brand() {
         refine_browser(agent, brand, is_mobile.unwrap_or(agent.browser.contains("Mobile")));
@@ -49,7 +49,7 @@ pub(crate) fn refine(agent: &mut Agent, hints: &ClientHints<'_>) {
     }
 }
 
-fn refine_browser(agent: &mut Agent, brand: Brand<'_>, is_mobile: bool) {
+fn refine_browser(agent: &mut UserAgent, brand: Brand<'_>, is_mobile: bool) {
     let says_chrome = agent.browser.starts_with("Chrom") || agent.browser == OTHER;
     let is_engine = matches!(brand.name, "Chromium" | "Google Chrome");
     if !is_engine {
@@ -71,7 +71,7 @@ fn has_major(version: &str, hinted: &str) -> bool {
     !hinted.contains('.') && version.split('.').next() == Some(hinted)
 }
 
-fn refine_os(agent: &mut Agent, platform: &str, version: Option<&str>) {
+fn refine_os(agent: &mut UserAgent, platform: &str, version: Option<&str>) {
     let family = match platform {
         "macOS" => "Mac OS X",
         // A user agent may name the distribution.
@@ -140,14 +140,14 @@ fn refine_device_type(found: DeviceType, is_mobile: bool, os: &str) -> DeviceTyp
 mod tests {
     use super::*;
 
-    fn chrome(os: &str, os_version: &str) -> Agent {
-        Agent {
+    fn chrome(os: &str, os_version: &str) -> UserAgent {
+        UserAgent {
             browser: "Chrome".into(),
             browser_version: "138.0.0".into(),
             os: os.to_owned().into(),
             os_version: os_version.to_owned().into(),
             device_type: DeviceType::Desktop,
-            ..Agent::default()
+            ..UserAgent::default()
         }
     }
 
@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn a_user_agent_that_names_the_browser_keeps_it() {
         let mut agent =
-            Agent { browser: "Edge Mobile".into(), browser_version: "138.0.3351".into(), ..Agent::default() };
+            UserAgent { browser: "Edge Mobile".into(), browser_version: "138.0.3351".into(), ..UserAgent::default() };
         let list = r#""Microsoft Edge";v="138", "Chromium";v="138""#;
         refine(&mut agent, &ClientHints { brands: Some(list), ..ClientHints::default() });
         assert_eq!((agent.browser.as_ref(), agent.browser_version.as_ref()), ("Edge Mobile", "138.0.3351"));
@@ -206,7 +206,8 @@ mod tests {
 
     #[test]
     fn an_app_that_names_itself_is_not_its_engine() {
-        let mut agent = Agent { browser: "Instagram".into(), browser_version: "300.0".into(), ..Agent::default() };
+        let mut agent =
+            UserAgent { browser: "Instagram".into(), browser_version: "300.0".into(), ..UserAgent::default() };
         let list = r#""Android WebView";v="138", "Chromium";v="138""#;
         refine(&mut agent, &ClientHints { brands: Some(list), ..ClientHints::default() });
         assert_eq!(agent.browser, "Instagram");

@@ -11,6 +11,7 @@ pub mod visitor;
 
 use std::borrow::Cow;
 
+use user_agent::{DeviceType, UserAgent};
 use uuid::{Builder, Uuid};
 
 use crate::client::Client;
@@ -39,8 +40,8 @@ pub struct Facts<'a> {
     pub site: &'a Site,
     /// The sender.
     pub client: &'a Client<'a>,
-    /// The sender's browser.
-    pub agent: &'a user_agent::Agent,
+    /// The sender's user agent, parsed.
+    pub user_agent: &'a UserAgent,
     /// The edge clock.
     pub received_at_ms: i64,
     /// The visitor and the session that the edge knows.
@@ -64,13 +65,13 @@ impl Facts<'_> {
     }
 }
 
-/// One row as a line of JSON, without a line end.
+/// One row as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
+pub struct EncodedRow {
     /// The row's id.
     pub event_id: Uuid,
-    /// The line.
-    pub json: Vec<u8>,
+    /// One line of JSON, without a line end.
+    pub line: Vec<u8>,
 }
 
 /// What an event becomes.
@@ -79,7 +80,7 @@ pub struct Enriched {
     /// Why it is a bot, if it is.
     pub flag: Option<FlagReason>,
     /// Its row, and those of its items; cut behind the first line that passes the room in the beacon.
-    pub lines: Vec<Line>,
+    pub rows: Vec<EncodedRow>,
 }
 
 /// Turns an event into its row, and a purchase also into one row per item; `Err` if a rule of the site drops it, or the beacon has no work left
@@ -87,17 +88,10 @@ pub struct Enriched {
 #[inline(never)] // Why: `pipeline`.
 pub fn enrich(mut event: Event<'_>, facts: &Facts<'_>) -> Result<Enriched, Outcome> {
     // A site's own server has a true clock: without `sent_at` it needs no correction.
-    let sent_at_ms = event.sent_at_ms.or_else(|| facts.client.is_told.then_some(facts.received_at_ms));
+    let sent_at_ms = event.sent_at_ms.or_else(|| facts.client.is_from_server.then_some(facts.received_at_ms));
     let time = time::correct(event.occurred_at_ms, sent_at_ms, facts.received_at_ms);
     let items = std::mem::take(&mut event.items);
-    mask_properties(&mut event.properties, facts);
-    for text in [&mut event.session_id, &mut event.order_id, &mut event.page_id] {
-        mask::mask_in_place(text);
-    }
-    mark(&mut event.properties, facts, time.clamped);
-    if let Some(key) = event.user.key().filter(|_| facts.site.keep_user_key && !facts.is_anonymous) {
-        event.properties.mark("user_key", key);
-    }
+    clean(&mut event, facts, time);
     let page_url = page::clean_url(&event.page_url, facts.site);
     let referrer = page::clean_url(&event.referrer, facts.site);
     let (page_url_without, referrer_without);
@@ -110,19 +104,31 @@ pub fn enrich(mut event: Event<'_>, facts: &Facts<'_>) -> Result<Enriched, Outco
     let row = new_row(&event, facts, time, &source);
     let verdict = apply_rules(&row, facts)?;
     let row = Row { is_bot: verdict.flag.is_some(), bot_signals: &verdict.signals, ..row };
-    let mut lines = Vec::with_capacity(1 + items.len());
-    lines.push(line(&row));
+    let mut rows = Vec::with_capacity(1 + items.len());
+    rows.push(encode(&row));
     let mut bytes = 0;
     for (index, mut item) in items.into_iter().enumerate() {
-        bytes += lines.last().map_or(0, |line| line.json.len());
+        bytes += rows.last().map_or(0, |row| row.line.len());
         if bytes > facts.room_bytes {
             break;
         }
         mask_properties(&mut item.properties, facts);
         mark(&mut item.properties, facts, time.clamped);
-        lines.push(item_line(&row, index, &item));
+        rows.push(encode_item(&row, index, &item));
     }
-    Ok(Enriched { flag: verdict.flag, lines })
+    Ok(Enriched { flag: verdict.flag, rows })
+}
+
+/// Takes personal data out of an event's texts, and puts in what the edge has to say about it.
+fn clean(event: &mut Event<'_>, facts: &Facts<'_>, time: Corrected) {
+    mask_properties(&mut event.properties, facts);
+    for text in [&mut event.session_id, &mut event.order_id, &mut event.page_id] {
+        mask::mask_in_place(text);
+    }
+    mark(&mut event.properties, facts, time.clamped);
+    if let Some(key) = event.user.key().filter(|_| facts.site.keep_user_key && !facts.is_anonymous) {
+        event.properties.mark("user_key", key);
+    }
 }
 
 /// The verdict after the site's own rules, which read the row.
@@ -167,7 +173,7 @@ impl<'a> Source<'a> {
 /// The row of an event: one line per column, in the order of the table.
 #[inline(never)] // Why: `pipeline`.
 fn new_row<'a>(event: &'a Event<'_>, facts: &'a Facts<'_>, time: Corrected, source: &Source<'a>) -> Row<'a> {
-    let (site, client, agent) = (facts.site, facts.client, facts.agent);
+    let (site, client, parsed) = (facts.site, facts.client, facts.user_agent);
     let campaign = source.campaign.clone();
     Row {
         event_id: facts.event_id,
@@ -199,12 +205,12 @@ fn new_row<'a>(event: &'a Event<'_>, facts: &'a Facts<'_>, time: Corrected, sour
         timezone: first_of(&event.timezone, client.timezone.unwrap_or("")),
         language: first_of(&event.language, language(client)),
         device_type: device_type(facts),
-        browser: &agent.browser,
-        os: &agent.os,
-        browser_version: &agent.browser_version,
-        os_version: &agent.os_version,
-        device_brand: &agent.device_brand,
-        device_model: &agent.device_model,
+        browser: &parsed.browser,
+        os: &parsed.os,
+        browser_version: &parsed.browser_version,
+        os_version: &parsed.os_version,
+        device_brand: &parsed.device_brand,
+        device_model: &parsed.device_model,
         screen_width: event.screen.0,
         screen_height: event.screen.1,
         product_id: event.product_id,
@@ -229,15 +235,15 @@ fn new_row<'a>(event: &'a Event<'_>, facts: &'a Facts<'_>, time: Corrected, sour
 /// Bytes a line is likely to need: all column names, and a few hundred bytes of values.
 const LINE_CAPACITY_BYTES: usize = 2_560;
 
-fn line(row: &Row<'_>) -> Line {
-    let mut json = Vec::with_capacity(LINE_CAPACITY_BYTES);
-    row.encode(&mut json);
-    Line { event_id: row.event_id, json }
+fn encode(row: &Row<'_>) -> EncodedRow {
+    let mut line = Vec::with_capacity(LINE_CAPACITY_BYTES);
+    row.encode(&mut line);
+    EncodedRow { event_id: row.event_id, line }
 }
 
 /// An item's row is the purchase's row with the item's own product, amount and properties. What adds up over events (engagement, places in a
 /// page's sequence) stays with the purchase.
-fn item_line(purchase: &Row<'_>, index: usize, item: &Item<'_>) -> Line {
+fn encode_item(purchase: &Row<'_>, index: usize, item: &Item<'_>) -> EncodedRow {
     let row = Row {
         event_id: item_id(purchase.event_id, index),
         event_type: ITEM_EVENT_TYPE,
@@ -250,7 +256,7 @@ fn item_line(purchase: &Row<'_>, index: usize, item: &Item<'_>) -> Line {
         scroll_pct: 0,
         ..purchase.clone()
     };
-    line(&row)
+    encode(&row)
 }
 
 /// An item's id follows from its purchase's id, so that a purchase sent twice does not double its items.
@@ -326,7 +332,7 @@ fn language<'a>(client: &Client<'a>) -> &'a str {
 
 fn device_type(facts: &Facts<'_>) -> &'static str {
     let is_declared = facts.verdict.is_declared();
-    if is_declared { user_agent::DeviceType::Bot.as_str() } else { facts.agent.device_type.as_str() }
+    if is_declared { DeviceType::Bot.as_str() } else { facts.user_agent.device_type.as_str() }
 }
 
 fn first_of<'a>(text: &'a str, otherwise: &'a str) -> &'a str {

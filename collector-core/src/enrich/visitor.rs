@@ -44,7 +44,7 @@ pub fn persistent_id(site: &Site, id: Uuid) -> u64 {
 
 /// The visitor of one day on one site; 0 when it cannot be known: the day's salt is gone, or the site's server says nothing of the visitor.
 pub fn daily_id(site: &Site, client: &Client<'_>, salts: &Salts, day: i64) -> u64 {
-    if client.is_told && client.ip.is_none() && client.user_agent.is_none() {
+    if client.is_from_server && client.ip.is_none() && client.user_agent.is_none() {
         return 0;
     }
     let Some(salt) = salts.get(day) else { return 0 };

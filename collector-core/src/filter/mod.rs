@@ -69,10 +69,10 @@ impl Verdict {
 pub fn judge_client(client: &Client<'_>, parser: &mut user_agent::Parser) -> Vec<Signal> {
     let mut signals = Vec::new();
     // What a site's own server does not tell of a visitor is no evidence.
-    if !client.is_told || client.user_agent.is_some() {
+    if !client.is_from_server || client.user_agent.is_some() {
         crawler::check(client, parser, &mut signals);
     }
-    if !client.is_told {
+    if !client.is_from_server {
         header::check(client, &mut signals);
     }
     signals

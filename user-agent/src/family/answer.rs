@@ -7,8 +7,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::agent::DeviceType;
 use crate::pattern::Captures;
+use crate::user_agent::DeviceType;
 
 /// Templates per pattern: family and three version parts, or device, brand and model.
 pub(super) const FIELDS: usize = 4;

@@ -4,8 +4,8 @@
 //! pattern must remember. Out of scope: reading YAML (`cargo xtask update-data`).
 
 use super::answer::{FIELDS, TRIM};
-use crate::agent::DeviceType;
 use crate::pattern::compile::{Error, Source, compile};
+use crate::user_agent::DeviceType;
 
 /// One entry of a list.
 #[derive(Clone, Debug, Default)]

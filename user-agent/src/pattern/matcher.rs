@@ -117,10 +117,12 @@ impl State {
     }
 }
 
+/// What became of a pattern at one place of the text.
 #[derive(PartialEq, Eq)]
-enum Verdict {
+enum Attempt {
     Match,
     NoMatch,
+    /// It went back too often: only a search that remembers what it has tried may go on.
     TooHard,
 }
 
@@ -150,9 +152,9 @@ impl Search<'_, '_> {
             // Most fail at the literal they begin with, which is sooner seen than by a run.
             if self.begins(begin, position) {
                 match self.run(position) {
-                    Verdict::Match => return true,
-                    Verdict::NoMatch => {}
-                    Verdict::TooHard => {
+                    Attempt::Match => return true,
+                    Attempt::NoMatch => {}
+                    Attempt::TooHard => {
                         self.start_remembering();
                         continue;
                     }
@@ -163,21 +165,21 @@ impl Search<'_, '_> {
         false
     }
 
-    fn run(&mut self, start: usize) -> Verdict {
+    fn run(&mut self, start: usize) -> Attempt {
         self.choices.clear();
         self.slots = [UNSET; MAX_GROUPS * 2];
         let (mut pc, mut position) = (0, start);
         loop {
             if self.follow(pc, position) {
-                return Verdict::Match;
+                return Attempt::Match;
             }
             *self.backtracks += 1;
             if !self.remembers && *self.backtracks > MAX_BACKTRACKS {
-                return Verdict::TooHard;
+                return Attempt::TooHard;
             }
             match self.backtrack() {
                 Some(state) => (pc, position) = state,
-                None => return Verdict::NoMatch,
+                None => return Attempt::NoMatch,
             }
         }
     }

@@ -4,9 +4,9 @@
 
 use std::borrow::Cow;
 
-/// The parsed identity of a client.
+/// Browser, operating system and device, by their names and versions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Agent {
+pub struct UserAgent {
     /// uap-core browser family, `Other` when unknown.
     pub browser: Cow<'static, str>,
     /// Browser version parts joined by dots, empty when unknown.

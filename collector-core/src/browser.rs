@@ -1,6 +1,6 @@
-//! What a sender's browser says about itself, remembered for the next beacon.
+//! What a browser says about itself, remembered for its next beacon.
 //!
-//! In scope: agent and signals of a sender, in a bounded table. Out of scope: finding them (crate `user-agent`, `filter`).
+//! In scope: its user agent as parsed and the evidence in its headers, in a bounded table. Out of scope: finding them (crate `user-agent`, `filter`).
 //!
 //! Parsing a user agent costs a third of the pipeline, and most beacons come from a browser that has sent one before.
 
@@ -9,47 +9,48 @@ use std::hash::Hasher as _;
 use std::sync::Arc;
 
 use siphasher::sip::SipHasher13;
+use user_agent::{ClientHints, Parser, UserAgent};
 
 use crate::client::Client;
 use crate::filter::{self, Signal};
 
-/// Senders remembered at once; about 500 bytes each.
-pub const MAX_SENDERS: usize = 1_000;
+/// Browsers remembered at once; about 500 bytes each.
+pub const MAX_BROWSERS: usize = 1_000;
 
-/// What a browser says about itself.
+/// A browser, or a program that sends in the place of one, by its headers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sender {
-    /// Browser, operating system, device.
-    pub agent: user_agent::Agent,
+pub struct Browser {
+    /// Its name and version, operating system and device.
+    pub user_agent: UserAgent,
     /// Evidence that holds for all its events.
     pub signals: Vec<Signal>,
 }
 
-/// The senders that one isolate has seen, and the parser for those it has not.
+/// The browsers that one isolate has seen, and the parser for those it has not.
 #[derive(Debug, Default)]
-pub struct Senders {
-    parser: user_agent::Parser,
-    known: BTreeMap<u64, Arc<Sender>>,
+pub struct Browsers {
+    parser: Parser,
+    known: BTreeMap<u64, Arc<Browser>>,
 }
 
-impl Senders {
-    /// The sender of a beacon. `entropy` keys the table, so that nobody can make two browsers share an entry.
-    pub fn find(&mut self, client: &Client<'_>, entropy: &[u8; 16]) -> Arc<Sender> {
+impl Browsers {
+    /// The browser of a beacon's sender. `entropy` keys the table, so that nobody can make two browsers share an entry.
+    pub fn find(&mut self, client: &Client<'_>, entropy: &[u8; 16]) -> Arc<Browser> {
         let key = hash(entropy, client);
-        if let Some(sender) = self.known.get(&key) {
-            return Arc::clone(sender);
+        if let Some(browser) = self.known.get(&key) {
+            return Arc::clone(browser);
         }
-        let sender = Arc::new(self.parse(client));
-        if self.known.len() >= MAX_SENDERS {
+        let browser = Arc::new(self.parse(client));
+        if self.known.len() >= MAX_BROWSERS {
             // The common browsers are back at once; keeping order of use would cost more than parsing them again.
             self.known.clear();
         }
-        self.known.insert(key, Arc::clone(&sender));
-        sender
+        self.known.insert(key, Arc::clone(&browser));
+        browser
     }
 
-    fn parse(&mut self, client: &Client<'_>) -> Sender {
-        let hints = user_agent::ClientHints {
+    fn parse(&mut self, client: &Client<'_>) -> Browser {
+        let hints = ClientHints {
             brands: client.ch_brands,
             full_version_list: client.ch_full_version_list,
             mobile: client.ch_mobile,
@@ -57,18 +58,18 @@ impl Senders {
             platform_version: client.ch_platform_version,
             model: client.ch_model,
         };
-        Sender {
-            agent: self.parser.parse(client.user_agent(), &hints),
+        Browser {
+            user_agent: self.parser.parse(client.user_agent(), &hints),
             signals: filter::judge_client(client, &mut self.parser),
         }
     }
 
-    /// Number of senders remembered, at most `MAX_SENDERS`.
+    /// Number of browsers remembered, at most `MAX_BROWSERS`.
     pub fn len(&self) -> usize {
         self.known.len()
     }
 
-    /// True if no sender is remembered.
+    /// True if no browser is remembered.
     pub fn is_empty(&self) -> bool {
         self.known.is_empty()
     }
@@ -79,7 +80,7 @@ const END: u8 = 0xff;
 /// In place of a header that is absent; no text holds this byte either.
 const ABSENT: &[u8] = &[0xfe];
 
-/// The place of a sender in the table. One round per word is enough for a table with a secret key, as the standard library's maps show.
+/// The place of a browser in the table. One round per word is enough for a table with a secret key, as the standard library's maps show.
 fn hash(entropy: &[u8; 16], client: &Client<'_>) -> u64 {
     let mut hasher = SipHasher13::new_with_key(entropy);
     for header in headers(client) {
@@ -89,7 +90,7 @@ fn hash(entropy: &[u8; 16], client: &Client<'_>) -> u64 {
     hasher.finish()
 }
 
-/// Everything that agent and signals are made of. An absent header and an empty one differ.
+/// Everything that user agent and signals are made of. An absent header and an empty one differ.
 fn headers<'a>(client: &Client<'a>) -> [&'a [u8]; 13] {
     let header = |value: Option<&'a str>| value.map_or(ABSENT, str::as_bytes);
     [
@@ -105,7 +106,7 @@ fn headers<'a>(client: &Client<'a>) -> [&'a [u8]; 13] {
         header(client.sec_fetch_mode),
         header(client.sec_fetch_dest),
         if client.is_https { &[1] } else { &[0] },
-        if client.is_told { &[1] } else { &[0] },
+        if client.is_from_server { &[1] } else { &[0] },
     ]
 }
 
@@ -117,17 +118,17 @@ mod tests {
         "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36";
 
     #[test]
-    fn a_known_sender_is_judged_as_a_new_one() {
+    fn a_known_browser_is_judged_as_a_new_one() {
         let client =
             Client { user_agent: Some(CHROME), accept_language: Some("de"), is_https: true, ..Client::default() };
-        let mut senders = Senders::default();
-        let first = senders.find(&client, &[1; 16]);
-        assert!(Arc::ptr_eq(&first, &senders.find(&client, &[1; 16])));
-        assert_eq!(*first, Senders::default().parse(&client));
+        let mut browsers = Browsers::default();
+        let first = browsers.find(&client, &[1; 16]);
+        assert!(Arc::ptr_eq(&first, &browsers.find(&client, &[1; 16])));
+        assert_eq!(*first, Browsers::default().parse(&client));
     }
 
     #[test]
-    fn every_header_that_matters_makes_another_sender() {
+    fn every_header_that_matters_makes_another_browser() {
         let client = Client { user_agent: Some(CHROME), ..Client::default() };
         let variants = [
             Client { user_agent: Some("curl/8.0"), ..client },
@@ -142,22 +143,22 @@ mod tests {
             Client { sec_fetch_mode: Some(""), ..client },
             Client { sec_fetch_dest: Some(""), ..client },
             Client { is_https: true, ..client },
-            Client { is_told: true, ..client },
+            Client { is_from_server: true, ..client },
         ];
-        let mut senders = Senders::default();
+        let mut browsers = Browsers::default();
         for variant in std::iter::once(&client).chain(&variants) {
-            senders.find(variant, &[1; 16]);
+            browsers.find(variant, &[1; 16]);
         }
-        assert_eq!(senders.len(), 1 + variants.len());
+        assert_eq!(browsers.len(), 1 + variants.len());
     }
 
     #[test]
     fn the_table_is_bounded() {
-        let mut senders = Senders::default();
-        for number in 0..=MAX_SENDERS {
+        let mut browsers = Browsers::default();
+        for number in 0..=MAX_BROWSERS {
             let language = number.to_string();
-            senders.find(&Client { accept_language: Some(&language), ..Client::default() }, &[1; 16]);
+            browsers.find(&Client { accept_language: Some(&language), ..Client::default() }, &[1; 16]);
         }
-        assert!(senders.len() <= MAX_SENDERS);
+        assert!(browsers.len() <= MAX_BROWSERS);
     }
 }
