@@ -10,8 +10,8 @@ use crate::http;
 use crate::incoming::Incoming;
 use crate::signed::{self, Signed};
 
-/// What the request says of its sender.
-pub(crate) struct Sender<'r> {
+/// Whoever sent a request, by what it says: the headers as they are, and what has to be made of some of them first.
+pub(crate) struct Requester<'r> {
     request: &'r Incoming<'r>,
     ip: Option<IpAddr>,
     origin: Option<Cow<'r, str>>,
@@ -19,7 +19,7 @@ pub(crate) struct Sender<'r> {
     signed: Signed,
 }
 
-impl<'r> Sender<'r> {
+impl<'r> Requester<'r> {
     pub(crate) fn of(request: &'r Incoming<'r>) -> Self {
         Self {
             request,
@@ -31,8 +31,8 @@ impl<'r> Sender<'r> {
         }
     }
 
-    /// The operator's token is no ingest key.
-    pub(crate) fn is_operator(&mut self) {
+    /// For the operator's requests: their token is no ingest key.
+    pub(crate) fn forget_ingest_key(&mut self) {
         self.ingest_key = None;
     }
 
@@ -61,6 +61,7 @@ impl<'r> Sender<'r> {
         self.origin.as_deref()
     }
 
+    /// The sender as the core is told of it; whether it has signed the request is checked by whoever needs to know.
     pub(crate) fn client(&self) -> Client<'_> {
         let Incoming { headers, properties, numbers, .. } = self.request;
         Client {

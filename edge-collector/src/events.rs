@@ -5,7 +5,6 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use collector_core::beacon::{Beacon, BeaconError};
-use collector_core::body;
 use collector_core::client::Client;
 use collector_core::collected::Collected;
 use collector_core::enrich::time;
@@ -16,15 +15,14 @@ use collector_core::outcome::Outcome;
 use collector_core::pipeline::{self, Memory, Moment, Surroundings};
 use collector_core::receipt::Reply;
 use collector_core::site::{Sites, is_id};
-use futures_util::StreamExt;
 use uuid::Uuid;
 use web_sys::Response;
-use worker::{ByteStream, Env, Result};
+use worker::{Env, Result};
 
-use crate::client::Sender;
+use crate::client::Requester;
 use crate::config::Config;
 use crate::incoming::Incoming;
-use crate::{append, asset, clock, http, query, rate_limit, signed, site_cache};
+use crate::{append, asset, body, clock, http, query, rate_limit, signed, site_cache};
 
 /// The longest query of the pixel, in bytes.
 const MAX_PIXEL_QUERY_BYTES: usize = 8 * 1024;
@@ -45,7 +43,7 @@ enum Purpose {
 }
 
 /// What is in a body.
-enum Found {
+enum Content {
     Events(Box<Collected>),
     /// It is no beacon at all.
     Refused(BeaconError),
@@ -57,19 +55,19 @@ enum Found {
 pub(crate) async fn take(request: &Incoming<'_>, env: &Env, config: &Config) -> Result<Response> {
     let is_operator = http::is_operator(request, env);
     let is_debug = is_operator && query::pairs(request.query()).any(|pair| pair == ("debug".into(), "1".into()));
-    let mut sender = Sender::of(request);
+    let mut requester = Requester::of(request);
     if is_operator {
-        sender.is_operator();
+        requester.forget_ingest_key();
     }
-    let (found, origin) = read(request, &sender, Purpose::Store, env, config).await?;
+    let (content, origin) = read(request, &requester, Purpose::Store, env, config).await?;
     let mut cookie = None;
-    let reply = match found {
-        Found::Unavailable => Reply::unavailable(),
-        Found::Refused(error) => {
-            append::count(env, config, refused(&error)).await;
+    let reply = match content {
+        Content::Unavailable => Reply::unavailable(),
+        Content::Refused(error) => {
+            count_refused(env, config, &error).await;
             Reply::from_error(&error)
         }
-        Found::Events(mut collected) => {
+        Content::Events(mut collected) => {
             store(env, config, &mut collected).await;
             if is_debug {
                 collected.show_rows();
@@ -79,21 +77,21 @@ pub(crate) async fn take(request: &Incoming<'_>, env: &Env, config: &Config) -> 
         }
     };
     let response = http::reply(&reply, origin.as_deref())?;
-    set_cookie(&response, cookie, config, &sender)?;
+    set_cookie(&response, cookie, config, &requester)?;
     Ok(response)
 }
 
 /// `POST /v1/validate`: the same answer with the rows that would be written; writes nothing.
 pub(crate) async fn validate(request: &Incoming<'_>, env: &Env, config: &Config) -> Result<Response> {
-    let mut sender = Sender::of(request);
+    let mut requester = Requester::of(request);
     if http::is_operator(request, env) {
-        sender.is_operator();
+        requester.forget_ingest_key();
     }
-    let (found, origin) = read(request, &sender, Purpose::Show, env, config).await?;
-    let reply = match found {
-        Found::Unavailable => Reply::unavailable(),
-        Found::Refused(error) => Reply::from_error(&error),
-        Found::Events(mut collected) => {
+    let (content, origin) = read(request, &requester, Purpose::Show, env, config).await?;
+    let reply = match content {
+        Content::Unavailable => Reply::unavailable(),
+        Content::Refused(error) => Reply::from_error(&error),
+        Content::Events(mut collected) => {
             collected.show_rows();
             collected.reply()
         }
@@ -103,34 +101,37 @@ pub(crate) async fn validate(request: &Incoming<'_>, env: &Env, config: &Config)
 
 /// `GET /v1/pixel.gif`: one event in the query, for pages without scripts; the answer is the pixel whatever becomes of it.
 pub(crate) async fn take_pixel(request: &Incoming<'_>, env: &Env, config: &Config) -> Result<Response> {
-    let mut sender = Sender::of(request);
-    sender.believe_referer();
-    let mut cookie = None;
+    let mut requester = Requester::of(request);
+    requester.believe_referer();
     let query = request.query();
-    if query.len() > MAX_PIXEL_QUERY_BYTES {
-        let error = BeaconError::BodyTooLarge { limit_bytes: MAX_PIXEL_QUERY_BYTES };
-        append::count(env, config, refused(&error)).await;
+    let content = if query.len() > MAX_PIXEL_QUERY_BYTES {
+        Content::Refused(BeaconError::BodyTooLarge { limit_bytes: MAX_PIXEL_QUERY_BYTES })
     } else {
         let event: BTreeMap<_, _> = query::pairs(query).collect();
         let body = serde_json::to_string(&event)?;
-        match collect(body.as_bytes(), &sender, Purpose::Store, env, config).await? {
-            (Found::Events(mut collected), _) => {
-                store(env, config, &mut collected).await;
-                cookie = collected.new_first_party_id;
-            }
-            (Found::Refused(error), _) => append::count(env, config, refused(&error)).await,
-            (Found::Unavailable, _) => {}
+        let (content, _) = collect(body.as_bytes(), &requester, Purpose::Store, env, config).await?;
+        content
+    };
+    let cookie = match content {
+        Content::Events(mut collected) => {
+            store(env, config, &mut collected).await;
+            collected.new_first_party_id
         }
-    }
+        Content::Refused(error) => {
+            count_refused(env, config, &error).await;
+            None
+        }
+        Content::Unavailable => None,
+    };
     let response = asset::pixel()?;
-    set_cookie(&response, cookie, config, &sender)?;
+    set_cookie(&response, cookie, config, &requester)?;
     Ok(response)
 }
 
 /// Gives the browser its new first-party id.
-fn set_cookie(response: &Response, id: Option<Uuid>, config: &Config, sender: &Sender<'_>) -> Result<()> {
+fn set_cookie(response: &Response, id: Option<Uuid>, config: &Config, requester: &Requester<'_>) -> Result<()> {
     let Some(id) = id else { return Ok(()) };
-    let cookie = first_party::set_cookie(id, &config.path_prefix, sender.is_https());
+    let cookie = first_party::set_cookie(id, &config.path_prefix, requester.is_https());
     Ok(response.headers().append("Set-Cookie", &cookie)?)
 }
 
@@ -147,107 +148,61 @@ async fn store(env: &Env, config: &Config, collected: &mut Collected) {
     }
 }
 
-/// A body that is no beacon, as the books have it: one event of no site.
-fn refused(error: &BeaconError) -> Ledger {
+/// Counts a body that is no beacon: to the books it is one event of no site.
+async fn count_refused(env: &Env, config: &Config, error: &BeaconError) {
     let mut counts = Ledger::default();
     counts.add_ended(minute_s(clock::now_ms()), "", Outcome::Invalid(error.reason()));
-    counts
+    append::count(env, config, counts).await;
 }
 
 /// What a request brings, and which origin may read the answer.
 async fn read(
     request: &Incoming<'_>,
-    sender: &Sender<'_>,
+    requester: &Requester<'_>,
     purpose: Purpose,
     env: &Env,
     config: &Config,
-) -> Result<(Found, Option<String>)> {
-    let (found, origin) = match read_body(request).await? {
-        Ok(body) => collect(&body, sender, purpose, env, config).await?,
-        Err(error) => (Found::Refused(error), None),
+) -> Result<(Content, Option<String>)> {
+    let (content, origin) = match body::read(request).await? {
+        Ok(body) => collect(&body, requester, purpose, env, config).await?,
+        Err(error) => (Content::Refused(error), None),
     };
     // Without a beacon nobody knows the site, but any site's page may read why it was refused; an answer that it cannot read is no answer.
-    let origin = match (&found, sender.origin()) {
-        (Found::Refused(_), Some(sent)) if site_cache::is_some_sites_origin(env, sent).await.unwrap_or(false) => {
+    let origin = match (&content, requester.origin()) {
+        (Content::Refused(_), Some(sent)) if site_cache::is_some_sites_origin(env, sent).await.unwrap_or(false) => {
             Some(sent.to_owned())
         }
         _ => origin,
     };
-    Ok((found, origin))
-}
-
-/// The body as received, or too large: by what it declares, or else cut off as soon as it is.
-async fn read_body(request: &Incoming<'_>) -> Result<std::result::Result<Vec<u8>, BeaconError>> {
-    let declared_bytes = request.headers.content_length.and_then(|text| text.parse::<usize>().ok());
-    let bytes = match declared_bytes {
-        Some(bytes) if bytes > body::MAX_BODY_BYTES => None,
-        // HTTP holds a body to its declared length, and reading it at once costs less than a stream.
-        Some(_) => Some(request.bytes().await?).filter(|bytes| bytes.len() <= body::MAX_BODY_BYTES),
-        None => read_stream(request).await?,
-    };
-    Ok(bytes
-        .ok_or(BeaconError::BodyTooLarge { limit_bytes: body::MAX_BODY_BYTES })
-        .and_then(|bytes| body::decode(&bytes, request.headers.content_encoding).map(std::borrow::Cow::into_owned)))
-}
-
-/// A body of undeclared length; `None` if it is too large.
-async fn read_stream(request: &Incoming<'_>) -> Result<Option<Vec<u8>>> {
-    let mut bytes = Vec::new();
-    // A request without a body has no stream.
-    if let Some(stream) = request.raw().body() {
-        let mut stream = ByteStream::from(stream);
-        while let Some(chunk) = stream.next().await {
-            bytes.extend_from_slice(&chunk?);
-            if bytes.len() > body::MAX_BODY_BYTES {
-                return Ok(None);
-            }
-        }
-    }
-    Ok(Some(bytes))
+    Ok((content, origin))
 }
 
 /// Parses and collects; also says which origin may read the answer.
 async fn collect(
     body: &[u8],
-    sender: &Sender<'_>,
+    requester: &Requester<'_>,
     purpose: Purpose,
     env: &Env,
     config: &Config,
-) -> Result<(Found, Option<String>)> {
+) -> Result<(Content, Option<String>)> {
     let beacon = match Beacon::parse(body) {
         Ok(beacon) => beacon,
-        Err(error) => return Ok((Found::Refused(error), None)),
+        Err(error) => return Ok((Content::Refused(error), None)),
     };
-    let mut sites = Sites::default();
-    let mut salts = Vec::new();
-    // What cannot be an id is no site: the pipeline says so, and the Registry is not asked.
-    for id in beacon.sites().iter().filter(|id| is_id(id)) {
-        let Ok(known) = site_cache::get(env, id).await else {
-            // Without the settings nothing may be said about the events, least of all "no such site".
-            return Ok((Found::Unavailable, None));
-        };
-        salts.extend(known.salts.iter().map(|salt| (salt.day, salt.salt)));
-        if let Some(site) = known.site {
-            sites.insert(site);
-        }
-    }
-    let origin =
-        sender.origin().filter(|origin| sites.iter().any(|site| site.allows_origin(Some(origin)))).map(str::to_owned);
-    salts.sort_unstable();
-    salts.dedup();
+    let Some((sites, salts)) = find_sites(env, &beacon).await else { return Ok((Content::Unavailable, None)) };
+    let may_read = |origin: &&str| sites.iter().any(|site| site.allows_origin(Some(origin)));
+    let origin = requester.origin().filter(may_read).map(str::to_owned);
     let mut entropy = [0_u8; 32];
     if getrandom::fill(&mut entropy).is_err() {
-        return Ok((Found::Unavailable, origin));
+        return Ok((Content::Unavailable, origin));
     }
-    let signed = signed::check(sender.signed(), &config.agents).await;
-    let client = Client { signed, ..sender.client() };
+    let signed = signed::check(requester.signed(), &config.agents).await;
+    let client = Client { signed, ..requester.client() };
     let limited = match purpose {
         Purpose::Store => rate_limit::limited(env, &sites, &client).await,
         Purpose::Show => Vec::new(),
     };
-    let received_at_ms = time::received_at_ms(RECEIVED_AT_MS.get(), clock::now_ms());
-    RECEIVED_AT_MS.set(received_at_ms);
-    let moment = Moment { received_at_ms, entropy, salts: Salts::new(salts) };
+    let moment = Moment { received_at_ms: received_at_ms(), entropy, salts };
     let around =
         Surroundings { sites: &sites, regions: &config.regions, client: &client, moment: &moment, limited: &limited };
     let collected = MEMORY.with_borrow_mut(|memory| match purpose {
@@ -260,5 +215,30 @@ async fn collect(
             collected
         }
     });
-    Ok((Found::Events(Box::new(collected)), origin))
+    Ok((Content::Events(Box::new(collected)), origin))
+}
+
+/// The sites that a beacon names, and the salts of their visitors. `None` if they cannot be read: without the settings nothing may be said about the
+/// events, least of all "no such site".
+async fn find_sites(env: &Env, beacon: &Beacon<'_>) -> Option<(Sites, Salts)> {
+    let mut sites = Sites::default();
+    let mut salts = Vec::new();
+    // What cannot be an id is no site: the pipeline says so, and the Registry is not asked.
+    for id in beacon.sites().iter().filter(|id| is_id(id)) {
+        let known = site_cache::get(env, id).await.ok()?;
+        salts.extend(known.salts.iter().map(|salt| (salt.day, salt.salt)));
+        if let Some(site) = known.site {
+            sites.insert(site);
+        }
+    }
+    salts.sort_unstable();
+    salts.dedup();
+    Some((sites, Salts::new(salts)))
+}
+
+/// The time of receipt; while the clock is put back by a little, that of the beacon before.
+fn received_at_ms() -> i64 {
+    let received_at_ms = time::received_at_ms(RECEIVED_AT_MS.get(), clock::now_ms());
+    RECEIVED_AT_MS.set(received_at_ms);
+    received_at_ms
 }

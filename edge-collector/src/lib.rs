@@ -7,6 +7,7 @@
 mod append;
 mod asset;
 mod batcher;
+mod body;
 mod client;
 mod clock;
 mod config;
