@@ -2,8 +2,8 @@
 //!
 //! In scope: the bytes of both, with limits. Out of scope: sending them (the shell), what the Batcher does with them.
 //!
-//! Frame: magic, version; ledger entries; lines; the visitors of the lines, if any is counted. All numbers are little-endian; texts and lines carry their length. The lines themselves are
-//! `JSONEachRow` lines, so that what is stored first is already what ClickHouse will read.
+//! Frame: magic, version; ledger entries; lines; the visitors of the lines, if any is counted. All numbers are little-endian; texts and lines carry
+//! their length. The lines themselves are `JSONEachRow` lines, so that what is stored first is already what ClickHouse will read.
 
 use std::borrow::Cow;
 
@@ -163,6 +163,16 @@ pub fn decode(frame: &[u8]) -> Result<Append<'_>, FrameError> {
     if rest.0.is_empty() { Ok(Append { minute_s, counts, lines }) } else { Err(FrameError::Length) }
 }
 
+/// Writes counts alone, as the Batcher keeps them: a frame without lines.
+pub fn encode_counts(counts: &Ledger) -> Result<Vec<u8>, FrameError> {
+    encode(&Append { counts: counts.clone(), ..Append::default() })
+}
+
+/// Reads the counts of a frame.
+pub fn decode_counts(frame: &[u8]) -> Result<Ledger, FrameError> {
+    decode(frame).map(|append| append.counts)
+}
+
 /// The header that holds the Batcher's answer: one without a body costs a beacon less.
 pub const ANSWER_HEADER: &str = "X-Landfall-Taken";
 
@@ -268,6 +278,8 @@ mod tests {
         let mut counted = append();
         counted.lines[1].visitor_id = u64::MAX - 1;
         assert_eq!(decode(&encode(&counted).unwrap()), Ok(counted));
+        let counts = append().counts;
+        assert_eq!(decode_counts(&encode_counts(&counts).unwrap()), Ok(counts));
         let answers = Taken::ALL;
         assert_eq!(decode_answer(&encode_answer(&answers), 3), Ok(answers.to_vec()));
         assert_eq!(decode_answer(&encode_answer(&answers), 2), Err(FrameError::Length));

@@ -64,6 +64,7 @@ pub mod ledger;
 pub mod recent;
 pub mod stored;
 
+pub mod alarm;
 pub mod delivery;
 pub mod failover;
 pub mod insert;

@@ -3,22 +3,23 @@
 //! itself (`sink`), refused batches (`poison`).
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use collector_core::delivery::{self, Delivery};
-use collector_core::failover::{self, Doubt, OnWay};
+use collector_core::failover::{self, Doubt, Health, Holds, OnWay};
 use collector_core::insert::{self, Insert, Table};
 use collector_core::ledger::{self, Ledger};
 use collector_core::log::{Level, Line};
-use collector_core::metric;
+use collector_core::metric::{self, Inserts};
 use collector_core::outcome::{DeadLetterReason, ElsewhereReason, Fate, Measure};
 use collector_core::retry::Backoff;
 use uuid::Uuid;
 use worker::{Error, Result};
 
-use super::flush::random;
 use super::shard::Shard;
 use super::store::{Batch, Store};
+use super::token::random_number;
 use crate::config::{Config, Endpoint};
 use crate::fault_point::Point;
 use crate::{clock, fault_point, log, sink};
@@ -40,6 +41,21 @@ pub(super) struct Landed {
     took_ms: u64,
 }
 
+/// What a Batcher knows of its deliveries. Lost with the isolate.
+#[derive(Default)]
+pub(super) struct Deliveries {
+    /// How the regions are doing.
+    pub(super) health: Health,
+    /// The tables that wait for an operator.
+    holds: Holds,
+    /// Batches that are in ClickHouse and could not be booked yet, by token: of those that wait, so no more than they are.
+    unbooked: BTreeMap<String, Landed>,
+    /// Tokens of the batches that are on their way. If an alarm finds any, the one before it was cut off.
+    pub(super) on_way: Vec<String>,
+    /// Inserts since the object woke up, for metrics.
+    pub(super) inserts: Inserts,
+}
+
 /// One attempt at a batch.
 struct Attempt<'a> {
     place: &'a str,
@@ -57,7 +73,7 @@ impl Shard {
         on_way: &RefCell<OnWay>,
         batch: &mut Batch,
     ) -> Result<Step> {
-        let unbooked = self.memory.borrow().unbooked.get(&batch.token).cloned();
+        let unbooked = self.memory.borrow().deliveries.unbooked.get(&batch.token).cloned();
         if let Some(landed) = unbooked {
             self.finish(store, batch, &landed)?;
             return Ok(Step::Sent);
@@ -74,7 +90,7 @@ impl Shard {
             let place = if is_perhaps_elsewhere && !has_looked_further {
                 None
             } else {
-                let health = &self.memory.borrow().health;
+                let health = &self.memory.borrow().deliveries.health;
                 failover::choose(&places, &tried, batch.doubt.as_ref(), health, now_ms).map(str::to_owned)
             };
             match place {
@@ -110,9 +126,9 @@ impl Shard {
         batch: &mut Batch,
         place: &str,
     ) -> Result<Option<Step>> {
-        let held_until_ms = self.memory.borrow().holds.opens_at_ms(place, batch.table, clock::now_ms());
+        let held_until_ms = self.memory.borrow().deliveries.holds.opens_at_ms(place, batch.table, clock::now_ms());
         if let Some(at_ms) = held_until_ms {
-            self.look_at(at_ms);
+            self.memory.borrow_mut().alarm.wait_until(at_ms);
             return Ok(Some(Step::Waited));
         }
         let config = Config::of(&self.env)?;
@@ -122,15 +138,15 @@ impl Shard {
             self.postpone(store, batch, place, Delivery::Hold, None)?;
             return Ok(Some(Step::Sent));
         };
-        let is_trusted = self.memory.borrow().health.is_trusted(place, clock::now_ms());
+        let is_trusted = self.memory.borrow().deliveries.health.is_trusted(place, clock::now_ms());
         if !on_way.borrow_mut().begin(place, is_trusted) {
             return Ok(Some(Step::Behind));
         }
-        let is_probe = self.memory.borrow_mut().holds.begin(place, batch.table, clock::now_ms());
+        let is_probe = self.memory.borrow_mut().deliveries.holds.begin(place, batch.table, clock::now_ms());
         let is_over = self.try_endpoint(store, batch, endpoint, is_trusted).await;
         if is_probe {
-            let at_ms = self.memory.borrow_mut().holds.end(place, batch.table, clock::now_ms());
-            self.look_at(at_ms);
+            let at_ms = self.memory.borrow_mut().deliveries.holds.end(place, batch.table, clock::now_ms());
+            self.memory.borrow_mut().alarm.wait_until(at_ms);
         }
         on_way.borrow_mut().end(place);
         Ok(is_over?.then_some(Step::Sent))
@@ -177,7 +193,7 @@ impl Shard {
         self.note(batch, attempt);
         let class = answer.meaning.delivery;
         if matches!(class, Delivery::Delivered | Delivery::Poison) {
-            self.memory.borrow_mut().holds.lift(place, batch.table);
+            self.memory.borrow_mut().deliveries.holds.lift(place, batch.table);
         }
         if class != Delivery::Delivered {
             set_doubt(store, batch, Doubt::after(before.as_ref(), place, answer.meaning, clock::now_ms()))?;
@@ -185,7 +201,7 @@ impl Shard {
         }
         match class {
             Delivery::Delivered => {
-                self.memory.borrow_mut().health.succeed(place, clock::now_ms());
+                self.memory.borrow_mut().deliveries.health.succeed(place, clock::now_ms());
                 self.finish(store, batch, &Landed { place: (*place).to_owned(), took_ms: attempt.took_ms })?;
                 fault_point::reached_with(&self.env, Point::BatchFinished, batch.table).await;
                 Ok(true)
@@ -217,7 +233,7 @@ impl Shard {
             return;
         }
         let memory = &mut *self.memory.borrow_mut();
-        memory.inserts.note(&metric::Attempt {
+        memory.deliveries.inserts.note(&metric::Attempt {
             delivery: attempt.answer.meaning.delivery,
             took_ms: attempt.took_ms,
             rows: batch.rows.unsigned_abs(),
@@ -228,8 +244,8 @@ impl Shard {
 
     /// Leaves a region alone for a while. One failure that several batches on their way have met counts once.
     fn close(&self, place: &str, class: Delivery) -> Result<()> {
-        let random = u64::from_le_bytes(random()?);
-        let health = &mut self.memory.borrow_mut().health;
+        let random = random_number()?;
+        let health = &mut self.memory.borrow_mut().deliveries.health;
         if !health.is_open(place, clock::now_ms()) {
             return Ok(());
         }
@@ -241,9 +257,9 @@ impl Shard {
     /// The batch is in ClickHouse: it is done, and its rows are booked, with what it took. If that cannot be written down, as with a full storage,
     /// it is tried again, and the batch not sent: its next region may be another one.
     fn finish(&self, store: &Store, batch: &Batch, landed: &Landed) -> Result<()> {
-        self.memory.borrow_mut().unbooked.insert(batch.token.clone(), landed.clone());
+        self.memory.borrow_mut().deliveries.unbooked.insert(batch.token.clone(), landed.clone());
         self.book_end(store, batch, landed)?;
-        self.memory.borrow_mut().unbooked.remove(&batch.token);
+        self.memory.borrow_mut().deliveries.unbooked.remove(&batch.token);
         Ok(())
     }
 
@@ -294,12 +310,12 @@ impl Shard {
 
     /// Keeps a batch that only an operator can help.
     fn postpone(&self, store: &Store, batch: &Batch, place: &str, class: Delivery, code: Option<i32>) -> Result<()> {
-        let wait_ms = Backoff { failures: batch.attempts }.next_wait_ms(class, u64::from_le_bytes(random()?));
+        let wait_ms = Backoff { failures: batch.attempts }.next_wait_ms(class, random_number()?);
         let next_at_ms = clock::now_ms().saturating_add(i64::try_from(wait_ms).unwrap_or(i64::MAX));
         store.postpone(batch, next_at_ms, &waits_for(class, code))?;
         if class == Delivery::Hold {
-            let random = u64::from_le_bytes(random()?);
-            self.memory.borrow_mut().holds.hold(place, batch.table, &batch.token, clock::now_ms(), random);
+            let random = random_number()?;
+            self.memory.borrow_mut().deliveries.holds.hold(place, batch.table, &batch.token, clock::now_ms(), random);
         }
         self.log_failure(batch, place, class, code);
         Ok(())

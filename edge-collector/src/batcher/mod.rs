@@ -1,17 +1,23 @@
 //! The Batcher: a Durable Object per region and shard that takes rows durably and delivers them in batches.
 //!
-//! In scope: its requests and its alarm. Out of scope: what is kept (`store`), group commit (`window`, `shard`), delivery (`flush`, `deliver`, `poison`), what is shown (`report`).
+//! In scope: its requests and its alarm. Out of scope: what is kept (`store`, `memory`), group commit (`intake`, `window`, `shard`), delivery
+//! (`flush`, `round`, `deliver`, `places`, `poison`), what is counted (`books`) and shown (`report`).
 //!
 //! Two promises: an answered append is durable, because the output gate holds the answer behind the write; and the alarm never fails,
 //! because the runtime deletes an alarm that failed six times.
 
+mod books;
 mod deliver;
 mod flush;
+mod intake;
+mod memory;
 mod places;
 mod poison;
 mod report;
+mod round;
 mod shard;
 mod store;
+mod token;
 mod window;
 
 use std::rc::Rc;

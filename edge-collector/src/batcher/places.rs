@@ -10,11 +10,11 @@ use collector_core::log::Level;
 use collector_core::stored;
 use worker::Result;
 
-use super::flush::{count_lines, mint_token};
-use super::poison::failed_attempts;
-use super::shard::{Shard, encode_counts};
+use super::books::failed_attempts;
+use super::shard::Shard;
 use super::store::{Batch, Part, Store};
-use crate::config::Config;
+use super::token::mint_token;
+use crate::config::{Config, Endpoint};
 use crate::fault_point::Point;
 use crate::{clock, fault_point, log, site_cache};
 
@@ -49,7 +49,7 @@ impl Shard {
         let config = Config::of(&self.env)?;
         let home = self.memory.borrow().region.clone();
         let Some(site) = site_cache::get(&self.env, site_id).await?.site else { return Ok(Vec::new()) };
-        let here = config.endpoint(&home).map(crate::config::Endpoint::region);
+        let here = config.endpoint(&home).map(Endpoint::region);
         let (latitude, longitude) = (here.as_ref().map(|r| r.latitude), here.as_ref().map(|r| r.longitude));
         let order = config.regions.order(&site, &Client { latitude, longitude, ..Client::default() });
         let names = order.iter().filter_map(|position| config.regions.get(*position)).map(|region| region.name.clone());
@@ -67,10 +67,7 @@ impl Shard {
             group_lines.extend_from_slice(line);
             group_ids.extend_from_slice(id);
         }
-        let parts = groups.into_values().map(|(lines, ids)| -> Result<Part> {
-            let counts = encode_counts(&stored::tally(&lines))?;
-            Ok(Part { token: mint_token()?, rows: count_lines(&lines), ids, counts, lines })
-        });
+        let parts = groups.into_values().map(|(lines, ids)| Part::new(mint_token()?, lines, ids));
         let parts: Vec<Part> = parts.collect::<Result<_>>()?;
         let (batch, now_ms) = (batch.clone(), clock::now_ms());
         self.book(failed_attempts(batch.attempts, now_ms), move |store| {

@@ -5,17 +5,17 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use collector_core::insert::Table;
-use collector_core::ledger::{self, Ledger};
 use collector_core::log::Level;
-use collector_core::outcome::{DeadLetterReason, Measure};
+use collector_core::outcome::DeadLetterReason;
 use collector_core::stored;
 use serde::{Deserialize, Serialize};
 use worker::Result;
 
+use super::books::{encode_counts, failed_attempts};
 use super::deliver::with_code;
-use super::flush::{append_to, count_lines, mint_token};
-use super::shard::{Shard, encode_counts};
-use super::store::{Batch, Commit, Part, Store};
+use super::shard::Shard;
+use super::store::{Batch, Commit, Part, Store, count_lines};
+use super::token::mint_token;
 use crate::{clock, log, sink};
 
 impl Shard {
@@ -29,16 +29,7 @@ impl Shard {
         let (first, second) = split_lines(&lines, rows / 2);
         let first_ids = usize::try_from(rows / 2).unwrap_or(0).saturating_mul(16).min(ids.len());
         let (first_ids, second_ids) = ids.split_at_checked(first_ids).unwrap_or((&ids, &[]));
-        let part = |lines: &[u8], ids: &[u8]| -> Result<Part> {
-            let counts = encode_counts(&stored::tally(lines))?;
-            Ok(Part {
-                token: mint_token()?,
-                rows: count_lines(lines),
-                ids: ids.to_vec(),
-                counts,
-                lines: lines.to_vec(),
-            })
-        };
+        let part = |lines: &[u8], ids: &[u8]| Part::new(mint_token()?, lines.to_vec(), ids.to_vec());
         let (first, second) = (part(first, first_ids)?, part(second, second_ids)?);
         let (batch, now_ms) = (batch.clone(), clock::now_ms());
         self.book(failed_attempts(batch.attempts.saturating_add(1), now_ms), move |store| {
@@ -53,7 +44,7 @@ impl Shard {
     fn bury(&self, batch: &Batch, line: &[u8], answer: &sink::Answer) -> Result<()> {
         let (letters, region) = {
             let memory = self.memory.borrow();
-            (memory.letters, memory.region.clone())
+            (memory.open.letters, memory.region.clone())
         };
         log::write(with_code(self.line(Level::Alert, "dead_letter"), answer.code));
         let commit = Commit {
@@ -66,22 +57,13 @@ impl Shard {
         let open = Rc::new(Cell::new(letters));
         let found = Rc::clone(&open);
         self.book(failed_attempts(batch.attempts.saturating_add(1), now_ms), move |store| {
-            open.set(append_to(store, Table::DeadLetters, letters, commit, now_ms)?);
+            open.set(Some(store.append_to(Table::DeadLetters, letters, commit, now_ms)?));
             store.finish(&batch, now_ms)
         })?;
-        self.memory.borrow_mut().letters = found.get();
+        self.memory.borrow_mut().open.letters = found.get();
         self.freeze_if_full(Table::DeadLetters);
         Ok(())
     }
-}
-
-/// The attempts at a batch that ends without an INSERT, to be booked.
-pub(super) fn failed_attempts(attempts: u32, now_ms: i64) -> Ledger {
-    let mut counts = Ledger::default();
-    if attempts > 0 {
-        counts.add(ledger::minute_s(now_ms), "", Measure::Retries, attempts.into());
-    }
-    counts
 }
 
 /// A row of `ecommerce.dead_letters`: text only, so that nothing in it can be refused again.

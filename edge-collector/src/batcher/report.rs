@@ -23,7 +23,7 @@ impl Shard {
             backlog_bytes: backlog.bytes,
             oldest_pending_seconds: backlog.age_s(clock::now_ms()),
             batches: batches.len(),
-            has_open_segment: memory.events.is_some() || memory.outcomes.is_some() || memory.letters.is_some(),
+            has_open_segment: !memory.open.is_empty(),
             ..State::default()
         };
         let now_ms = clock::now_ms();
@@ -47,14 +47,14 @@ impl Shard {
         let mut samples = Samples::default();
         samples.push("landfall_up", origin, &[], 1);
         samples.push("landfall_accepting", origin, &[], u64::from(self.is_accepting()?));
-        samples.push_totals(origin, &memory.totals);
+        samples.push_totals(origin, &memory.books.totals);
         samples.push("landfall_backlog_rows", origin, &[], backlog.rows.unsigned_abs());
         samples.push("landfall_backlog_bytes", origin, &[], backlog.bytes.unsigned_abs());
         samples.push("landfall_backlog_age_seconds", origin, &[], backlog.age_s(clock::now_ms()));
         for (class, count) in by_class(&batches) {
             samples.push("landfall_batches", origin, &[("class", class)], count);
         }
-        memory.inserts.push(origin, &mut samples);
+        memory.deliveries.inserts.push(origin, &mut samples);
         Response::ok(samples.into_text())
     }
 
@@ -64,7 +64,7 @@ impl Shard {
         // No alarm comes for these when the traffic has stopped.
         let now_ms = clock::now_ms();
         store.atomically(move |store| store.drop_delivered(now_ms, WINDOW_MS))?;
-        Ok((store.backlog(self.memory.borrow().events.as_slice())?, store.batches()?))
+        Ok((store.backlog(self.memory.borrow().open.events.as_slice())?, store.batches()?))
     }
 }
 

@@ -19,7 +19,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use worker::{Error, Result, SqlStorage, SqlStorageValue as Value, Storage};
 
 pub(crate) use batch::{Batch, Part};
-pub(crate) use segment::{Backlog, Commit, Open};
+pub(crate) use segment::{Backlog, Commit, Open, OpenSegments, count_lines};
 use value::{blob, string, text};
 
 /// The largest blob row: SQLite in a Durable Object takes 2 MB for row and columns together.

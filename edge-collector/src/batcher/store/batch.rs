@@ -8,7 +8,7 @@ use collector_core::ledger::Ledger;
 use collector_core::stored;
 use worker::{Error, Result, SqlStorageValue as Value};
 
-use super::segment::{Commit, Open};
+use super::segment::{Commit, Open, count_lines};
 use super::value::{blob, integer, number, string, text};
 use super::{MAX_BLOB_BYTES, Store, table_of};
 
@@ -31,13 +31,19 @@ pub(crate) struct Batch {
     pub(crate) doubt: Option<Doubt>,
 }
 
-/// A part of a batch that was taken apart.
+/// A part of a batch that was taken apart: a batch to be.
 pub(crate) struct Part {
-    pub(crate) token: String,
-    pub(crate) rows: i64,
-    pub(crate) ids: Vec<u8>,
-    pub(crate) counts: Vec<u8>,
-    pub(crate) lines: Vec<u8>,
+    token: String,
+    commit: Commit,
+}
+
+impl Part {
+    /// The part with these lines and the ids of their events. What was counted with them follows from the lines.
+    pub(crate) fn new(token: String, lines: Vec<u8>, ids: Vec<u8>) -> Result<Self> {
+        let counts =
+            append::encode_counts(&stored::tally(&lines)).map_err(|error| Error::RustError(error.to_string()))?;
+        Ok(Self { token, commit: Commit { rows: count_lines(&lines), ids, counts, lines } })
+    }
 }
 
 impl Store {
@@ -86,8 +92,7 @@ impl Store {
     /// without them nobody knew whose rows they are, and where these may be.
     pub(crate) fn ledgers(&self, batch: &Batch) -> Result<Vec<Ledger>> {
         let frames = self.counts(batch.segment)?;
-        let ledgers: Option<Vec<_>> =
-            frames.iter().map(|frame| append::decode(frame).ok().map(|carried| carried.counts)).collect();
+        let ledgers: Option<Vec<_>> = frames.iter().map(|frame| append::decode_counts(frame).ok()).collect();
         ledgers.map_or_else(|| Ok(vec![stored::tally(&self.lines(batch)?)]), Ok)
     }
 
@@ -192,10 +197,10 @@ impl Store {
 
     /// A batch of its own, frozen from the start.
     pub(crate) fn insert_part(&self, part: Part, now_ms: i64) -> Result<()> {
-        let bytes = i64::try_from(part.lines.len()).unwrap_or(i64::MAX);
-        let segment = self.insert_segment(Table::Events, Some(&part.token), part.rows, bytes, now_ms)?;
-        let (mut ids, mut counts) = (part.ids, part.counts);
-        for chunk in chunks_at_lines(&part.lines) {
+        let Part { token, commit: Commit { rows, mut ids, mut counts, lines } } = part;
+        let bytes = i64::try_from(lines.len()).unwrap_or(i64::MAX);
+        let segment = self.insert_segment(Table::Events, Some(&token), rows, bytes, now_ms)?;
+        for chunk in chunks_at_lines(&lines) {
             let (ids, counts) = (std::mem::take(&mut ids), std::mem::take(&mut counts));
             self.append(segment, Commit { rows: 0, ids, counts, lines: chunk.to_vec() })?;
         }

@@ -24,6 +24,48 @@ impl Open {
     }
 }
 
+/// The open segment of each table, of those that have one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct OpenSegments {
+    pub(crate) events: Option<Open>,
+    pub(crate) outcomes: Option<Open>,
+    pub(crate) letters: Option<Open>,
+}
+
+impl OpenSegments {
+    /// Those that the store holds.
+    pub(crate) fn read(store: &Store) -> Result<Self> {
+        Ok(Self {
+            events: store.open_segment(Table::Events)?,
+            outcomes: store.open_segment(Table::Outcomes)?,
+            letters: store.open_segment(Table::DeadLetters)?,
+        })
+    }
+
+    /// The open segment of a table.
+    pub(crate) fn of(&self, table: Table) -> Option<Open> {
+        match table {
+            Table::Events => self.events,
+            Table::Outcomes => self.outcomes,
+            Table::DeadLetters => self.letters,
+        }
+    }
+
+    /// Notes what has become of the open segment of a table.
+    pub(crate) fn set(&mut self, table: Table, open: Option<Open>) {
+        match table {
+            Table::Events => self.events = open,
+            Table::Outcomes => self.outcomes = open,
+            Table::DeadLetters => self.letters = open,
+        }
+    }
+
+    /// Whether no table has one.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.events.is_none() && self.outcomes.is_none() && self.letters.is_none()
+    }
+}
+
 /// What one blob row holds.
 #[derive(Default)]
 pub(crate) struct Commit {
@@ -53,7 +95,7 @@ impl Backlog {
 
 impl Store {
     /// The open segment of a table with what it holds, if there is one.
-    pub(crate) fn open_segment(&self, table: Table) -> Result<Option<Open>> {
+    fn open_segment(&self, table: Table) -> Result<Option<Open>> {
         let query = "SELECT id, created_at_ms FROM segments WHERE token IS NULL AND target = ?";
         let cursor = self.sql.exec(query, vec![number(number_of(table))?])?;
         let Some(row) = cursor.raw().next().transpose()? else { return Ok(None) };
@@ -65,7 +107,7 @@ impl Store {
     }
 
     /// A new open segment.
-    pub(crate) fn create_segment(&self, table: Table, now_ms: i64) -> Result<Open> {
+    fn create_segment(&self, table: Table, now_ms: i64) -> Result<Open> {
         let segment = self.insert_segment(table, None, 0, 0, now_ms)?;
         Ok(Open { segment, rows: 0, bytes: 0, since_ms: now_ms })
     }
@@ -94,8 +136,17 @@ impl Store {
         Ok(segment)
     }
 
+    /// Adds a commit to the open segment of a table, made if there is none; the segment as it then is.
+    pub(crate) fn append_to(&self, table: Table, open: Option<Open>, commit: Commit, now_ms: i64) -> Result<Open> {
+        let open = open.map_or_else(|| self.create_segment(table, now_ms), Ok)?;
+        let bytes = i64::try_from(commit.lines.len()).unwrap_or(i64::MAX);
+        let open = Open { rows: open.rows + commit.rows, bytes: open.bytes + bytes, ..open };
+        self.append(open.segment, commit)?;
+        Ok(open)
+    }
+
     /// One group commit: one blob row.
-    pub(crate) fn append(&self, segment: i64, commit: Commit) -> Result<()> {
+    pub(super) fn append(&self, segment: i64, commit: Commit) -> Result<()> {
         self.sql.exec(
             &format!("INSERT INTO segment_{segment} (rows, ids, counts, lines) VALUES (?, ?, ?, ?)"),
             vec![number(commit.rows)?, Value::Blob(commit.ids), Value::Blob(commit.counts), Value::Blob(commit.lines)],
@@ -167,4 +218,9 @@ impl Store {
             oldest_at_ms: integer(row.get(2)).ok(),
         })
     }
+}
+
+/// How many rows some `JSONEachRow` lines are.
+pub(crate) fn count_lines(lines: &[u8]) -> i64 {
+    i64::try_from(lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count()).unwrap_or(i64::MAX)
 }
