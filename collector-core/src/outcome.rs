@@ -188,7 +188,7 @@ reasons! {
     }
 }
 
-/// The final fate of one event. Every event of a beacon ends in exactly one.
+/// What the collector decides about one event. Every event of a beacon ends in exactly one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Outcome {
     /// Stored; with a reason if a privacy signal had its identifiers removed.

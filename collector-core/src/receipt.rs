@@ -19,7 +19,7 @@ pub const CONTENT_TYPE: &str = "application/json";
 pub struct Receipt {
     /// The event's id; absent when it has none yet because it is not stored.
     pub event_id: Option<Uuid>,
-    /// Its fate.
+    /// What was decided about it.
     pub outcome: Outcome,
     /// JSON pointer of the field that made it invalid.
     pub field: Option<String>,

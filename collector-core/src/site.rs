@@ -249,24 +249,13 @@ impl Site {
         for (field, list) in lists {
             check_that(list.len() <= MAX_LIST_ENTRIES, field, "at most 100 entries", &list.len())?;
         }
-        let expected = "1 to 64 lower-case letters, digits, - or _";
-        check_that(is_id(&self.id), "id", expected, &self.id)?;
+        let an_id = "1 to 64 lower-case letters, digits, - or _";
+        check_that(is_id(&self.id), "id", an_id, &self.id)?;
         check_that(!self.domains.is_empty(), "domains", "at least one host name", &"[]")?;
-        for domain in &self.domains {
-            check_that(
-                is_domain(domain),
-                "domains",
-                "a lower-case host name such as shop.example or localhost:8080",
-                domain,
-            )?;
-        }
-        for name in &self.query_params {
-            let is_name = !name.is_empty() && !name.contains(['=', '&', '#', '%', '+']);
-            check_that(is_name, "query_params", "a parameter name without encoding", name)?;
-        }
-        for region in &self.regions {
-            check_that(is_id(region), "regions", expected, region)?;
-        }
+        let a_host = "a lower-case host name such as shop.example or localhost:8080";
+        check_each(&self.domains, "domains", a_host, is_domain)?;
+        check_each(&self.query_params, "query_params", "a parameter name without encoding", is_parameter)?;
+        check_each(&self.regions, "regions", an_id, is_id)?;
         self.rules.check()?;
         let invalid = self.channels.find_invalid();
         let expected =
@@ -342,6 +331,19 @@ fn check_that(
     found: &dyn ToString,
 ) -> Result<(), SiteError> {
     if is_met { Ok(()) } else { Err(SiteError::Setting { field, expected, found: found.to_string() }) }
+}
+
+fn check_each(
+    list: &[String],
+    field: &'static str,
+    expected: &'static str,
+    is_valid: impl Fn(&str) -> bool,
+) -> Result<(), SiteError> {
+    list.iter().try_for_each(|entry| check_that(is_valid(entry), field, expected, entry))
+}
+
+fn is_parameter(name: &str) -> bool {
+    !name.is_empty() && !name.contains(['=', '&', '#', '%', '+'])
 }
 
 /// True if the text can be a site id or a region name.

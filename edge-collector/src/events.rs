@@ -22,7 +22,7 @@ use worker::{Env, Result};
 use crate::client::Requester;
 use crate::config::Config;
 use crate::incoming::Incoming;
-use crate::{append, asset, body, clock, http, query, rate_limit, signed, site_cache};
+use crate::{append, asset, body, clock, http, query, random, rate_limit, signed, site_cache};
 
 /// The longest query of the pixel, in bytes.
 const MAX_PIXEL_QUERY_BYTES: usize = 8 * 1024;
@@ -192,10 +192,7 @@ async fn collect(
     let Some((sites, salts)) = find_sites(env, &beacon).await else { return Ok((Content::Unavailable, None)) };
     let may_read = |origin: &&str| sites.iter().any(|site| site.allows_origin(Some(origin)));
     let origin = requester.origin().filter(may_read).map(str::to_owned);
-    let mut entropy = [0_u8; 32];
-    if getrandom::fill(&mut entropy).is_err() {
-        return Ok((Content::Unavailable, origin));
-    }
+    let Ok(entropy) = random::bytes() else { return Ok((Content::Unavailable, origin)) };
     let signed = signed::check(requester.signed(), &config.agents).await;
     let client = Client { signed, ..requester.client() };
     let limited = match purpose {

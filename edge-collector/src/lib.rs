@@ -20,12 +20,14 @@ mod log;
 mod object;
 mod outgoing;
 mod query;
+mod random;
 mod rate_limit;
 mod registry;
 mod signed;
 mod sink;
 mod site_cache;
 mod sites;
+mod sqlite;
 
 use collector_core::receipt::Reply;
 use web_sys::{Request, Response};

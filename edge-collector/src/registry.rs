@@ -15,7 +15,8 @@ use worker::{
     durable_object,
 };
 
-use crate::{clock, log};
+use crate::sqlite::{blob, integer, number, text};
+use crate::{clock, log, random};
 
 /// The name of the only object of its class.
 pub(crate) const NAME: &str = "registry";
@@ -117,7 +118,7 @@ impl Registry {
     }
 
     fn put(&self, id: &str, settings: &str) -> Result<Response> {
-        let values = vec![Value::String(id.to_owned()), Value::String(settings.to_owned())];
+        let values = vec![text(id), text(settings)];
         self.sql()?.exec("INSERT OR REPLACE INTO sites (id, settings) VALUES (?, ?)", values)?;
         self.origins.take();
         Response::empty()
@@ -131,7 +132,7 @@ impl Registry {
         } else {
             "DELETE FROM sites WHERE id = ?"
         };
-        self.sql()?.exec(statement, vec![Value::String(id.to_owned())])?;
+        self.sql()?.exec(statement, vec![text(id)])?;
         self.origins.take();
         Response::empty()
     }
@@ -206,7 +207,7 @@ enum Stored {
 }
 
 fn stored(sql: &SqlStorage, id: &str) -> Result<Stored> {
-    let cursor = sql.exec("SELECT settings FROM sites WHERE id = ?", vec![Value::String(id.to_owned())])?;
+    let cursor = sql.exec("SELECT settings FROM sites WHERE id = ?", vec![text(id)])?;
     let row = cursor.raw().next().transpose()?;
     Ok(match row.map(|row| row.into_iter().next()) {
         Some(Some(Value::String(settings))) => Stored::Settings(settings),
@@ -221,34 +222,23 @@ fn salts(sql: &SqlStorage, now_ms: i64) -> Result<Vec<Salt>> {
     let mut salts = Vec::new();
     // A clock that was ahead has left salts of days to come.
     let query = "SELECT day, salt FROM salts WHERE day BETWEEN ? AND ? ORDER BY day DESC";
-    for row in sql.exec(query, vec![day_value(today - 1)?, day_value(today)?])?.raw() {
+    for row in sql.exec(query, vec![number(today - 1)?, number(today)?])?.raw() {
         let mut row = row?.into_iter();
-        let day = match row.next() {
-            Some(Value::Integer(day)) => day,
-            #[expect(clippy::cast_possible_truncation, reason = "an integer column read as a double")]
-            Some(Value::Float(day)) => day as i64,
-            _ => continue,
-        };
-        if let Some(Value::Blob(bytes)) = row.next()
+        if let Ok(day) = integer(row.next().as_ref())
+            && let Ok(bytes) = blob(row.next())
             && let Ok(salt) = <[u8; SALT_BYTES]>::try_from(bytes)
         {
             salts.push(Salt { day, salt });
         }
     }
     if !salts.iter().any(|salt| salt.day == today) {
-        let mut salt = [0_u8; SALT_BYTES];
-        getrandom::fill(&mut salt)
-            .map_err(|error| worker::Error::RustError(format!("expected random bytes, found {error}")))?;
-        sql.exec("INSERT INTO salts (day, salt) VALUES (?, ?)", vec![day_value(today)?, Value::Blob(salt.to_vec())])?;
+        let salt = random::bytes::<SALT_BYTES>()?;
+        sql.exec("INSERT INTO salts (day, salt) VALUES (?, ?)", vec![number(today)?, Value::Blob(salt.to_vec())])?;
         // Days that follow one another are true. A clock that leaps days ahead may be wrong, and would take the present day's salt.
         if salts.iter().any(|salt| salt.day == today - 1) {
-            sql.exec("DELETE FROM salts WHERE day < ?", vec![day_value(today - 1)?])?;
+            sql.exec("DELETE FROM salts WHERE day < ?", vec![number(today - 1)?])?;
         }
         salts.insert(0, Salt { day: today, salt });
     }
     Ok(salts)
-}
-
-fn day_value(day: i64) -> Result<Value> {
-    Value::try_from_i64(day)
 }

@@ -19,10 +19,9 @@ use worker::{Error, Result};
 
 use super::shard::Shard;
 use super::store::{Batch, Store};
-use super::token::random_number;
 use crate::config::{Config, Endpoint};
 use crate::fault_point::Point;
-use crate::{clock, fault_point, log, sink};
+use crate::{clock, fault_point, log, random, sink};
 
 /// What one alarm did with a batch.
 pub(super) enum Step {
@@ -244,7 +243,7 @@ impl Shard {
 
     /// Leaves a region alone for a while. One failure that several batches on their way have met counts once.
     fn close(&self, place: &str, class: Delivery) -> Result<()> {
-        let random = random_number()?;
+        let random = random::number()?;
         let health = &mut self.memory.borrow_mut().deliveries.health;
         if !health.is_open(place, clock::now_ms()) {
             return Ok(());
@@ -310,11 +309,11 @@ impl Shard {
 
     /// Keeps a batch that only an operator can help.
     fn postpone(&self, store: &Store, batch: &Batch, place: &str, class: Delivery, code: Option<i32>) -> Result<()> {
-        let wait_ms = Backoff { failures: batch.attempts }.next_wait_ms(class, random_number()?);
+        let wait_ms = Backoff { failures: batch.attempts }.next_wait_ms(class, random::number()?);
         let next_at_ms = clock::now_ms().saturating_add(i64::try_from(wait_ms).unwrap_or(i64::MAX));
         store.postpone(batch, next_at_ms, &waits_for(class, code))?;
         if class == Delivery::Hold {
-            let random = random_number()?;
+            let random = random::number()?;
             self.memory.borrow_mut().deliveries.holds.hold(place, batch.table, &batch.token, clock::now_ms(), random);
         }
         self.log_failure(batch, place, class, code);

@@ -17,8 +17,7 @@ use worker::{Delay, Result};
 
 use super::round::Round;
 use super::shard::Shard;
-use super::store::{Batch, Open, Store};
-use super::token::mint_token;
+use super::store::{Batch, Open, Store, mint_token};
 use crate::fault_point::Point;
 use crate::{clock, fault_point, log};
 

@@ -17,7 +17,6 @@ mod report;
 mod round;
 mod shard;
 mod store;
-mod token;
 mod window;
 
 use std::rc::Rc;

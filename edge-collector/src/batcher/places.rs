@@ -13,7 +13,6 @@ use worker::Result;
 use super::books::failed_attempts;
 use super::shard::Shard;
 use super::store::{Batch, Part, Store};
-use super::token::mint_token;
 use crate::config::{Config, Endpoint};
 use crate::fault_point::Point;
 use crate::{clock, fault_point, log, site_cache};
@@ -67,7 +66,7 @@ impl Shard {
             group_lines.extend_from_slice(line);
             group_ids.extend_from_slice(id);
         }
-        let parts = groups.into_values().map(|(lines, ids)| Part::new(mint_token()?, lines, ids));
+        let parts = groups.into_values().map(|(lines, ids)| Part::new(lines, ids));
         let parts: Vec<Part> = parts.collect::<Result<_>>()?;
         let (batch, now_ms) = (batch.clone(), clock::now_ms());
         self.book(failed_attempts(batch.attempts, now_ms), move |store| {

@@ -15,7 +15,6 @@ use super::books::{encode_counts, failed_attempts};
 use super::deliver::with_code;
 use super::shard::Shard;
 use super::store::{Batch, Commit, Part, Store, count_lines};
-use super::token::mint_token;
 use crate::{clock, log, sink};
 
 impl Shard {
@@ -29,7 +28,7 @@ impl Shard {
         let (first, second) = split_lines(&lines, rows / 2);
         let first_ids = usize::try_from(rows / 2).unwrap_or(0).saturating_mul(16).min(ids.len());
         let (first_ids, second_ids) = ids.split_at_checked(first_ids).unwrap_or((&ids, &[]));
-        let part = |lines: &[u8], ids: &[u8]| Part::new(mint_token()?, lines.to_vec(), ids.to_vec());
+        let part = |lines: &[u8], ids: &[u8]| Part::new(lines.to_vec(), ids.to_vec());
         let (first, second) = (part(first, first_ids)?, part(second, second_ids)?);
         let (batch, now_ms) = (batch.clone(), clock::now_ms());
         self.book(failed_attempts(batch.attempts.saturating_add(1), now_ms), move |store| {

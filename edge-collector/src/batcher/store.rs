@@ -7,7 +7,6 @@
 
 mod batch;
 mod segment;
-mod value;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -18,9 +17,9 @@ use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use worker::{Error, Result, SqlStorage, SqlStorageValue as Value, Storage};
 
-pub(crate) use batch::{Batch, Part};
+use crate::sqlite::{blob, string, text};
+pub(crate) use batch::{Batch, Part, mint_token};
 pub(crate) use segment::{Backlog, Commit, Open, OpenSegments, count_lines};
-use value::{blob, string, text};
 
 /// The largest blob row: SQLite in a Durable Object takes 2 MB for row and columns together.
 pub(crate) const MAX_BLOB_BYTES: usize = 1_500_000;

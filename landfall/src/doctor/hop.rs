@@ -37,6 +37,16 @@ pub(super) struct Way {
     pub(super) is_answering: bool,
 }
 
+/// What shows of the event, each time as it was since the event was sent.
+#[derive(Default)]
+struct Seen {
+    delivered: Option<Duration>,
+    /// In the order of `IN_CLICKHOUSE`.
+    in_clickhouse: [Option<Duration>; IN_CLICKHOUSE.len()],
+    /// What ClickHouse said the last time, if that was no answer.
+    error: Option<ConnectionError>,
+}
+
 /// Follows the event to the end of its way, or as long as there is patience, and notes the time of each hop.
 pub(super) fn follow(
     collector: &Collector,
@@ -46,54 +56,64 @@ pub(super) fn follow(
     patience: Duration,
     note: &mut Note<'_>,
 ) -> Result<Way, DoctorError> {
-    let mut delivered = None;
-    let mut seen = [None; IN_CLICKHOUSE.len()];
-    let mut error = None;
-    loop {
-        let asked_at = Instant::now();
-        if delivered.is_none() && is_delivered(&read_state(collector, region)?, asked_at - sent.accepted_at) {
-            delivered = Some(sent.at.elapsed());
-        }
-        match connection.map(|connection| counted(connection, &sent.site, sent.id)) {
-            Some(Ok(now)) => {
-                error = None;
-                // Nobody else sends for this site, so what there is of it is the event.
-                for (seen, count) in seen.iter_mut().zip(now) {
-                    *seen = seen.or_else(|| (count > 0).then(|| sent.at.elapsed()));
-                }
-            }
-            // Waited out too, so that what the collector says next includes its own attempt.
-            Some(Err(found)) => error = Some(found),
-            None => {}
-        }
-        let is_over = delivered.is_some() && (connection.is_none() || seen.iter().all(Option::is_some));
-        if is_over || sent.at.elapsed() > patience {
-            break;
-        }
-        std::thread::sleep(POLL);
-    }
-    let mut way = Way { has_landed: delivered.is_some() || seen[0].is_some(), is_answering: false };
+    let Seen { delivered, in_clickhouse, error } = watch(collector, region, connection, sent, patience)?;
+    let is_queryable = in_clickhouse[0].is_some();
+    let has_landed = delivered.is_some() || is_queryable;
     let mut told = Told { patience, is_late: false };
-    if delivered.is_none() && seen[0].is_some() {
+    if delivered.is_none() && is_queryable {
         note(DELIVERED, "does not show while older rows wait".to_owned(), None);
     } else {
         told.say(DELIVERED, delivered, ADVICE_AT_THE_EDGE, note);
     }
     let Some(connection) = connection else {
         note(IN_CLICKHOUSE[0], format!("not asked: no --clickhouse {region}=URL"), None);
-        return Ok(way);
+        return Ok(Way { has_landed, is_answering: false });
     };
     if let Some(error) = error {
         note(IN_CLICKHOUSE[0], error.to_string(), Some(advice::of_error(&error, connection.url())));
-        way.is_answering =
+        let is_answering =
             !matches!(error, ConnectionError::Unreachable { .. } | ConnectionError::NotClickHouse { .. });
-        return Ok(way);
+        return Ok(Way { has_landed, is_answering });
     }
-    for ((name, seen), advice) in IN_CLICKHOUSE.into_iter().zip(seen).zip(ADVICE_IN_CLICKHOUSE) {
+    for ((name, seen), advice) in IN_CLICKHOUSE.into_iter().zip(in_clickhouse).zip(ADVICE_IN_CLICKHOUSE) {
         told.say(name, seen, advice, note);
     }
-    way.is_answering = true;
-    Ok(way)
+    Ok(Way { has_landed, is_answering: true })
+}
+
+/// Asks again and again, until all shows or patience ends.
+fn watch(
+    collector: &Collector,
+    region: &str,
+    connection: Option<&Connection>,
+    sent: &Sent,
+    patience: Duration,
+) -> Result<Seen, DoctorError> {
+    let mut seen = Seen::default();
+    loop {
+        let asked_at = Instant::now();
+        if seen.delivered.is_none() && is_delivered(&read_state(collector, region)?, asked_at - sent.accepted_at) {
+            seen.delivered = Some(sent.at.elapsed());
+        }
+        match connection.map(|connection| counted(connection, &sent.site, sent.id)) {
+            Some(Ok(counts)) => {
+                seen.error = None;
+                // Nobody else sends for this site, so what there is of it is the event.
+                for (seen, count) in seen.in_clickhouse.iter_mut().zip(counts) {
+                    *seen = seen.or_else(|| (count > 0).then(|| sent.at.elapsed()));
+                }
+            }
+            // Waited out too, so that what the collector says next includes its own attempt.
+            Some(Err(error)) => seen.error = Some(error),
+            None => {}
+        }
+        let is_all =
+            seen.delivered.is_some() && (connection.is_none() || seen.in_clickhouse.iter().all(Option::is_some));
+        if is_all || sent.at.elapsed() > patience {
+            return Ok(seen);
+        }
+        std::thread::sleep(POLL);
+    }
 }
 
 const ADVICE_AT_THE_EDGE: &str = "the collector keeps it and delivers it later; what it waits for is below";

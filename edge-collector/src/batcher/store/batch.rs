@@ -6,11 +6,13 @@ use collector_core::failover::Doubt;
 use collector_core::insert::Table;
 use collector_core::ledger::Ledger;
 use collector_core::stored;
+use uuid::Builder;
 use worker::{Error, Result, SqlStorageValue as Value};
 
 use super::segment::{Commit, Open, count_lines};
-use super::value::{blob, integer, number, string, text};
 use super::{MAX_BLOB_BYTES, Store, table_of};
+use crate::sqlite::{blob, integer, number, string, text};
+use crate::{clock, random};
 
 /// A frozen segment.
 #[derive(Clone, Debug)]
@@ -39,7 +41,8 @@ pub(crate) struct Part {
 
 impl Part {
     /// The part with these lines and the ids of their events. What was counted with them follows from the lines.
-    pub(crate) fn new(token: String, lines: Vec<u8>, ids: Vec<u8>) -> Result<Self> {
+    pub(crate) fn new(lines: Vec<u8>, ids: Vec<u8>) -> Result<Self> {
+        let token = mint_token()?;
         let counts =
             append::encode_counts(&stored::tally(&lines)).map_err(|error| Error::RustError(error.to_string()))?;
         Ok(Self { token, commit: Commit { rows: count_lines(&lines), ids, counts, lines } })
@@ -206,6 +209,12 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// A deduplication token: unique, and in the order of time for whoever reads logs.
+pub(crate) fn mint_token() -> Result<String> {
+    let bytes = random::bytes()?;
+    Ok(Builder::from_unix_timestamp_millis(clock::now_ms().unsigned_abs(), &bytes).into_uuid().hyphenated().to_string())
 }
 
 /// Cuts lines into blobs of at most `MAX_BLOB_BYTES`, at line ends.

@@ -4,9 +4,9 @@
 use collector_core::insert::{MAX_BATCH_BYTES, Table};
 use worker::{Result, SqlStorageValue as Value};
 
-use super::value::{blob, integer, number, text};
 use super::{Store, number_of};
 use crate::clock;
+use crate::sqlite::{blob, integer, number, text};
 
 /// An open segment.
 #[derive(Clone, Copy, Debug)]

@@ -1,16 +1,16 @@
-//! Values of SQLite. In scope: Rust's types to them and back, with an error that says what was expected.
+//! Values of a Durable Object's SQLite. In scope: Rust's types to them and back, with an error that says what was expected.
 
 use worker::{Error, Result, SqlStorageValue as Value};
 
-pub(super) fn text(value: &str) -> Value {
+pub(crate) fn text(value: &str) -> Value {
     Value::String(value.to_owned())
 }
 
-pub(super) fn number(value: i64) -> Result<Value> {
+pub(crate) fn number(value: i64) -> Result<Value> {
     Value::try_from_i64(value)
 }
 
-pub(super) fn integer(value: Option<&Value>) -> Result<i64> {
+pub(crate) fn integer(value: Option<&Value>) -> Result<i64> {
     match value {
         Some(Value::Integer(number)) => Ok(*number),
         // SQLite numbers arrive as JavaScript numbers.
@@ -20,14 +20,14 @@ pub(super) fn integer(value: Option<&Value>) -> Result<i64> {
     }
 }
 
-pub(super) fn string(value: Option<&Value>) -> Result<String> {
+pub(crate) fn string(value: Option<&Value>) -> Result<String> {
     match value {
         Some(Value::String(text)) => Ok(text.clone()),
         other => Err(unexpected("a text", other)),
     }
 }
 
-pub(super) fn blob(value: Option<Value>) -> Result<Vec<u8>> {
+pub(crate) fn blob(value: Option<Value>) -> Result<Vec<u8>> {
     match value {
         Some(Value::Blob(bytes)) => Ok(bytes),
         other => Err(unexpected("a blob", other.as_ref())),
@@ -40,5 +40,5 @@ fn unexpected(expected: &str, found: Option<&Value>) -> Error {
         Some(Value::Null) => "null",
         Some(_) => "another type",
     };
-    Error::RustError(format!("expected {expected} in the batcher's storage, found {found}"))
+    Error::RustError(format!("expected {expected} in the object's storage, found {found}"))
 }
