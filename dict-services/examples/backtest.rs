@@ -9,20 +9,14 @@
     reason = "amounts and counts of a shop are far below 2^53"
 )]
 
-use std::{
-    collections::BTreeMap,
-    io::{self, BufRead, BufWriter, Write},
-};
+use std::collections::BTreeMap;
+use std::io::{self, BufRead, BufWriter, Write};
 
 use clap::Parser;
-use dict_services::{
-    model::{
-        dataset::{HORIZON_DAYS, History, Sample, Window},
-        feature::Units,
-        training,
-    },
-    segment::activity::{Activity, DAY_S, RECENT_DAYS, WINDOW_DAYS},
-};
+use dict_services::model::dataset::{HORIZON_DAYS, History, Sample, Window};
+use dict_services::model::feature::Units;
+use dict_services::model::training;
+use dict_services::segment::activity::{Activity, DAY_S, RECENT_DAYS, WINDOW_DAYS};
 
 /// Score purchasers as of a past day. Reads `user,unix seconds,amount` lines, writes `user,score` lines.
 #[derive(Parser)]

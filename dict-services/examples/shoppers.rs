@@ -8,16 +8,19 @@ mod agreement;
 #[path = "../tests/model/shopper.rs"]
 mod shopper;
 
-use std::{
-    fs,
-    io::{self, BufWriter, Write},
-    time::{Duration, Instant},
-};
+use std::fs;
+use std::io::{self, BufWriter, Write};
+use std::time::{Duration, Instant};
 
 use agreement::adjusted_rand_index;
 use clap::{Parser, Subcommand};
-use dict_services::model::{artefact::Model, dataset::HORIZON_DAYS, em, points::Points, quality::Quality, training};
-use rand::{SeedableRng, rngs::StdRng};
+use dict_services::model::artefact::Model;
+use dict_services::model::dataset::HORIZON_DAYS;
+use dict_services::model::points::Points;
+use dict_services::model::quality::Quality;
+use dict_services::model::{em, training};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 use rand_distr::{Distribution, StandardNormal};
 use shopper::{Crowd, LIFELONG, Oracle, PHASES, Shopper, history, unix_s};
 

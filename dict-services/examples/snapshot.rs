@@ -2,14 +2,13 @@
 //!
 //! In scope: any number of users, of whom a part changed lately. Out of scope: users that mean anything.
 
-use std::{error::Error, path::PathBuf};
+use std::error::Error;
+use std::path::PathBuf;
 
 use clap::Parser;
-use dict_services::{
-    entries::Entries,
-    segment::table::{Entry, Segment, Table},
-    store::Store,
-};
+use dict_services::entries::Entries;
+use dict_services::segment::table::{Entry, Segment, Table};
+use dict_services::store::Store;
 
 /// Names of the length that real ones have.
 const NAMES: [&str; 8] = ["champions", "loyal", "promising", "new", "at_risk", "hibernating", "browsers", "anonymous"];

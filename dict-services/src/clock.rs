@@ -5,7 +5,9 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 
 /// Now, in unix seconds. A clock before 1970 reads as 0, one after 2106 as the last second a `DateTime` can hold.
 pub fn unix_now() -> u32 {

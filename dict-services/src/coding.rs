@@ -8,14 +8,15 @@
 use std::io::{self, Write};
 
 use axum::http::HeaderValue;
-use flate2::{Compression, write::GzEncoder};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 /// Cheap levels: the feed is usually as fast as its encoder, and the reader is near.
 const ZSTD_LEVEL: i32 = 1;
 const GZIP_LEVEL: u32 = 1;
 
 /// How a response body is coded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Coding {
     /// As it is.
     Identity,

@@ -3,15 +3,14 @@
 //! In scope: parsing and its errors. Secrets come from the environment only: `ps` shows flags.
 //! Out of scope: what is done with them.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use reqwest::Url;
 
-use crate::{
-    clock,
-    segment::command::{Command, ExtentArgs},
-};
+use crate::clock;
+use crate::segment::command::{Command, ExtentArgs};
 
 /// Longest time between refreshes: a day.
 const MAX_REFRESH_S: u64 = 86_400;
@@ -46,7 +45,7 @@ pub struct Cli {
 }
 
 /// How log lines look.
-#[derive(Debug, Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum LogFormat {
     /// For people.
     Text,

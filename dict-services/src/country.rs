@@ -26,7 +26,7 @@ const VENDORED: &str = include_str!("../data/countries.jsonl");
 const CONTINENTS: [&str; 7] = ["AF", "AN", "AS", "EU", "NA", "OC", "SA"];
 
 /// One entry. Year and source of the population stay in the data file: a dictionary has no use for them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Country {
     /// ISO 3166-1 alpha-2, the key.
     pub code: String,
@@ -41,7 +41,7 @@ pub struct Country {
 }
 
 /// All countries, by code.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Countries {
     countries: Vec<Country>,
     updated_at: Vec<u32>,

@@ -7,13 +7,10 @@
 //! snapshots in one response. A reader that is still at it when [`KEPT_BEHIND`] newer ones have come is cut off: otherwise slow readers
 //! would hold one snapshot each, and memory would grow with their number.
 
-use std::{
-    future::pending,
-    sync::{
-        Arc, PoisonError, RwLock,
-        atomic::{AtomicU32, Ordering::Relaxed},
-    },
-};
+use std::future::pending;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::watch;
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::entries::Entries;
 
 /// Which entries a request asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selection {
     /// Every entry: a full load.
     All,

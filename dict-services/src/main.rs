@@ -1,12 +1,12 @@
 //! `dict-services countries`, `dict-services user-segments` and `dict-services segments`.
 
-use std::{io::IsTerminal, process::ExitCode, time::Duration};
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
-use dict_services::{
-    config::{Cli, LogFormat},
-    service,
-};
+use dict_services::config::{Cli, LogFormat};
+use dict_services::service;
 use tokio::runtime::Runtime;
 use tracing_subscriber::EnvFilter;
 

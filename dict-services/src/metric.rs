@@ -4,43 +4,45 @@
 //! `refreshes_total{result="suspicious"}`: somebody should look at the source.
 //! Out of scope: logs.
 
-use std::{fmt, sync::atomic::AtomicU64};
+use std::fmt;
+use std::sync::atomic::AtomicU64;
 
-use prometheus_client::{
-    encoding::{EncodeLabelSet, text::encode},
-    metrics::{counter::Counter, family::Family, gauge::Gauge},
-    registry::Registry,
-};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
 
 use crate::model::artefact::Model;
 
 /// Labels of `requests_total`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Request {
     method: String,
     status: u16,
 }
 
 /// Labels of `refreshes_total`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Refresh {
     result: &'static str,
 }
 
 /// Labels of `responses_cut_off_total`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CutOff {
     reason: &'static str,
 }
 
 /// Labels of `segment_entries`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Segment {
     segment_name: String,
 }
 
 /// Labels of `trainings_total`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Training {
     result: &'static str,
 }
@@ -68,7 +70,7 @@ pub struct Metrics {
 }
 
 /// The state of the snapshot when `/metrics` is read.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct SnapshotState {
     /// Entries, deleted ones included.
     pub rows: usize,

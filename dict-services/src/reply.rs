@@ -8,25 +8,21 @@
 //! [`QUEUED_PIECES`] pieces. It is cut off, and its snapshot released, when its reader takes nothing for [`STALL_LIMIT`], takes longer
 //! than [`STREAM_LIMIT`] in all, or still reads a snapshot whose lease has expired ([`crate::feed`]).
 
-use std::{io, sync::Arc, time::Duration};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
 
-use axum::{
-    body::{Body, Bytes},
-    http::{Response, StatusCode, header},
-};
+use axum::body::{Body, Bytes};
+use axum::http::{Response, StatusCode, header};
 use futures_util::stream;
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
-    time::timeout,
-};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::timeout;
 
-use crate::{
-    coding::{Coding, Encoder},
-    entries::Entries,
-    feed::Lease,
-    lines::Lines,
-    metric::Metrics,
-};
+use crate::coding::{Coding, Encoder};
+use crate::entries::Entries;
+use crate::feed::Lease;
+use crate::lines::Lines;
+use crate::metric::Metrics;
 
 /// Lines are collected up to this size before they are encoded.
 pub const LINES_BYTES: usize = 256 * 1024;
@@ -59,7 +55,7 @@ enum Piece {
 }
 
 /// Why a streamed response ended early. The tags are labels of `responses_cut_off_total`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cut {
     /// The reader went away.
     Gone,

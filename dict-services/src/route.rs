@@ -15,34 +15,30 @@
 //! takes them as errors. Unknown query parameters are ignored, as a wrong `update_field` then costs bytes and not changes.
 //! HTTP/1.0 is refused: it has no chunks, so a reader could not tell a broken response from a complete one.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
+use std::time::Duration;
 
-use axum::{
-    Router,
-    body::{Body, Bytes},
-    extract::{DefaultBodyLimit, FromRequest, Query, Request, State, rejection::BytesRejection},
-    http::{HeaderMap, HeaderValue, StatusCode, Version, header},
-    middleware::{self, Next},
-    response::{IntoResponse, Response},
-    routing::get,
-};
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, FromRequest, Query, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Version, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use serde::Deserialize;
-use tokio::{
-    sync::{Semaphore, SemaphorePermit},
-    time::timeout,
-};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
 
-use crate::{
-    clock,
-    coding::Coding,
-    entries::Entries,
-    feed::Feed,
-    lines::{Lines, Selection},
-    metric::{Metrics, SnapshotState},
-    reply::{self, MAX_STREAMS, ReplyError},
-    store::Store,
-    token::Tokens,
-};
+use crate::clock;
+use crate::coding::Coding;
+use crate::entries::Entries;
+use crate::feed::Feed;
+use crate::lines::{Lines, Selection};
+use crate::metric::{Metrics, SnapshotState};
+use crate::reply::{self, MAX_STREAMS, ReplyError};
+use crate::store::Store;
+use crate::token::Tokens;
 
 /// Largest body of a key lookup: over 500,000 keys, far more than one block of a query.
 pub const MAX_KEYS_BYTES: usize = 16 * 1024 * 1024;

@@ -3,17 +3,20 @@
 //! In scope: when the next refresh is due, what a finished one counts and logs.
 //! Out of scope: what a refresh does. A refresh that fails changes nothing that is served; it lets `snapshot_age_seconds` grow.
 
-use std::{error::Error, time::Duration};
+use std::error::Error;
+use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::{entries::Entries, feed::Feed, metric::Metrics};
+use crate::entries::Entries;
+use crate::feed::Feed;
+use crate::metric::Metrics;
 
 /// First retry while nothing is loaded; doubles up to the interval.
 pub const FIRST_RETRY: Duration = Duration::from_secs(1);
 
 /// What a good refresh found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refreshed {
     /// An entry changed: a new snapshot is served.
     Changed,
@@ -71,8 +74,11 @@ fn report<X: RefreshError>(feed: &str, result: &Result<Refreshed, X>, seconds: f
 #[cfg(test)]
 mod tests {
     use super::{FIRST_RETRY, RefreshError, Refreshed, run};
-    use crate::{country::Countries, feed::Feed, metric::Metrics};
-    use std::{sync::Mutex, time::Duration};
+    use crate::country::Countries;
+    use crate::feed::Feed;
+    use crate::metric::Metrics;
+    use std::sync::Mutex;
+    use std::time::Duration;
     use tokio::time::{Instant, timeout};
 
     const EVERY: Duration = Duration::from_secs(100);

@@ -3,31 +3,24 @@
 //! In scope: wiring, in the order that serves soonest.
 //! Out of scope: everything that is wired.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::{
-    clock,
-    config::{self, CountriesArgs, ServeArgs, Service, UserSegmentsArgs},
-    country::{
-        self, Countries,
-        upstream::{Upstream, UpstreamError},
-    },
-    entries::{Defect, Entries},
-    model::archive::{Archive, ArchiveError},
-    route::{self, Shell},
-    schedule,
-    segment::{
-        command::{self, CommandError},
-        refresh::Refresher,
-        source::Source,
-        table::Table,
-        trainer::Trainer,
-    },
-    server,
-    store::{Store, StoreError},
-    tls::{self, TlsError},
-    token::{TokenError, Tokens},
-};
+use crate::config::{self, CountriesArgs, ServeArgs, Service, UserSegmentsArgs};
+use crate::country::upstream::{Upstream, UpstreamError};
+use crate::country::{self, Countries};
+use crate::entries::{Defect, Entries};
+use crate::model::archive::{Archive, ArchiveError};
+use crate::route::{self, Shell};
+use crate::segment::command::{self, CommandError};
+use crate::segment::refresh::Refresher;
+use crate::segment::source::Source;
+use crate::segment::table::Table;
+use crate::segment::trainer::Trainer;
+use crate::store::{Store, StoreError};
+use crate::tls::{self, TlsError};
+use crate::token::{TokenError, Tokens};
+use crate::{clock, schedule, server};
 
 /// Why a service could not start or had to stop.
 #[derive(Debug, thiserror::Error)]

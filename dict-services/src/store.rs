@@ -5,12 +5,10 @@
 //!
 //! File: one JSON line (feed, schema, time), the content, then 32 bytes SHA-256 of everything before.
 
-use std::{
-    fs::{self, File},
-    io::{self, BufWriter, Write},
-    marker::PhantomData,
-    path::{Path, PathBuf},
-};
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};

@@ -4,20 +4,14 @@
 //! Out of scope: client certificates (a token says who may read), renewal (restart with the new files; the last good snapshot serves at
 //! once).
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::{
-    self, ServerConfig,
-    crypto::ring,
-    pki_types::{
-        CertificateDer, PrivateKeyDer,
-        pem::{self, PemObject},
-    },
-};
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::{self, ServerConfig};
 
 /// Why TLS cannot be offered.
 #[derive(Debug, thiserror::Error)]

@@ -7,7 +7,8 @@
 //! Out of scope: where secrets are kept. Tokens come from the environment, never from a flag, which `ps` would show.
 
 use axum::http::HeaderValue;
-use base64::{Engine as _, prelude::BASE64_STANDARD};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 

@@ -9,11 +9,13 @@
 
 use std::sync::Arc;
 
-use super::{
-    Countries, Country,
-    upstream::{Upstream, UpstreamError},
-};
-use crate::{clock, entries::Defect, route::Shell, schedule::Refreshed, store::Store};
+use super::upstream::{Upstream, UpstreamError};
+use super::{Countries, Country};
+use crate::clock;
+use crate::entries::Defect;
+use crate::route::Shell;
+use crate::schedule::Refreshed;
+use crate::store::Store;
 
 /// The fastest growing country takes 18 years to double.
 pub const MAX_POPULATION_FACTOR: u64 = 2;

@@ -6,13 +6,17 @@
 //! The upstream answers what this feed itself answers: one JSON object per line with at least `code`, `code3`, `name`, `continent` and
 //! `population`. So `data/countries.jsonl` on any web server will do, and so will another countries feed.
 
-use std::{error::Error, time::Duration};
+use std::error::Error;
+use std::time::Duration;
 
-use reqwest::{Client, StatusCode, Url, redirect::Policy};
+use reqwest::redirect::Policy;
+use reqwest::{Client, StatusCode, Url};
 use tokio::time::sleep;
 
 use super::Countries;
-use crate::{entries::Defect, schedule::RefreshError, tls};
+use crate::entries::Defect;
+use crate::schedule::RefreshError;
+use crate::tls;
 
 /// Ten times what 249 countries take.
 pub const MAX_BODY_BYTES: usize = 512 * 1024;

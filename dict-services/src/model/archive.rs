@@ -6,11 +6,9 @@
 //! `models/00000012.json` is the twelfth training, used or not. `models/current.json` names the one in use with its SHA-256. Both appear
 //! whole or not at all, also after a power cut, so a service may read while a command trains.
 
-use std::{
-    fs::{self, File},
-    io::{self, Write},
-    path::{Path, PathBuf},
-};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -54,7 +52,7 @@ struct Current {
 }
 
 /// The folder of the models.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub struct Archive {
     folder: PathBuf,
 }

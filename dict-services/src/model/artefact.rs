@@ -5,27 +5,21 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    feature::{Features, Units},
-    population::Population,
-    propensity::{Calibration, Propensity},
-    quality::Quality,
-    segmentation::{Membership, Segmentation},
-};
-use crate::{
-    entries::Defect,
-    segment::{
-        activity::Activity,
-        rule::{self, PPM, Verdict},
-        table,
-    },
-};
+use super::feature::{Features, Units};
+use super::population::Population;
+use super::propensity::{Calibration, Propensity};
+use super::quality::Quality;
+use super::segmentation::{Membership, Segmentation};
+use crate::entries::Defect;
+use crate::segment::activity::Activity;
+use crate::segment::rule::{self, PPM, Placement};
+use crate::segment::table;
 
 /// Version of the document's layout. One of another version is not read.
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// A trained model.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Model {
     /// [`SCHEMA_VERSION`].
     pub schema: u32,
@@ -48,7 +42,7 @@ pub struct Model {
 }
 
 /// The model of one population.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Part {
     /// `None` if there were too few users; the rule places them.
     pub segmentation: Option<Segmentation>,
@@ -57,7 +51,7 @@ pub struct Part {
 }
 
 /// What the training saw and how the model did on users kept apart from it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// Users that segments were made of, holdout included.
     pub users: usize,
@@ -72,7 +66,7 @@ pub struct Report {
 }
 
 /// What a model says about one user, with its reasons.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Explanation {
     /// Bought or not.
     pub population: Population,
@@ -84,8 +78,8 @@ pub struct Explanation {
     pub contributions: Vec<f64>,
     /// Chance of buying within 30 days, 0 to 1.
     pub score: f64,
-    /// The verdict that the feed serves.
-    pub verdict: Verdict,
+    /// The placement that the feed serves.
+    pub placement: Placement,
 }
 
 impl Model {
@@ -115,7 +109,7 @@ impl Model {
         }
     }
 
-    /// All segments that a verdict can name, those of the rule included.
+    /// All segments that a placement can name, those of the rule included.
     pub fn segments(&self) -> Vec<table::Segment> {
         let parts = [&self.buyers, &self.visitors].into_iter().filter_map(|part| part.segmentation.as_ref());
         let own = parts.flat_map(Segmentation::segments).map(|segment| segment.tag.clone());
@@ -128,12 +122,12 @@ impl Model {
     }
 
     /// Judges one user's activity, read up to `cutoff`, unix seconds.
-    pub fn judge(&self, activity: &Activity, cutoff: u32) -> Verdict {
+    pub fn judge(&self, activity: &Activity, cutoff: u32) -> Placement {
         let population = Population::of(activity);
         let features = Features::of(activity, &self.units, cutoff);
         let segmentation = self.part(population).segmentation.as_ref();
         let membership = segmentation.map(|segmentation| segmentation.place(population, &features));
-        self.verdict(activity, cutoff, membership.as_ref(), self.score(population, &features))
+        self.placement(activity, cutoff, membership.as_ref(), self.score(population, &features))
     }
 
     /// The same with its reasons.
@@ -149,18 +143,18 @@ impl Model {
             features,
             contributions: contributions.into_iter().map(|addend| addend * self.calibration.slope).collect(),
             score,
-            verdict: self.verdict(activity, cutoff, membership.as_ref(), score),
+            placement: self.placement(activity, cutoff, membership.as_ref(), score),
             membership,
         }
     }
 
-    fn verdict(&self, activity: &Activity, cutoff: u32, membership: Option<&Membership>, score: f64) -> Verdict {
+    fn placement(&self, activity: &Activity, cutoff: u32, membership: Option<&Membership>, score: f64) -> Placement {
         let score_ppm = ppm(score);
         let part = self.part(Population::of(activity));
         let Some((segmentation, membership)) = part.segmentation.as_ref().zip(membership) else {
-            return Verdict { score_ppm, ..rule::judge(activity, cutoff) };
+            return Placement { score_ppm, ..rule::judge(activity, cutoff) };
         };
-        Verdict {
+        Placement {
             segment_id: segmentation.segments()[membership.segment].tag.id,
             score_ppm,
             confidence_ppm: ppm(membership.shares[membership.segment]),

@@ -6,7 +6,7 @@
 //! A matrix of `n` by `n` numbers is a slice, row by row; only its lower triangle is read.
 
 /// The lower triangular matrix L with L Lᵀ = A.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Cholesky {
     n: usize,
     lower: Vec<f64>,

@@ -5,17 +5,15 @@
 
 use fastrand::Rng;
 
-use super::{
-    feature::{Features, Units},
-    population::Population,
-};
+use super::feature::{Features, Units};
+use super::population::Population;
 use crate::segment::activity::Activity;
 
 /// A score is the chance of a purchase within this many days, and labelled windows are this far apart.
 pub const HORIZON_DAYS: u32 = 30;
 
 /// One user at one cutoff.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sample {
     /// Whose.
     pub user_id: u64,
@@ -40,7 +38,7 @@ impl Sample {
 }
 
 /// Users at one cutoff.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Window {
     /// Unix seconds.
     pub cutoff: u32,
@@ -49,7 +47,7 @@ pub struct Window {
 }
 
 /// Everything that one training looks at.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct History {
     /// What money was measured in.
     pub units: Units,
@@ -60,7 +58,7 @@ pub struct History {
 }
 
 /// What a user of the latest labelled window is for. Older windows are all training.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fold {
     /// Models are fitted to these.
     Training,

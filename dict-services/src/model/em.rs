@@ -9,10 +9,8 @@
 
 use fastrand::Rng;
 
-use super::{
-    mixture::{Gaussian, MAX_COMPONENTS, Mixture},
-    points::Points,
-};
+use super::mixture::{Gaussian, MAX_COMPONENTS, Mixture};
+use super::points::Points;
 
 /// Starts that are tried.
 const STARTS: usize = 6;
@@ -32,7 +30,7 @@ const MIN_SHARE: f64 = 0.01;
 const MIN_MEMBERS: f64 = 30.0;
 
 /// A fitted mixture.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Fit {
     /// The mixture.
     pub mixture: Mixture,

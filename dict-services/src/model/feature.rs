@@ -19,7 +19,7 @@ pub const MAX_CURRENCIES: usize = 256;
 const UNIT_E4: f64 = 10_000.0;
 
 /// One number of a user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub enum Feature {
     /// Days since the last order, the window's length without one.
@@ -90,7 +90,7 @@ impl Feature {
 }
 
 /// The features of one user: ln(1 + x) each.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Features([f64; FEATURES]);
 
 impl Features {
@@ -147,7 +147,7 @@ impl Features {
 
 /// What a typical order is worth, by currency: the geometric mean of the orders. Money is measured in it, so that amounts of different
 /// currencies may be added, and a yen shop and a euro shop look alike.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Units(BTreeMap<String, f64>);
 
 impl Units {

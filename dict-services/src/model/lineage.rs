@@ -9,7 +9,7 @@ pub const FIRST_ID: u16 = 100;
 pub const MAX_DISTANCE: f64 = 0.75;
 
 /// Gives out ids that were not in use before.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub struct Ids {
     last: Option<u16>,
 }

@@ -8,7 +8,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{cholesky::Cholesky, points::Points};
+use super::cholesky::Cholesky;
+use super::points::Points;
 
 /// Newton steps; a fit takes about eight.
 const MAX_STEPS: usize = 50;
@@ -18,7 +19,7 @@ const MAX_HALVINGS: usize = 20;
 const MIN_GAIN: f64 = 1e-9;
 
 /// Which terms of a row the log odds are linear in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Terms {
     /// The values.
@@ -50,7 +51,7 @@ impl Terms {
 }
 
 /// A fitted model.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Logistic {
     terms: Terms,
     /// Constant first, then as [`Terms::expand`] writes them.

@@ -17,7 +17,7 @@ use crate::entries::Defect;
 pub const MAX_COMPONENTS: usize = 8;
 
 /// One component.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Gaussian {
     /// Share of the users, 0 to 1.
     pub weight: f64,
@@ -28,7 +28,7 @@ pub struct Gaussian {
 }
 
 /// A mixture that can be evaluated.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<Gaussian>", into = "Vec<Gaussian>")]
 pub struct Mixture {
     gaussians: Vec<Gaussian>,

@@ -5,11 +5,9 @@
 //!
 //! Averages are geometric (the mean of ln(1 + x), turned back), so that one extreme member does not name a segment.
 
-use super::{
-    feature::Feature::{Carts, OrderAge, OrderRecency, OrderValue, Orders, Sessions, Tenure, VisitRecency},
-    feature::Features,
-    population::Population,
-};
+use super::feature::Feature::{Carts, OrderAge, OrderRecency, OrderValue, Orders, Sessions, Tenure, VisitRecency};
+use super::feature::Features;
+use super::population::Population;
 
 /// Fewer orders on average is a segment of first orders.
 const REPEAT_ORDERS: f64 = 1.6;
@@ -84,10 +82,8 @@ fn name_visitors(profile: &Features) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::{Features, Population, name};
-    use crate::{
-        model::feature::Units,
-        segment::activity::{Activity, DAY_S},
-    };
+    use crate::model::feature::Units;
+    use crate::segment::activity::{Activity, DAY_S};
 
     const NOW: u32 = 1_763_660_000;
 

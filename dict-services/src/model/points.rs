@@ -10,7 +10,7 @@ use fastrand::Rng;
 pub const TRAINING_THREADS: usize = 2;
 
 /// Rows of the same length, one after the other.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Points {
     dimensions: usize,
     values: Vec<f64>,

@@ -15,7 +15,7 @@ use super::feature::Feature::{
 use crate::segment::activity::Activity;
 
 /// One kind of users.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Population {
     /// At least one order in the window.

@@ -6,11 +6,9 @@
 //! Two models differ a little on any holdout. The new one counts as worse only if the mean difference per user is more than
 //! [`MAX_ERRORS`] standard errors against it. The old model may have learnt from some of these users, which favours it.
 
-use super::{
-    artefact::Model,
-    dataset::{Fold, History, Sample},
-    training::log_density,
-};
+use super::artefact::Model;
+use super::dataset::{Fold, History, Sample};
+use super::training::log_density;
 
 /// Standard errors that count as worse: by chance alone it happens once in 40 trainings.
 pub const MAX_ERRORS: f64 = 2.0;
@@ -18,7 +16,7 @@ pub const MAX_ERRORS: f64 = 2.0;
 const LEAST_CHANCE: f64 = 1e-9;
 
 /// The mean of new minus old, over the same users. More is better for the new model.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Gain {
     /// Mean per user.
     pub mean: f64,
@@ -27,7 +25,7 @@ pub struct Gain {
 }
 
 /// A new model beside the one in use.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Comparison {
     /// Log-likelihood of what the holdout users did, under the scores.
     pub score: Gain,

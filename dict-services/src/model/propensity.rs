@@ -5,14 +5,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    dataset::Sample,
-    feature::Features,
-    logistic::{self, Logistic, Terms},
-    points::Points,
-    population::Population,
-    scaling::Scaling,
-};
+use super::dataset::Sample;
+use super::feature::Features;
+use super::logistic::{self, Logistic, Terms};
+use super::points::Points;
+use super::population::Population;
+use super::scaling::Scaling;
 use crate::entries::Defect;
 
 /// Ridges that are tried, by what they promise for the calibration users.
@@ -23,7 +21,7 @@ const MIN_OUTCOMES: usize = 30;
 const MIN_CALIBRATION_BUYERS: usize = 50;
 
 /// The log odds of buying for users of one population.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Propensity {
     scaling: Scaling,
     logistic: Logistic,
@@ -86,7 +84,7 @@ impl Propensity {
 }
 
 /// Corrects log odds to what was observed lately (Platt, 1999): the older windows know who buys, the latest knows how many do now.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
     /// Added to the log odds.
     pub shift: f64,
@@ -128,10 +126,10 @@ impl Calibration {
 #[cfg(test)]
 mod tests {
     use super::{Calibration, Propensity, Sample, logistic};
-    use crate::{
-        model::{dataset::Fold, feature::Units, population::Population},
-        segment::activity::{Activity, DAY_S},
-    };
+    use crate::model::dataset::Fold;
+    use crate::model::feature::Units;
+    use crate::model::population::Population;
+    use crate::segment::activity::{Activity, DAY_S};
     use fastrand::Rng;
 
     /// Buyers whose chance falls with the days since their last order.

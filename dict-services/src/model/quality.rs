@@ -11,7 +11,7 @@ pub const CALIBRATION_ROWS: usize = 10;
 const LEAST_CHANCE: f64 = 1e-9;
 
 /// The quality of one set of probabilities.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Quality {
     /// Users judged.
     pub users: usize,
@@ -30,7 +30,7 @@ pub struct Quality {
 }
 
 /// One tenth of the users, by rising probability.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CalibrationRow {
     /// Users in it.
     pub users: usize,

@@ -13,7 +13,7 @@ pub const MAX_DEVIATIONS: f64 = 5.0;
 const MIN_DEVIATION: f64 = 1e-6;
 
 /// Mean and standard deviation of each feature.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scaling {
     means: Vec<f64>,
     deviations: Vec<f64>,

@@ -8,18 +8,17 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    dataset::Sample,
-    feature::{Feature, Features},
-    lineage::{self, Ids},
-    mixture::{MAX_COMPONENTS, Mixture},
-    naming,
-    points::Points,
-    population::Population,
-    scaling::Scaling,
-    selection::{self, Candidate},
-};
-use crate::{entries::Defect, segment::table};
+use super::dataset::Sample;
+use super::feature::{Feature, Features};
+use super::lineage::{self, Ids};
+use super::mixture::{MAX_COMPONENTS, Mixture};
+use super::naming;
+use super::points::Points;
+use super::population::Population;
+use super::scaling::Scaling;
+use super::selection::{self, Candidate};
+use crate::entries::Defect;
+use crate::segment::table;
 
 /// Users that one component is worth looking for.
 pub const MIN_USERS: usize = 200;
@@ -28,7 +27,7 @@ pub const MIN_USERS: usize = 200;
 const MIN_OVERLAP: f64 = 0.05;
 
 /// A segment of the model.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Segment {
     /// Stable id and name.
     #[serde(flatten)]
@@ -42,7 +41,7 @@ pub struct Segment {
 }
 
 /// The segments of one population.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Segmentation {
     scaling: Scaling,
     mixture: Mixture,
@@ -54,7 +53,7 @@ pub struct Segmentation {
 }
 
 /// Where a user belongs.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Membership {
     /// Responsibility of each segment, in the order of [`Segmentation::segments`]; they add up to 1.
     pub shares: Vec<f64>,

@@ -5,14 +5,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    em,
-    mixture::{MAX_COMPONENTS, Mixture},
-    points::Points,
-};
+use super::em;
+use super::mixture::{MAX_COMPONENTS, Mixture};
+use super::points::Points;
 
 /// A size that was tried.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Candidate {
     /// Number of components.
     pub components: usize,
@@ -23,7 +21,7 @@ pub struct Candidate {
 }
 
 /// The chosen mixture and what it was chosen from.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Selection {
     /// The mixture with the least criterion.
     pub mixture: Mixture,

@@ -3,15 +3,13 @@
 //! In scope: what is fitted to whom, and when there is too little to learn from.
 //! Out of scope: whether the model is used ([`super::promotion`]).
 
-use super::{
-    artefact::{Model, Part, Report, SCHEMA_VERSION},
-    dataset::{Fold, History, Sample},
-    lineage::Ids,
-    population::Population,
-    propensity::{Calibration, Propensity},
-    quality::Quality,
-    segmentation::Segmentation,
-};
+use super::artefact::{Model, Part, Report, SCHEMA_VERSION};
+use super::dataset::{Fold, History, Sample};
+use super::lineage::Ids;
+use super::population::Population;
+use super::propensity::{Calibration, Propensity};
+use super::quality::Quality;
+use super::segmentation::Segmentation;
 
 /// Users that segments are worth looking for.
 pub const MIN_USERS: usize = 500;
@@ -23,7 +21,7 @@ pub const MIN_HOLDOUT_PURCHASES: usize = 20;
 const SEED: u64 = 0x1a4d_fa11;
 
 /// There is too little to learn from. The rule judges instead.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected at least {needed} {what}, found {found}")]
 pub struct TooLittle {
     /// What there is too little of.

@@ -11,7 +11,7 @@ pub const RECENT_DAYS: u32 = 30;
 pub const DAY_S: u32 = 24 * 60 * 60;
 
 /// One user's activity in the [`WINDOW_DAYS`] before a cutoff. Times are unix seconds, 0 = never.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Activity {
     /// Whose.
     pub user_id: u64,

@@ -3,29 +3,23 @@
 //! In scope: flags, what the commands print.
 //! Out of scope: serving; a running service takes a promoted model at its next refresh.
 
-use std::{
-    io::{self, BufWriter, Write},
-    path::PathBuf,
-};
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::{
-    activity::Activity,
-    explanation,
-    judge::Judge,
-    rule::{PPM, Verdict},
-    source::{Source, SourceError, Span, Users},
-    table::Segment,
-    trainer::{Extent, TrainError, Trainer},
-};
-use crate::{
-    clock,
-    config::{self, parse_time, parse_url},
-    entries::Defect,
-    model::archive::{Archive, ArchiveError},
-};
+use super::activity::Activity;
+use super::explanation;
+use super::judge::Judge;
+use super::rule::{PPM, Placement};
+use super::source::{Source, SourceError, Span, Users};
+use super::table::Segment;
+use super::trainer::{Extent, TrainError, Trainer};
+use crate::clock;
+use crate::config::{self, parse_time, parse_url};
+use crate::entries::Defect;
+use crate::model::archive::{Archive, ArchiveError};
 
 /// Entries are written in pieces of about this size.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -76,7 +70,7 @@ pub struct ModelArgs {
 }
 
 /// How much a training looks at.
-#[derive(Debug, Clone, Copy, Args)]
+#[derive(Clone, Copy, Debug, Args)]
 pub struct ExtentArgs {
     /// Users that a training looks at per window, in memory at 150 bytes each; of more, always the same are taken
     #[arg(long, env = "FEED_TRAIN_USERS", value_name = "USERS", default_value_t = 200_000, value_parser = clap::value_parser!(u64).range(1_000..=10_000_000))]
@@ -179,7 +173,7 @@ async fn score(args: &ModelArgs) -> Result<(), CommandError> {
 }
 
 /// Writes what the feed would serve, without what only a feed knows.
-fn write_line(user_id: u64, verdict: Verdict, segments: &[Segment], out: &mut impl Write) -> io::Result<()> {
+fn write_line(user_id: u64, placement: Placement, segments: &[Segment], out: &mut impl Write) -> io::Result<()> {
     #[derive(Serialize)]
     struct Line<'a> {
         user_id: u64,
@@ -188,14 +182,14 @@ fn write_line(user_id: u64, verdict: Verdict, segments: &[Segment], out: &mut im
         score: f64,
         confidence: f64,
     }
-    let segment = segments.iter().find(|segment| segment.id == verdict.segment_id);
+    let segment = segments.iter().find(|segment| segment.id == placement.segment_id);
     let share = |ppm: u32| f64::from(ppm) / f64::from(PPM);
     let line = Line {
         user_id,
-        segment_id: verdict.segment_id,
+        segment_id: placement.segment_id,
         segment_name: segment.map_or("", |segment| &segment.name),
-        score: share(verdict.score_ppm),
-        confidence: share(verdict.confidence_ppm),
+        score: share(placement.score_ppm),
+        confidence: share(placement.confidence_ppm),
     };
     serde_json::to_writer(&mut *out, &line)?;
     out.write_all(b"\n")

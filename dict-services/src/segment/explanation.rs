@@ -5,17 +5,13 @@
 
 use std::io::{self, Write};
 
-use super::{
-    activity::Activity,
-    judge::Judge,
-    rule::{self, PPM},
-    trainer::Outcome,
-};
-use crate::model::{
-    artefact::{Explanation, Model},
-    population::Population,
-    promotion::Gain,
-};
+use super::activity::Activity;
+use super::judge::Judge;
+use super::rule::{self, PPM};
+use super::trainer::Outcome;
+use crate::model::artefact::{Explanation, Model};
+use crate::model::population::Population;
+use crate::model::promotion::Gain;
 
 /// Reasons for the score that are printed, the strongest first.
 const MAX_REASONS: usize = 6;
@@ -87,20 +83,21 @@ pub fn write(judge: &Judge, activity: &Activity, now: u32, out: &mut impl Write)
 }
 
 fn write_rule(activity: &Activity, now: u32, out: &mut impl Write) -> io::Result<()> {
-    let verdict = rule::judge(activity, now);
+    let placement = rule::judge(activity, now);
     let segments = rule::segments();
-    let name = segments.iter().find(|segment| segment.id == verdict.segment_id).map_or("", |segment| &segment.name);
-    writeln!(out, "user {}: {name} ({}), by the rule: there is no model yet", activity.user_id, verdict.segment_id)?;
-    writeln!(out, "score {:.4}: a rank among buyers, not a probability", share(verdict.score_ppm))?;
+    let name = segments.iter().find(|segment| segment.id == placement.segment_id).map_or("", |segment| &segment.name);
+    writeln!(out, "user {}: {name} ({}), by the rule: there is no model yet", activity.user_id, placement.segment_id)?;
+    writeln!(out, "score {:.4}: a rank among buyers, not a probability", share(placement.score_ppm))?;
     writeln!(out, "{activity:#?}")
 }
 
 fn write_model(model: &Model, why: &Explanation, user_id: u64, out: &mut impl Write) -> io::Result<()> {
     let part = model.part(why.population);
     let segments = model.segments();
-    let name = segments.iter().find(|segment| segment.id == why.verdict.segment_id).map_or("", |segment| &segment.name);
-    writeln!(out, "user {user_id}: {name} ({}), by model {}", why.verdict.segment_id, model.version)?;
-    writeln!(out, "\nsegment, with a confidence of {:.4}", share(why.verdict.confidence_ppm))?;
+    let name =
+        segments.iter().find(|segment| segment.id == why.placement.segment_id).map_or("", |segment| &segment.name);
+    writeln!(out, "user {user_id}: {name} ({}), by model {}", why.placement.segment_id, model.version)?;
+    writeln!(out, "\nsegment, with a confidence of {:.4}", share(why.placement.confidence_ppm))?;
     for (membership, segmentation) in why.membership.iter().zip(&part.segmentation) {
         for (share, segment) in membership.shares.iter().zip(segmentation.segments()) {
             writeln!(out, "  {share:.4} {}", segment.tag.name)?;

@@ -3,15 +3,13 @@
 //! In scope: choosing between the two.
 //! Out of scope: how either judges.
 
-use super::{
-    activity::Activity,
-    rule::{self, Verdict},
-    table::Segment,
-};
+use super::activity::Activity;
+use super::rule::{self, Placement};
+use super::table::Segment;
 use crate::model::artefact::Model;
 
 /// What judges the users of one refresh.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Judge {
     /// Fixed thresholds. Its segments are named `rule_...`.
     Rule,
@@ -27,14 +25,14 @@ impl From<Option<Model>> for Judge {
 
 impl Judge {
     /// Judges one user's activity as of `now`, unix seconds.
-    pub fn judge(&self, activity: &Activity, now: u32) -> Verdict {
+    pub fn judge(&self, activity: &Activity, now: u32) -> Placement {
         match self {
             Self::Rule => rule::judge(activity, now),
             Self::Model(model) => model.judge(activity, now),
         }
     }
 
-    /// All segments that a verdict can name.
+    /// All segments that a placement can name.
     pub fn segments(&self) -> Vec<Segment> {
         match self {
             Self::Rule => rule::segments(),

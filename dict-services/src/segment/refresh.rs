@@ -3,25 +3,22 @@
 //! In scope: one refresh and its safety checks.
 //! Out of scope: HTTP, the schedule ([`crate::schedule`]), training ([`super::trainer`]).
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::{
-    activity::Activity,
-    judge::Judge,
-    source::{Source, SourceError, Span},
-    succession::Succession,
-    table::Table,
-};
-use crate::{
-    clock,
-    entries::Defect,
-    model::archive::{Archive, ArchiveError},
-    route::Shell,
-    schedule::{self, Refreshed},
-    store::Store,
-};
+use super::activity::Activity;
+use super::judge::Judge;
+use super::source::{Source, SourceError, Span};
+use super::succession::Succession;
+use super::table::Table;
+use crate::clock;
+use crate::entries::Defect;
+use crate::model::archive::{Archive, ArchiveError};
+use crate::route::Shell;
+use crate::schedule::{self, Refreshed};
+use crate::store::Store;
 
 /// A refresh that takes longer has hung.
 pub const REFRESH_DEADLINE: Duration = Duration::from_mins(15);

@@ -12,10 +12,8 @@
 //! - Monetary points look at the currency in which the user's net revenue is largest, by the same steps for every currency: coarse
 //!   where a unit is worth little.
 
-use super::{
-    activity::{Activity, DAY_S},
-    table::Segment,
-};
+use super::activity::{Activity, DAY_S};
+use super::table::Segment;
 
 /// Denominator of `score` and `confidence`.
 pub const PPM: u32 = 1_000_000;
@@ -45,9 +43,9 @@ const SEGMENTS: [(u16, &str); 8] = [
     (7, "rule_browsers"),
 ];
 
-/// What the rule says about one user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Verdict {
+/// Where one user is put, and how surely.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placement {
     /// One of [`segments`].
     pub segment_id: u16,
     /// Parts per million, 0 to [`PPM`].
@@ -56,8 +54,8 @@ pub struct Verdict {
     pub confidence_ppm: u32,
 }
 
-/// The verdict on user 0. It is certain: whoever has no user id is anonymous.
-pub const ANONYMOUS: Verdict = Verdict { segment_id: 0, score_ppm: 0, confidence_ppm: PPM };
+/// The placement of user 0. It is certain: whoever has no user id is anonymous.
+pub const ANONYMOUS: Placement = Placement { segment_id: 0, score_ppm: 0, confidence_ppm: PPM };
 
 /// All segments of the rule.
 pub fn segments() -> Vec<Segment> {
@@ -66,7 +64,7 @@ pub fn segments() -> Vec<Segment> {
 }
 
 /// Judges one user's activity as of `now`, unix seconds.
-pub fn judge(activity: &Activity, now: u32) -> Verdict {
+pub fn judge(activity: &Activity, now: u32) -> Placement {
     let recency = if activity.orders == 0 {
         0
     } else {
@@ -83,7 +81,7 @@ pub fn judge(activity: &Activity, now: u32) -> Verdict {
         (1.., _, _) => 4,
         (0, _, _) => 5,
     };
-    Verdict {
+    Placement {
         segment_id,
         score_ppm: (recency + frequency + monetary) * PPM / MAX_POINTS,
         confidence_ppm: confidence_ppm(activity.sessions),
@@ -172,15 +170,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_activity_gets_a_verdict_in_range(
+        fn every_activity_gets_a_placement_in_range(
             times in any::<[u32; 3]>(), orders in any::<u64>(), revenue in any::<i128>(), sessions in any::<u64>(), now in any::<u32>(),
         ) {
             let [last_seen, last_order, last_cart] = times;
             let net_revenue_e4 = vec![("EUR".to_owned(), revenue)];
             let activity = Activity { user_id: 1, last_seen, last_order, last_cart, orders, net_revenue_e4, sessions, ..Activity::default() };
-            let verdict = judge(&activity, now);
-            assert!((1..8).contains(&verdict.segment_id));
-            assert!(verdict.score_ppm <= PPM && verdict.confidence_ppm <= PPM);
+            let placement = judge(&activity, now);
+            assert!((1..8).contains(&placement.segment_id));
+            assert!(placement.score_ppm <= PPM && placement.confidence_ppm <= PPM);
         }
     }
 }

@@ -1,16 +1,15 @@
 //! Reading activity from the regional ClickHouse servers.
 //!
 //! In scope: the queries, and merging the regions' users as they stream in.
-//! Out of scope: schedule and verdicts.
+//! Out of scope: schedule and placements.
 //!
 //! Every region must answer. If one were left out, its users would look gone and be served as deleted.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
-use clickhouse::{
-    Client, Row,
-    query::{Query, RowCursor},
-};
+use clickhouse::query::{Query, RowCursor};
+use clickhouse::{Client, Row};
 use serde::Deserialize;
 
 use super::activity::{Activity, DAY_S, RECENT_DAYS, WINDOW_DAYS, take_lowest};
@@ -91,7 +90,7 @@ pub enum SourceError {
 }
 
 /// Which users are read, and up to when.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
     /// Activity counts before this, unix seconds.
     pub cutoff: u32,
@@ -102,7 +101,7 @@ pub struct Span {
 }
 
 /// Whose activity is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Users {
     /// Everybody's.
     All,
@@ -145,7 +144,7 @@ impl Span {
 }
 
 /// What there is to learn from.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Survey {
     /// Users with events in the window; a user of two regions counts twice.
     pub users: u64,

@@ -1,14 +1,12 @@
 //! From one table to the next: who changed, who is gone.
 //!
-//! In scope: comparing in one pass while verdicts arrive, so that only two tables are in memory.
+//! In scope: comparing in one pass while placements arrive, so that only two tables are in memory.
 //! Out of scope: update times; changed entries stay pending until they are published.
 
 use std::cmp::Ordering;
 
-use super::{
-    rule::{ANONYMOUS, Verdict},
-    table::{Entry, Segment, Table},
-};
+use super::rule::{ANONYMOUS, Placement};
+use super::table::{Entry, Segment, Table};
 use crate::entries::{Defect, Entries, PENDING};
 
 /// How long the entry of a deleted user is kept: every dictionary that loads incrementally has asked again by then.
@@ -44,12 +42,12 @@ impl<'a> Succession<'a> {
         this
     }
 
-    /// Adds the verdict on one user. Users must come in ascending order, from 1.
-    pub fn push(&mut self, user_id: u64, verdict: Verdict) -> Result<(), Defect> {
+    /// Adds the placement of one user. Users must come in ascending order, from 1.
+    pub fn push(&mut self, user_id: u64, placement: Placement) -> Result<(), Defect> {
         if user_id <= self.last_user_id {
             return Err(Defect::new("user_id", "each user once, ascending, from 1", user_id));
         }
-        self.append(user_id, verdict);
+        self.append(user_id, placement);
         Ok(())
     }
 
@@ -62,7 +60,7 @@ impl<'a> Succession<'a> {
         (self.next, self.is_changed)
     }
 
-    fn append(&mut self, user_id: u64, verdict: Verdict) {
+    fn append(&mut self, user_id: u64, placement: Placement) {
         self.last_user_id = user_id;
         let mut kept = None;
         while let Some(old) = self.previous_entry() {
@@ -70,7 +68,7 @@ impl<'a> Succession<'a> {
                 Ordering::Less => self.bury(old),
                 Ordering::Equal => {
                     self.at += 1;
-                    kept = self.is_same(old, verdict).then_some(old);
+                    kept = self.is_same(old, placement).then_some(old);
                     break;
                 }
                 Ordering::Greater => break,
@@ -80,9 +78,9 @@ impl<'a> Succession<'a> {
             self.is_changed = true;
             self.next.push(Entry {
                 user_id,
-                segment_id: verdict.segment_id,
-                score_ppm: verdict.score_ppm,
-                confidence_ppm: verdict.confidence_ppm,
+                segment_id: placement.segment_id,
+                score_ppm: placement.score_ppm,
+                confidence_ppm: placement.confidence_ppm,
                 updated_at: PENDING,
                 is_deleted: false,
             });
@@ -97,11 +95,11 @@ impl<'a> Succession<'a> {
 
     /// Whether a reader may go on with the old entry: the same segment, and shares that are as good as equal. Without this every entry
     /// would change with every second that passes, and every incremental load would be a full one.
-    fn is_same(&self, old: Entry, verdict: Verdict) -> bool {
+    fn is_same(&self, old: Entry, placement: Placement) -> bool {
         !old.is_deleted
-            && old.segment_id == verdict.segment_id
-            && is_close(old.score_ppm, verdict.score_ppm)
-            && is_close(old.confidence_ppm, verdict.confidence_ppm)
+            && old.segment_id == placement.segment_id
+            && is_close(old.score_ppm, placement.score_ppm)
+            && is_close(old.confidence_ppm, placement.confidence_ppm)
             && self.keeps_name(old.segment_id)
     }
 
@@ -141,16 +139,12 @@ fn is_close(old_ppm: u32, new_ppm: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{Succession, TOMBSTONE_S};
-    use crate::{
-        entries::{Entries, PENDING},
-        segment::{
-            rule::{self, ANONYMOUS, Verdict},
-            table::Table,
-        },
-    };
+    use crate::entries::{Entries, PENDING};
+    use crate::segment::rule::{self, ANONYMOUS, Placement};
+    use crate::segment::table::Table;
 
     const NOW: u32 = 1_763_660_000;
-    const LOYAL: Verdict = Verdict { segment_id: 2, score_ppm: 1, confidence_ppm: 1 };
+    const LOYAL: Placement = Placement { segment_id: 2, score_ppm: 1, confidence_ppm: 1 };
 
     fn next(previous: &Table, users: &[u64], now: u32) -> (Table, bool) {
         let mut succession = Succession::new(Some(previous), rule::segments(), now);
@@ -204,11 +198,11 @@ mod tests {
     fn a_share_that_moves_a_little_is_no_change() {
         let moved = |score_ppm| {
             let mut succession = Succession::new(None, rule::segments(), NOW);
-            succession.push(1, Verdict { score_ppm: 100_000, ..LOYAL }).unwrap();
+            succession.push(1, Placement { score_ppm: 100_000, ..LOYAL }).unwrap();
             let (mut first, _) = succession.finish();
             first.stamp(NOW);
             let mut succession = Succession::new(Some(&first), rule::segments(), NOW + 1);
-            succession.push(1, Verdict { score_ppm, ..LOYAL }).unwrap();
+            succession.push(1, Placement { score_ppm, ..LOYAL }).unwrap();
             let (second, is_changed) = succession.finish();
             (is_changed, second.get(1).unwrap().score_ppm)
         };

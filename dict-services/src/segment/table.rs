@@ -1,23 +1,22 @@
 //! The entries of the user-segments feed, column by column.
 //!
 //! In scope: 23 bytes per user in memory and on disk, lookup by binary search, writing lines.
-//! Out of scope: how verdicts are made and compared.
+//! Out of scope: how placements are made and compared.
 
 use std::io::{self, Write};
 
-use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::rule::PPM;
-use crate::{
-    clock,
-    entries::{Defect, Entries, PENDING},
-};
+use crate::clock;
+use crate::entries::{Defect, Entries, PENDING};
 
 /// Segments of one table: a line looks its name up by scanning, and nobody can use hundreds.
 pub const MAX_SEGMENTS: usize = 64;
 
 /// Id and name of a segment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Segment {
     /// Stable number.
     pub id: u16,
@@ -26,7 +25,7 @@ pub struct Segment {
 }
 
 /// One user's entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// The key.
     pub user_id: u64,

@@ -10,19 +10,15 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 use super::source::{Source, SourceError, Span, Users};
-use crate::{
-    clock,
-    metric::Metrics,
-    model::{
-        archive::{Archive, ArchiveError},
-        artefact::Model,
-        dataset::{HORIZON_DAYS, History, Sample, Window},
-        feature::Units,
-        promotion::Comparison,
-        training::{self, TooLittle},
-    },
-    segment::activity::{Activity, DAY_S},
-};
+use crate::clock;
+use crate::metric::Metrics;
+use crate::model::archive::{Archive, ArchiveError};
+use crate::model::artefact::Model;
+use crate::model::dataset::{HORIZON_DAYS, History, Sample, Window};
+use crate::model::feature::Units;
+use crate::model::promotion::Comparison;
+use crate::model::training::{self, TooLittle};
+use crate::segment::activity::{Activity, DAY_S};
 
 /// After a training that failed, the next one comes this much later, or as scheduled if that is sooner.
 pub const RETRY: Duration = Duration::from_mins(30);
@@ -51,7 +47,7 @@ pub enum TrainError {
 }
 
 /// How much a training looks at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {
     /// Users per window. Of more, always the same are taken.
     pub max_users: u64,
@@ -60,7 +56,7 @@ pub struct Extent {
 }
 
 /// What came of a training.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
     /// The new model.
     pub model: Model,

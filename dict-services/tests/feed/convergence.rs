@@ -3,22 +3,16 @@
 
 use std::collections::BTreeMap;
 
-use dict_services::{
-    entries::Entries,
-    feed::Feed,
-    lines::{Lines, Selection},
-    segment::{
-        rule,
-        succession::Succession,
-        table::{Segment, Table},
-    },
-};
-use proptest::{
-    collection::{btree_map, vec},
-    prelude::{Just, Strategy, prop_oneof, proptest},
-};
+use dict_services::entries::Entries;
+use dict_services::feed::Feed;
+use dict_services::lines::{Lines, Selection};
+use dict_services::segment::rule;
+use dict_services::segment::succession::Succession;
+use dict_services::segment::table::{Segment, Table};
+use proptest::collection::{btree_map, vec};
+use proptest::prelude::{Just, Strategy, prop_oneof, proptest};
 
-use crate::{table, verdict};
+use crate::{placement, table};
 
 const START: u32 = 1_763_660_000;
 /// `update_lag` if a statement does not say otherwise.
@@ -28,7 +22,7 @@ const DEFAULT_LAG_S: u32 = 1;
 const LAG_S: u32 = 900;
 
 /// What can happen, in any order.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 enum Step {
     /// The source now has these users: id to segment.
     Refresh(BTreeMap<u64, u16>),
@@ -149,7 +143,7 @@ fn check_convergence(steps: Vec<Step>, lag_s: u32) {
                 let mut succession = Succession::new(previous.as_deref(), segments(last_segment), now);
                 users = next.into_iter().map(|(id, segment)| (id, segment.min(last_segment))).collect();
                 for (id, segment) in &users {
-                    succession.push(*id, verdict(*segment)).unwrap();
+                    succession.push(*id, placement(*segment)).unwrap();
                 }
                 feed.publish(succession.finish().0, now).unwrap();
             }

@@ -1,8 +1,11 @@
 //! The dictionaries of `infra/clickhouse` declare what the feeds send, no more and no less: a missing attribute would be a zero in silence.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 
-use dict_services::{country::Countries, segment::table::Table};
+use dict_services::country::Countries;
+use dict_services::segment::table::Table;
 
 use crate::{Answer, get, shell, table};
 

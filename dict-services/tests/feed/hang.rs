@@ -1,16 +1,10 @@
 //! A ClickHouse that takes the question and never answers.
 
-use dict_services::{
-    model::archive::Archive,
-    segment::{
-        source::Source,
-        trainer::{Extent, TrainError, Trainer, WINDOW_DEADLINE},
-    },
-};
-use tokio::{
-    net::TcpListener,
-    time::{Instant, timeout},
-};
+use dict_services::model::archive::Archive;
+use dict_services::segment::source::Source;
+use dict_services::segment::trainer::{Extent, TrainError, Trainer, WINDOW_DEADLINE};
+use tokio::net::TcpListener;
+use tokio::time::{Instant, timeout};
 
 const NOW: u32 = 1_763_660_000;
 

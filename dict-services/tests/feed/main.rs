@@ -15,20 +15,14 @@ mod wire;
 
 use std::sync::Arc;
 
-use axum::{
-    body::{Body, Bytes, to_bytes},
-    http::{HeaderMap, Request, StatusCode},
-};
-use dict_services::{
-    entries::Entries,
-    route::{Shell, router},
-    segment::{
-        rule::{self, Verdict},
-        succession::Succession,
-        table::Table,
-    },
-    token::Tokens,
-};
+use axum::body::{Body, Bytes, to_bytes};
+use axum::http::{HeaderMap, Request, StatusCode};
+use dict_services::entries::Entries;
+use dict_services::route::{Shell, router};
+use dict_services::segment::rule::{self, Placement};
+use dict_services::segment::succession::Succession;
+use dict_services::segment::table::Table;
+use dict_services::token::Tokens;
 use tower::ServiceExt;
 
 /// A response, read to its end.
@@ -63,15 +57,15 @@ async fn get<E: Entries>(shell: &Arc<Shell<E>>, path: &str) -> Answer {
     send(shell, request("GET", path, Body::empty())).await
 }
 
-fn verdict(segment_id: u16) -> Verdict {
-    Verdict { segment_id, score_ppm: 250_000, confidence_ppm: 500_000 }
+fn placement(segment_id: u16) -> Placement {
+    Placement { segment_id, score_ppm: 250_000, confidence_ppm: 500_000 }
 }
 
-/// The table that follows `previous` when exactly `users` have a verdict.
+/// The table that follows `previous` when exactly `users` have a placement.
 fn table(previous: Option<&Table>, users: &[(u64, u16)], now: u32) -> Table {
     let mut succession = Succession::new(previous, rule::segments(), now);
     for (user_id, segment_id) in users {
-        succession.push(*user_id, verdict(*segment_id)).unwrap();
+        succession.push(*user_id, placement(*segment_id)).unwrap();
     }
     succession.finish().0
 }

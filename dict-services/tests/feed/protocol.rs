@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::{body::Body, http::StatusCode};
-use dict_services::{
-    clock,
-    country::{Countries, Country},
-    entries::Entries,
-    route::{KEYS_DEADLINE, MAX_LOOKUPS, TURN_DEADLINE},
-    segment::table::Table,
-};
+use axum::body::Body;
+use axum::http::StatusCode;
+use dict_services::clock;
+use dict_services::country::{Countries, Country};
+use dict_services::entries::Entries;
+use dict_services::route::{KEYS_DEADLINE, MAX_LOOKUPS, TURN_DEADLINE};
+use dict_services::segment::table::Table;
 use serde_json::json;
 use tokio::time::Instant;
 

@@ -2,16 +2,12 @@
 
 use std::fs;
 
-use dict_services::{
-    country::Countries,
-    entries::{Entries, PENDING},
-    segment::table::Table,
-    store::Store,
-};
-use proptest::{
-    collection::btree_map,
-    prelude::{any, proptest},
-};
+use dict_services::country::Countries;
+use dict_services::entries::{Entries, PENDING};
+use dict_services::segment::table::Table;
+use dict_services::store::Store;
+use proptest::collection::btree_map;
+use proptest::prelude::{any, proptest};
 
 use crate::{get, shell, table};
 

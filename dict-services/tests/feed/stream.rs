@@ -1,13 +1,13 @@
 //! Large responses: one snapshot each, whatever happens meanwhile; broken visibly when they break.
 
-use std::{io::Read, sync::Arc, time::Duration};
+use std::io::Read;
+use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
-use dict_services::{
-    reply::{MAX_STREAMS, STALL_LIMIT, STREAM_LIMIT},
-    route::router,
-    segment::table::Table,
-};
+use dict_services::reply::{MAX_STREAMS, STALL_LIMIT, STREAM_LIMIT};
+use dict_services::route::router;
+use dict_services::segment::table::Table;
 use flate2::read::GzDecoder;
 use futures_util::StreamExt;
 use tokio::time::{Instant, interval, timeout};

@@ -1,14 +1,15 @@
 //! HTTPS of the feeds.
 
-use std::{fs, net::SocketAddr, sync::Arc, time::Duration};
+use std::fs;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
-use dict_services::{
-    country::Countries,
-    entries::Entries,
-    route::{Shell, router},
-    segment::table::Table,
-    server, tls,
-};
+use dict_services::country::Countries;
+use dict_services::entries::Entries;
+use dict_services::route::{Shell, router};
+use dict_services::segment::table::Table;
+use dict_services::{server, tls};
 use futures_util::future::pending;
 use reqwest::{Certificate, Client};
 use tokio::net::TcpListener;

@@ -1,24 +1,20 @@
 //! Countries from an upstream: good data is taken, anything else keeps what is served.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
-    time::Duration,
-};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
-use axum::{Router, body::Bytes, http::StatusCode, routing::get};
-use dict_services::{
-    country::{
-        Countries,
-        refresh::Refresher,
-        upstream::{MAX_BODY_BYTES, MAX_TRIES, Upstream, UpstreamError},
-    },
-    schedule::{RefreshError, Refreshed},
-    server,
-    store::Store,
-};
+use axum::Router;
+use axum::body::Bytes;
+use axum::http::StatusCode;
+use axum::routing::get;
+use dict_services::country::Countries;
+use dict_services::country::refresh::Refresher;
+use dict_services::country::upstream::{MAX_BODY_BYTES, MAX_TRIES, Upstream, UpstreamError};
+use dict_services::schedule::{RefreshError, Refreshed};
+use dict_services::server;
+use dict_services::store::Store;
 use futures_util::future::pending;
 use tempfile::TempDir;
 use tokio::net::TcpListener;

@@ -2,14 +2,18 @@
 //! these, except for the incremental one: the embedded engine always loads everything. That was recorded from the scheduler of a
 //! clickhouse-server (18.16.1, Debian), with a dictionary whose `update_field` is `last_updated`.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
-use dict_services::{country::Countries, entries::Entries, route::router, segment::table::Table, server};
+use dict_services::country::Countries;
+use dict_services::entries::Entries;
+use dict_services::route::router;
+use dict_services::segment::table::Table;
+use dict_services::server;
 use futures_util::future::pending;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::{shell, table};
 

@@ -1,11 +1,10 @@
 //! Segments keep their ids from one training to the next.
 
-use dict_services::model::{artefact::Model, training};
+use dict_services::model::artefact::Model;
+use dict_services::model::training;
 
-use crate::{
-    NOW, history,
-    shopper::{self, Crowd, PHASES, Shopper},
-};
+use crate::shopper::{self, Crowd, PHASES, Shopper};
+use crate::{NOW, history};
 
 fn segments(model: &Model) -> Vec<(u16, String)> {
     let mut own: Vec<_> = model

@@ -1,14 +1,17 @@
 //! Models on disk: which one is used, and that a worse or damaged one is not.
 
-use std::{fs, path::Path};
+use std::fs;
+use std::path::Path;
 
-use dict_services::model::{archive::Archive, artefact::Model, dataset::History, promotion::Comparison, training};
+use dict_services::model::archive::Archive;
+use dict_services::model::artefact::Model;
+use dict_services::model::dataset::History;
+use dict_services::model::promotion::Comparison;
+use dict_services::model::training;
 use tempfile::TempDir;
 
-use crate::{
-    history,
-    shopper::{Crowd, LIFELONG, Shopper},
-};
+use crate::history;
+use crate::shopper::{Crowd, LIFELONG, Shopper};
 
 fn trained(seed: u64, version: u32) -> (Model, History) {
     let crowd: Vec<Shopper> = Crowd::new(&LIFELONG, seed, 30.0).take(2_500).collect();

@@ -1,11 +1,11 @@
 //! The score is as good as a score can be, and means what it says.
 
-use dict_services::model::{dataset::HORIZON_DAYS, quality::Quality, training};
+use dict_services::model::dataset::HORIZON_DAYS;
+use dict_services::model::quality::Quality;
+use dict_services::model::training;
 
-use crate::{
-    NOW, history,
-    shopper::{Crowd, LIFELONG, Oracle, Shopper},
-};
+use crate::shopper::{Crowd, LIFELONG, Oracle, Shopper};
+use crate::{NOW, history};
 
 /// Design: how far below the best possible ranking.
 const MAX_AUC_GAP: f64 = 0.02;

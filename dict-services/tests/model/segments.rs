@@ -2,12 +2,9 @@
 
 use dict_services::model::training;
 
-use crate::{
-    NOW,
-    agreement::adjusted_rand_index,
-    history,
-    shopper::{Crowd, PHASES, Shopper},
-};
+use crate::agreement::adjusted_rand_index;
+use crate::shopper::{Crowd, PHASES, Shopper};
+use crate::{NOW, history};
 
 /// Design: adjusted Rand index of segments and hidden kinds.
 const MIN_AGREEMENT: f64 = 0.6;
@@ -23,10 +20,10 @@ fn hidden_kinds_are_found_and_named() {
         let Some(activity) = shopper.activity(NOW, 0.0, 0.0) else {
             continue;
         };
-        let verdict = model.judge(&activity, NOW);
-        let name = &segments.iter().find(|segment| segment.id == verdict.segment_id).unwrap().name;
+        let placement = model.judge(&activity, NOW);
+        let name = &segments.iter().find(|segment| segment.id == placement.segment_id).unwrap().name;
         named_as_hidden += u32::from(name.starts_with(PHASES[shopper.kind].name));
-        pairs.push((shopper.kind, verdict.segment_id));
+        pairs.push((shopper.kind, placement.segment_id));
     }
     let agreement = adjusted_rand_index(&pairs);
     assert!(agreement >= MIN_AGREEMENT, "adjusted Rand index {agreement}");

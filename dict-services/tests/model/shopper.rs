@@ -17,14 +17,11 @@
 
 use std::borrow::Borrow;
 
-use dict_services::{
-    model::{
-        dataset::{HORIZON_DAYS, History, Sample, Window},
-        feature::Units,
-    },
-    segment::activity::{Activity, DAY_S, RECENT_DAYS, WINDOW_DAYS},
-};
-use rand::{RngExt, SeedableRng, rngs::StdRng};
+use dict_services::model::dataset::{HORIZON_DAYS, History, Sample, Window};
+use dict_services::model::feature::Units;
+use dict_services::segment::activity::{Activity, DAY_S, RECENT_DAYS, WINDOW_DAYS};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, Exp, Gamma, LogNormal, Poisson};
 
 /// A typical order, in ten-thousandths of a euro.
@@ -35,7 +32,7 @@ const ORDER_DEVIATION: f64 = 0.4;
 const DRAWS: usize = 300;
 
 /// One kind of shopper.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Kind {
     /// For people.
     pub(crate) name: &'static str,
@@ -58,7 +55,7 @@ pub(crate) struct Kind {
 }
 
 /// When a shopper leaves for good.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Leaves {
     /// After a time without memory, of this many days on average.
     After(f64),
@@ -90,7 +87,7 @@ pub(crate) const PHASES: [Kind; 8] = [
 ];
 
 /// Rates of one shopper.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Rates {
     visits_per_day: f64,
     order_chance: f64,
@@ -115,7 +112,7 @@ impl Kind {
 }
 
 /// One visit.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Visit {
     /// Days before (negative) or after the cutoff.
     pub(crate) day: f64,
@@ -128,7 +125,7 @@ pub(crate) struct Visit {
 }
 
 /// One simulated shopper.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Shopper {
     /// Id, from 1.
     pub(crate) user_id: u64,
