@@ -12,6 +12,7 @@ mod clock;
 mod config;
 mod events;
 mod fault_point;
+mod gzip;
 mod health;
 mod http;
 mod incoming;

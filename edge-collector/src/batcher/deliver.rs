@@ -21,7 +21,7 @@ use super::shard::Shard;
 use super::store::{Batch, Store};
 use crate::config::{Config, Endpoint};
 use crate::fault_point::Point;
-use crate::{clock, fault_point, log, sink};
+use crate::{clock, fault_point, gzip, log, sink};
 
 /// What one alarm did with a batch.
 pub(super) enum Step {
@@ -288,7 +288,7 @@ impl Shard {
         };
         let token =
             Uuid::try_parse(&batch.token).map_err(|error| Error::RustError(format!("token of a batch: {error}")))?;
-        let body = insert::compress([store.lines(batch)?.as_slice()]);
+        let body = gzip::compress(&store.lines(batch)?).await?;
         Ok(sink::send(Insert::new(&endpoint, batch.table, token, body)).await)
     }
 
