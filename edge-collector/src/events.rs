@@ -111,7 +111,10 @@ pub(crate) async fn take_pixel(request: &Incoming<'_>, env: &Env, config: &Confi
         let error = BeaconError::BodyTooLarge { limit_bytes: MAX_PIXEL_QUERY_BYTES };
         append::count(env, config, refused(&error)).await;
     } else {
-        let event: BTreeMap<_, _> = query::pairs(query).collect();
+        let mut event = BTreeMap::new();
+        for (name, value) in query::pairs(query) {
+            event.insert(name, value);
+        }
         let body = serde_json::to_string(&event)?;
         match collect(body.as_bytes(), &sender, Purpose::Store, env, config).await? {
             (Found::Events(mut collected), _) => {
@@ -233,8 +236,6 @@ async fn collect(
     }
     let origin =
         sender.origin().filter(|origin| sites.iter().any(|site| site.allows_origin(Some(origin)))).map(str::to_owned);
-    salts.sort_unstable();
-    salts.dedup();
     let mut entropy = [0_u8; 32];
     if getrandom::fill(&mut entropy).is_err() {
         return Ok((Found::Unavailable, origin));

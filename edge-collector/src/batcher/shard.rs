@@ -1,7 +1,7 @@
 //! One Batcher's state and its group commit. In scope: taking frames, answering when they are durable, keeping the alarm set.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -81,7 +81,7 @@ pub(super) struct Memory {
     /// The tables that wait for an operator.
     pub(super) holds: Holds,
     /// Batches that are in ClickHouse and could not be booked yet, by token: of those that wait, so no more than they are.
-    pub(super) unbooked: BTreeMap<String, Landed>,
+    pub(super) unbooked: HashMap<String, Landed>,
     /// Tokens of the batches that are on their way. If an alarm finds any, the one before it was cut off.
     pub(super) on_way: Vec<String>,
     /// Until then no region takes the batches that wait.
