@@ -16,10 +16,9 @@ use collector_core::outcome::Outcome;
 use collector_core::pipeline::{self, Memory, Moment, Surroundings};
 use collector_core::receipt::Reply;
 use collector_core::site::{Sites, is_id};
-use futures_util::StreamExt;
 use uuid::Uuid;
 use web_sys::Response;
-use worker::{ByteStream, Env, Result};
+use worker::{Env, Result};
 
 use crate::client::Sender;
 use crate::config::Config;
@@ -186,27 +185,11 @@ async fn read_body(request: &Incoming<'_>) -> Result<std::result::Result<Vec<u8>
         Some(bytes) if bytes > body::MAX_BODY_BYTES => None,
         // HTTP holds a body to its declared length, and reading it at once costs less than a stream.
         Some(_) => Some(request.bytes().await?).filter(|bytes| bytes.len() <= body::MAX_BODY_BYTES),
-        None => read_stream(request).await?,
+        None => request.bytes_up_to(body::MAX_BODY_BYTES).await?,
     };
     Ok(bytes
         .ok_or(BeaconError::BodyTooLarge { limit_bytes: body::MAX_BODY_BYTES })
         .and_then(|bytes| body::decode(&bytes, request.headers.content_encoding).map(std::borrow::Cow::into_owned)))
-}
-
-/// A body of undeclared length; `None` if it is too large.
-async fn read_stream(request: &Incoming<'_>) -> Result<Option<Vec<u8>>> {
-    let mut bytes = Vec::new();
-    // A request without a body has no stream.
-    if let Some(stream) = request.raw().body() {
-        let mut stream = ByteStream::from(stream);
-        while let Some(chunk) = stream.next().await {
-            bytes.extend_from_slice(&chunk?);
-            if bytes.len() > body::MAX_BODY_BYTES {
-                return Ok(None);
-            }
-        }
-    }
-    Ok(Some(bytes))
 }
 
 /// Parses and collects; also says which origin may read the answer.

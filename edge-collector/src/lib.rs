@@ -22,6 +22,7 @@ mod outgoing;
 mod query;
 mod rate_limit;
 mod registry;
+mod remote;
 mod signed;
 mod sink;
 mod site_cache;

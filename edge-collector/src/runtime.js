@@ -30,3 +30,21 @@ export function respond(status, body, headers) {
 export function gzip(bytes) {
   return new Response(new Response(bytes).body.pipeThrough(new CompressionStream("gzip"))).arrayBuffer();
 }
+
+/** Sends a request within a time: its answer, which a redirect is too, and the body of that, unless it is longer than so many bytes. */
+export async function send(method, url, headers, body, maxMs, maxBytes) {
+  const answer = await fetch(url, { method, headers, body, redirect: "manual", signal: AbortSignal.timeout(maxMs) });
+  return [answer, await read(answer.body, maxBytes)];
+}
+
+/** What a stream holds; nothing if that is more than so many bytes. The rest is not read then. */
+export async function read(stream, maxBytes) {
+  const chunks = [];
+  let length = 0;
+  for await (const chunk of stream ?? []) {
+    length += chunk.length;
+    if (length > maxBytes) return undefined;
+    chunks.push(chunk);
+  }
+  return new Uint8Array(await new Blob(chunks).arrayBuffer());
+}
