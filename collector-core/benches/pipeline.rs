@@ -9,7 +9,6 @@ use collector_core::beacon::Beacon;
 use collector_core::body;
 use collector_core::client::Client;
 use collector_core::enrich::visitor::Salts;
-use collector_core::insert::compress;
 use collector_core::ledger::{Ledger, minute_s};
 use collector_core::pipeline::{Memory, Moment, Surroundings, collect};
 use collector_core::region::Regions;
@@ -79,11 +78,4 @@ fn pipeline(bencher: Bencher<'_, '_>, events: usize) {
             Append { minute_s: minute_s(moment.received_at_ms), counts: Ledger::default(), lines: lines.collect() };
         (append::encode(&append).expect("the frame is within its limits"), collected.reply())
     });
-}
-
-/// Gzip of the lines of a batch, which the Batcher pays once per row.
-#[divan::bench(args = [100, 1_000])]
-fn compress_lines(bencher: Bencher<'_, '_>, lines: usize) {
-    let line = EVENT.as_bytes();
-    bencher.counter(ItemsCount::new(lines)).bench_local(|| compress(std::iter::repeat_n(line, lines)));
 }

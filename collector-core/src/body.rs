@@ -3,12 +3,13 @@
 //! In scope: content encodings and both size limits, enforced before and while inflating.
 //! Out of scope: what the bytes mean (`beacon`).
 
-use std::borrow::Cow;
-use std::io::Read;
+mod gzip;
+mod inflate;
 
-use flate2::bufread;
+use std::borrow::Cow;
 
 use crate::beacon::BeaconError;
+use inflate::{Format, inflate};
 
 /// The longest body, as received.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -29,7 +30,7 @@ pub fn decode<'a>(bytes: &'a [u8], content_encoding: Option<&str>) -> Result<Cow
         return Ok(Cow::Borrowed(bytes));
     }
     if encoding.eq_ignore_ascii_case("gzip") || encoding.eq_ignore_ascii_case("x-gzip") {
-        return inflate(&mut bufread::MultiGzDecoder::new(bytes), bytes.len()).map(Cow::Owned);
+        return gzip::decode(bytes).map(Cow::Owned);
     }
     if encoding.eq_ignore_ascii_case("deflate") {
         return decode_deflate(bytes).map(Cow::Owned);
@@ -41,26 +42,10 @@ fn decode_deflate(bytes: &[u8]) -> Result<Vec<u8>, BeaconError> {
     // A zlib stream starts with method 8 and a header that is a multiple of 31 (RFC 1950); anything else can only be a bare stream.
     let is_zlib = matches!(bytes, [method, flags, ..]
         if method & 0x0f == 8 && (u16::from(*method) << 8 | u16::from(*flags)) % 31 == 0);
-    let (inflated, rest) = if is_zlib {
-        let mut decoder = bufread::ZlibDecoder::new(bytes);
-        (inflate(&mut decoder, bytes.len())?, decoder.into_inner())
-    } else {
-        let mut decoder = bufread::DeflateDecoder::new(bytes);
-        (inflate(&mut decoder, bytes.len())?, decoder.into_inner())
-    };
+    let format = if is_zlib { Format::Zlib } else { Format::Bare };
+    let mut inflated = Vec::new();
+    let rest = inflate(bytes, format, &mut inflated)?;
     if rest.is_empty() { Ok(inflated) } else { Err(BeaconError::CorruptEncoding) }
-}
-
-fn inflate(decoder: &mut dyn Read, compressed_bytes: usize) -> Result<Vec<u8>, BeaconError> {
-    // JSON deflates to about a quarter; growing by doubling from there costs one copy at most.
-    let mut inflated = Vec::with_capacity(compressed_bytes.saturating_mul(4).min(MAX_INFLATED_BYTES));
-    // One byte more than the limit tells "exactly at the limit" from "over it" without inflating the rest.
-    let mut limited = decoder.take(MAX_INFLATED_BYTES as u64 + 1);
-    limited.read_to_end(&mut inflated).map_err(|_| BeaconError::CorruptEncoding)?;
-    if inflated.len() > MAX_INFLATED_BYTES {
-        return Err(BeaconError::BodyTooLarge { limit_bytes: MAX_INFLATED_BYTES });
-    }
-    Ok(inflated)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ mod doubt;
 mod hold;
 mod on_way;
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use crate::retry::MAX_WAIT_MS;
 
@@ -27,7 +27,7 @@ pub const TRUST_MS: i64 = 5_000;
 /// How the regions are doing. What is not known is well.
 #[derive(Clone, Debug, Default)]
 pub struct Health {
-    regions: BTreeMap<String, State>,
+    regions: HashMap<String, State>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]

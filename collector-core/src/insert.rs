@@ -3,9 +3,6 @@
 //! In scope: the request that ClickHouse gets, every setting explicit, the same bytes on every attempt. Out of scope: sending it (the shell),
 //! understanding the answer (`delivery`).
 
-use std::io::Write;
-
-use flate2::{Compression, GzBuilder};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -120,7 +117,7 @@ impl std::fmt::Debug for Insert {
 }
 
 impl Insert {
-    /// The INSERT of a frozen batch: `body` comes from `compress`, `token` was fixed with it.
+    /// The INSERT of a frozen batch: `body` is its lines as gzip, `token` was fixed with it.
     pub fn new(endpoint: &Endpoint, table: Table, token: Uuid, body: Vec<u8>) -> Self {
         let mut url = format!("{}/?query={}", endpoint.url.trim_end_matches('/'), escape(&table.statement()));
         for (name, value) in SETTINGS {
@@ -138,27 +135,12 @@ impl Insert {
     }
 }
 
-/// Compresses the lines of a batch. Equal lines give equal bytes, so a restart between two attempts changes nothing.
-pub fn compress<'a>(lines: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
-    let mut encoder = GzBuilder::new().mtime(0).write(Vec::new(), Compression::fast());
-    for line in lines {
-        // Writing to a Vec cannot fail.
-        let _ = encoder.write_all(line);
-        if !line.ends_with(b"\n") {
-            let _ = encoder.write_all(b"\n");
-        }
-    }
-    encoder.finish().unwrap_or_default()
-}
-
 fn escape(text: &str) -> impl std::fmt::Display + '_ {
     utf8_percent_encode(text, UNRESERVED)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
-
     use super::*;
 
     fn endpoint() -> Endpoint {
@@ -167,7 +149,7 @@ mod tests {
 
     #[test]
     fn the_request_states_everything() {
-        let insert = Insert::new(&endpoint(), Table::Outcomes, Uuid::from_u128(7), compress([&b"{}"[..]]));
+        let insert = Insert::new(&endpoint(), Table::Outcomes, Uuid::from_u128(7), Vec::new());
         insta::assert_snapshot!(insert.url.replace('&', "\n&"), @r#"
         http://127.0.0.1:8123/?query=INSERT%20INTO%20ecommerce.collector_outcomes%20%28minute%2C%20site_id%2C%20collector_region%2C%20outcome%2C%20reason%2C%20count%29%20FORMAT%20JSONEachRow
         &async_insert=0
@@ -194,14 +176,5 @@ mod tests {
         let insert = Insert::new(&endpoint(), Table::Events, Uuid::from_u128(7), Vec::new());
         assert!(!format!("{insert:?} {:?}", endpoint()).contains("s3cret"));
         assert!(!insert.url.contains("s3cret"));
-    }
-
-    #[test]
-    fn equal_lines_give_equal_bytes() {
-        let lines = [&b"{\"a\":1}"[..], b"{\"a\":2}\n"];
-        assert_eq!(compress(lines), compress(lines));
-        let mut text = String::new();
-        flate2::read::GzDecoder::new(compress(lines).as_slice()).read_to_string(&mut text).unwrap();
-        assert_eq!(text, "{\"a\":1}\n{\"a\":2}\n");
     }
 }

@@ -5,7 +5,6 @@
 
 mod fault;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::de::IgnoredAny;
@@ -236,7 +235,13 @@ impl Site {
 
     /// A site with default settings.
     pub fn new(id: &str, domains: &[&str]) -> Result<Self, SiteError> {
-        Self::parse(&serde_json::json!({ "id": id, "domains": domains }).to_string())
+        #[derive(Serialize)]
+        struct Needed<'a> {
+            id: &'a str,
+            domains: &'a [&'a str],
+        }
+        let needed = serde_json::to_string(&Needed { id, domains });
+        Self::parse(&needed.map_err(|error| SiteError::Json(error.to_string()))?)
     }
 
     fn check(&self) -> Result<(), SiteError> {
@@ -289,10 +294,10 @@ impl Site {
     }
 }
 
-/// The sites that a beacon may name, by id.
+/// The sites that a beacon may name: few, so that looking through them is fastest.
 #[derive(Clone, Debug, Default)]
 pub struct Sites {
-    by_id: BTreeMap<String, Arc<Site>>,
+    list: Vec<Arc<Site>>,
 }
 
 impl Sites {
@@ -310,17 +315,20 @@ impl Sites {
 
     /// Adds or replaces a site.
     pub fn insert(&mut self, site: Arc<Site>) {
-        self.by_id.insert(site.id.clone(), site);
+        match self.list.iter_mut().find(|known| known.id == site.id) {
+            Some(known) => *known = site,
+            None => self.list.push(site),
+        }
     }
 
     /// The site of this id.
     pub fn get(&self, id: &str) -> Option<&Arc<Site>> {
-        self.by_id.get(id)
+        self.list.iter().find(|site| site.id == id)
     }
 
-    /// Every site, by id.
+    /// Every site.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Site>> {
-        self.by_id.values()
+        self.list.iter()
     }
 }
 

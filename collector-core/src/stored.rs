@@ -9,7 +9,7 @@ use crate::outcome::Outcome;
 
 /// The site of a row.
 pub fn site_id(line: &[u8]) -> Option<String> {
-    serde_json::from_slice::<Stored<'_>>(line).ok().map(|row| row.site_id.into_owned())
+    Stored::read(line).map(|row| row.site_id.into_owned())
 }
 
 /// What of a stored row is needed to count it.
@@ -20,13 +20,18 @@ struct Stored<'a> {
     received_at: &'a str,
 }
 
+impl<'a> Stored<'a> {
+    fn read(line: &'a [u8]) -> Option<Self> {
+        serde_json::from_str(std::str::from_utf8(line).ok()?).ok()
+    }
+}
+
 /// Counts rows, one JSON object per line, as stored ones. What cannot be read is counted in minute 0 of the site `''`.
 pub fn tally(lines: &[u8]) -> Ledger {
     let mut ledger = Ledger::default();
     for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-        let row = serde_json::from_slice::<Stored<'_>>(line).ok();
         let (minute_s, site_id) =
-            row.map(|row| (minute_s(row.received_at).unwrap_or(0), row.site_id)).unwrap_or_default();
+            Stored::read(line).map(|row| (minute_s(row.received_at).unwrap_or(0), row.site_id)).unwrap_or_default();
         ledger.add(minute_s, &site_id, Outcome::Accepted(None), 1);
     }
     ledger

@@ -4,8 +4,7 @@ use std::borrow::Cow;
 
 use collector_core::beacon::BeaconError;
 use collector_core::body::{self, MAX_BODY_BYTES};
-use futures_util::StreamExt;
-use worker::{ByteStream, Result};
+use worker::Result;
 
 use crate::incoming::Incoming;
 
@@ -16,25 +15,9 @@ pub(crate) async fn read(request: &Incoming<'_>) -> Result<std::result::Result<V
         Some(bytes) if bytes > MAX_BODY_BYTES => None,
         // HTTP holds a body to its declared length, and reading it at once costs less than a stream.
         Some(_) => Some(request.bytes().await?).filter(|bytes| bytes.len() <= MAX_BODY_BYTES),
-        None => read_stream(request).await?,
+        None => request.bytes_up_to(MAX_BODY_BYTES).await?,
     };
     Ok(bytes
         .ok_or(BeaconError::BodyTooLarge { limit_bytes: MAX_BODY_BYTES })
         .and_then(|bytes| body::decode(&bytes, request.headers.content_encoding).map(Cow::into_owned)))
-}
-
-/// A body of undeclared length; `None` if it is too large.
-async fn read_stream(request: &Incoming<'_>) -> Result<Option<Vec<u8>>> {
-    let mut bytes = Vec::new();
-    // A request without a body has no stream.
-    if let Some(stream) = request.raw().body() {
-        let mut stream = ByteStream::from(stream);
-        while let Some(chunk) = stream.next().await {
-            bytes.extend_from_slice(&chunk?);
-            if bytes.len() > MAX_BODY_BYTES {
-                return Ok(None);
-            }
-        }
-    }
-    Ok(Some(bytes))
 }

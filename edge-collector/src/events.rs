@@ -107,7 +107,10 @@ pub(crate) async fn take_pixel(request: &Incoming<'_>, env: &Env, config: &Confi
     let content = if query.len() > MAX_PIXEL_QUERY_BYTES {
         Content::Refused(BeaconError::BodyTooLarge { limit_bytes: MAX_PIXEL_QUERY_BYTES })
     } else {
-        let event: BTreeMap<_, _> = query::pairs(query).collect();
+        let mut event = BTreeMap::new();
+        for (name, value) in query::pairs(query) {
+            event.insert(name, value);
+        }
         let body = serde_json::to_string(&event)?;
         let (content, _) = collect(body.as_bytes(), &requester, Purpose::Store, env, config).await?;
         content
@@ -228,8 +231,6 @@ async fn find_sites(env: &Env, beacon: &Beacon<'_>) -> Option<(Sites, Salts)> {
             sites.insert(site);
         }
     }
-    salts.sort_unstable();
-    salts.dedup();
     Some((sites, Salts::new(salts)))
 }
 

@@ -5,9 +5,10 @@ use std::str::Split;
 
 use collector_core::url::Url;
 use js_sys::futures::JsFuture;
-use js_sys::{Array, Uint8Array};
-use wasm_bindgen::JsValue;
+use js_sys::{Array, Promise, Uint8Array};
 use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::ReadableStream;
 use worker::Result;
 
 use crate::query;
@@ -15,6 +16,7 @@ use crate::query;
 #[wasm_bindgen(module = "/src/runtime.js")]
 extern "C" {
     fn describe(request: &web_sys::Request, headers: &Array, properties: &Array) -> String;
+    fn read(stream: Option<ReadableStream>, max_bytes: usize) -> Promise;
 }
 
 /// A struct of what lines say, in the order of their names.
@@ -137,9 +139,10 @@ impl<'r> Incoming<'r> {
         Ok(Uint8Array::new(&body).to_vec())
     }
 
-    /// The runtime's own request.
-    pub(crate) fn raw(&self) -> &'r web_sys::Request {
-        self.raw
+    /// The whole body, if it is not longer; of a body that declares its length, `bytes` costs less.
+    pub(crate) async fn bytes_up_to(&self, max_bytes: usize) -> Result<Option<Vec<u8>>> {
+        let body = JsFuture::from(read(self.raw.body(), max_bytes)).await?;
+        Ok(body.dyn_ref().map(Uint8Array::to_vec))
     }
 }
 

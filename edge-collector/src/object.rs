@@ -56,7 +56,7 @@ impl Answer {
 
     /// The body as what its JSON says.
     pub(crate) async fn json<T: DeserializeOwned>(&self) -> Result<T> {
-        Ok(serde_json::from_slice(&self.bytes().await?)?)
+        Ok(serde_json::from_str(&self.text().await?)?)
     }
 }
 

@@ -11,14 +11,14 @@ use collector_core::web_bot_auth::directory::{
     self, Directories, Directory, Look, MAX_ANSWER_MS, MAX_DIRECTORY_BYTES, PublicKey,
 };
 use collector_core::web_bot_auth::{Agents, Claim, Fault, Finding, Message};
-use futures_util::StreamExt;
 use js_sys::futures::JsFuture;
 use js_sys::{Array, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{CryptoKey, SubtleCrypto};
-use worker::{AbortSignal, Delay, Fetch, Headers, Method, Request, RequestInit, RequestRedirect, Result};
+use worker::{Delay, Result};
 
 use crate::incoming::Incoming;
+use crate::remote::Call;
 use crate::{clock, log};
 
 /// How often a request looks for keys that another one has asked for. It cannot wait for that one's promise: each request has its own I/O.
@@ -87,28 +87,22 @@ async fn ask(origin: &str) {
 
 /// The directory of an agent of the list; `None` if what is there is none.
 async fn fetch(origin: &str) -> Result<Option<Directory>> {
-    let headers = Headers::new();
-    headers.set("Accept", directory::CONTENT_TYPE)?;
-    let mut init = RequestInit::new();
-    // The draft forbids to follow a redirect: the keys of another address are another's.
-    init.with_method(Method::Get).with_headers(headers).with_redirect(RequestRedirect::Manual);
-    let request = Request::new_with_init(&format!("{origin}{}", directory::PATH), &init)?;
-    // The signal stays armed until the body is read.
-    let signal = AbortSignal::from(web_sys::AbortSignal::timeout_with_u32(MAX_ANSWER_MS));
-    let mut response = Fetch::Request(request).send_with_signal(&signal).await?;
-    let media_type = response.headers().get("Content-Type")?.unwrap_or_default();
+    let call = Call {
+        method: "GET",
+        // The draft forbids to follow a redirect, which a call does not: the keys of another address are another's.
+        url: &format!("{origin}{}", directory::PATH),
+        headers: &[("Accept", directory::CONTENT_TYPE)],
+        body: None,
+        max_ms: MAX_ANSWER_MS,
+        max_bytes: MAX_DIRECTORY_BYTES,
+    };
+    let answer = call.send().await?;
+    let media_type = answer.header("Content-Type").unwrap_or_default();
     let is_directory = media_type.split(';').next().is_some_and(|kind| kind.trim() == directory::CONTENT_TYPE);
-    if response.status_code() != 200 || !is_directory {
+    if answer.status() != 200 || !is_directory {
         return Ok(None);
     }
-    let (mut body, mut stream) = (Vec::new(), response.stream()?);
-    while let Some(chunk) = stream.next().await {
-        body.extend_from_slice(&chunk?);
-        if body.len() > MAX_DIRECTORY_BYTES {
-            return Ok(None);
-        }
-    }
-    Ok(Directory::parse(&body))
+    Ok(answer.body.and_then(|body| Directory::parse(&body)))
 }
 
 /// Whether the key made the signature. The runtime has Ed25519; a crate would be as large as the rest of this file ten times over.

@@ -2,13 +2,16 @@
 
 use collector_core::delivery;
 use collector_core::insert::Insert;
-use js_sys::Uint8Array;
-use worker::{AbortSignal, Fetch, Headers, Method, Request, RequestInit, RequestRedirect, Response, Result};
+use worker::{Error, Result};
+
+use crate::remote::Call;
 
 /// How long one attempt may take; after that its outcome is unknown.
 const MAX_ATTEMPT_MS: u32 = 30_000;
 /// How long a region may take to say that it is there.
 const MAX_PING_MS: u32 = 3_000;
+/// The longest answer: an exception has a few KB.
+const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 /// How much of ClickHouse's message is kept.
 const MAX_MESSAGE_BYTES: usize = 500;
 
@@ -38,37 +41,31 @@ pub(crate) async fn is_reachable(url: &str) -> bool {
 }
 
 async fn ping(url: &str) -> Result<bool> {
-    let request = Request::new(&format!("{}/ping", url.trim_end_matches('/')), Method::Get)?;
-    let signal = AbortSignal::from(web_sys::AbortSignal::timeout_with_u32(MAX_PING_MS));
-    let mut response = Fetch::Request(request).send_with_signal(&signal).await?;
-    // An unread body would hold the connection.
-    response.bytes().await?;
+    let url = format!("{}/ping", url.trim_end_matches('/'));
+    let call =
+        Call { method: "GET", url: &url, headers: &[], body: None, max_ms: MAX_PING_MS, max_bytes: MAX_ANSWER_BYTES };
     // Whatever ClickHouse says, the batch will hear the truth; a gateway in front of it that says 502 has not found it.
-    Ok(response.status_code() < 500)
+    Ok(call.send().await?.status() < 500)
 }
 
 async fn attempt(insert: Insert) -> Result<Answer> {
-    let headers = Headers::new();
-    for (name, value) in &insert.headers {
-        headers.set(name, value)?;
-    }
-    let mut init = RequestInit::new();
-    let body = Uint8Array::from(insert.body.as_slice());
-    // A redirect is somebody else's answer, and following it would make an empty login page a success.
-    init.with_method(Method::Post)
-        .with_headers(headers)
-        .with_body(Some(body.into()))
-        .with_redirect(RequestRedirect::Manual);
-    let request = Request::new_with_init(&insert.url, &init)?;
-    // The signal stays armed until the body is read.
-    let signal = AbortSignal::from(web_sys::AbortSignal::timeout_with_u32(MAX_ATTEMPT_MS));
-    let mut response: Response = Fetch::Request(request).send_with_signal(&signal).await?;
-    let code = response.headers().get("X-ClickHouse-Exception-Code")?.and_then(|text| text.parse().ok());
+    let headers: Vec<(&str, &str)> = insert.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let call = Call {
+        method: "POST",
+        url: &insert.url,
+        headers: &headers,
+        body: Some(&insert.body),
+        max_ms: MAX_ATTEMPT_MS,
+        max_bytes: MAX_ANSWER_BYTES,
+    };
+    // Following a redirect would make an empty login page a success: a call does not.
+    let answer = call.send().await?;
+    let body = answer.body.as_deref().ok_or_else(|| Error::RustError("an answer that is too long".into()))?;
+    let code = answer.header("X-ClickHouse-Exception-Code").and_then(|text| text.parse().ok());
     let is_from_clickhouse =
-        response.headers().has("X-ClickHouse-Summary")? || response.headers().has("X-ClickHouse-Query-Id")?;
-    let body = response.bytes().await?;
-    let meaning = delivery::Answer::read(response.status_code(), code, is_from_clickhouse, &body);
-    Ok(Answer { meaning, code, message: shorten(&String::from_utf8_lossy(&body)) })
+        ["X-ClickHouse-Summary", "X-ClickHouse-Query-Id"].iter().any(|name| answer.header(name).is_some());
+    let meaning = delivery::Answer::read(answer.status(), code, is_from_clickhouse, body);
+    Ok(Answer { meaning, code, message: shorten(&String::from_utf8_lossy(body)) })
 }
 
 fn shorten(text: &str) -> String {

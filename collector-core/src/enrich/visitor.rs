@@ -24,10 +24,16 @@ impl Salts {
     /// Days that are remembered: the present one, and the one before for sessions that cross midnight.
     pub const MAX_DAYS: usize = 2;
 
-    /// Salts of the given days (days since 1970); only the latest `MAX_DAYS` are kept.
-    pub fn new(mut days: Vec<(i64, [u8; 16])>) -> Self {
-        days.sort_unstable_by_key(|(day, _)| std::cmp::Reverse(*day));
-        days.truncate(Self::MAX_DAYS);
+    /// Salts of the given days (days since 1970), of which some may come several times; only the latest `MAX_DAYS` are kept.
+    pub fn new(given: impl IntoIterator<Item = (i64, [u8; 16])>) -> Self {
+        let mut days: Vec<(i64, [u8; 16])> = Vec::with_capacity(Self::MAX_DAYS + 1);
+        for (day, salt) in given {
+            let place = days.partition_point(|(kept, _)| *kept > day);
+            if days.get(place).is_none_or(|(kept, _)| *kept != day) {
+                days.insert(place, (day, salt));
+                days.truncate(Self::MAX_DAYS);
+            }
+        }
         Self { days }
     }
 
@@ -139,6 +145,9 @@ mod tests {
         let site = Site::new("demo", &["shop.example"]).unwrap();
         let salts = Salts::new(vec![(10, [1; 16]), (12, [3; 16]), (11, [2; 16])]);
         assert_eq!(salts.get(10), None, "only the latest two days are kept");
+        assert_eq!((salts.get(11), salts.get(12)), (Some(&[2; 16]), Some(&[3; 16])));
+        let twice = Salts::new([(11, [2; 16]), (12, [3; 16]), (12, [3; 16]), (11, [2; 16])]);
+        assert_eq!(twice, salts, "every site of a beacon brings the same days");
         assert_eq!(daily_id(&site, &client("192.0.2.1"), &salts, 10), 0);
     }
 

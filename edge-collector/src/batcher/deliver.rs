@@ -3,7 +3,7 @@
 //! itself (`sink`), refused batches (`poison`).
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use collector_core::delivery::{self, Delivery};
@@ -21,7 +21,7 @@ use super::shard::Shard;
 use super::store::{Batch, Store};
 use crate::config::{Config, Endpoint};
 use crate::fault_point::Point;
-use crate::{clock, fault_point, log, random, sink};
+use crate::{clock, fault_point, gzip, log, random, sink};
 
 /// What one alarm did with a batch.
 pub(super) enum Step {
@@ -48,7 +48,7 @@ pub(super) struct Deliveries {
     /// The tables that wait for an operator.
     holds: Holds,
     /// Batches that are in ClickHouse and could not be booked yet, by token: of those that wait, so no more than they are.
-    unbooked: BTreeMap<String, Landed>,
+    unbooked: HashMap<String, Landed>,
     /// Tokens of the batches that are on their way. If an alarm finds any, the one before it was cut off.
     pub(super) on_way: Vec<String>,
     /// Inserts since the object woke up, for metrics.
@@ -303,7 +303,7 @@ impl Shard {
         };
         let token =
             Uuid::try_parse(&batch.token).map_err(|error| Error::RustError(format!("token of a batch: {error}")))?;
-        let body = insert::compress([store.lines(batch)?.as_slice()]);
+        let body = gzip::compress(&store.lines(batch)?).await?;
         Ok(sink::send(Insert::new(&endpoint, batch.table, token, body)).await)
     }
 

@@ -1,7 +1,7 @@
 //! Where else a batch may be. In scope: the regions that every site in a batch permits, and parting a batch whose sites differ.
 //! Out of scope: which of them is next (`collector_core::failover`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 
 use collector_core::client::Client;
@@ -26,12 +26,10 @@ impl Shard {
             let places = self.places_of(&site).await?;
             by_site.insert(site, places);
         }
-        let mut sets: Vec<&Vec<String>> = by_site.values().collect();
-        sets.sort_unstable();
-        sets.dedup();
-        match sets.as_slice() {
-            [] => Ok(Some(Vec::new())),
-            [all] => Ok(Some((*all).clone())),
+        let mut sets = by_site.values();
+        match sets.next() {
+            None => Ok(Some(Vec::new())),
+            Some(first) if sets.all(|other| other == first) => Ok(Some(first.clone())),
             // What may be stored somewhere already must stay whole: only as it is its token holds.
             _ if batch.doubt.is_some() => Ok(Some(failover::common(by_site.values()))),
             _ => {
@@ -58,7 +56,7 @@ impl Shard {
     /// Makes one batch for each set of regions, and books the attempts at the whole.
     fn part(&self, store: &Store, batch: &Batch, by_site: &BTreeMap<String, Vec<String>>) -> Result<()> {
         let (lines, ids) = (store.lines(batch)?, store.ids(batch)?);
-        let mut groups: BTreeMap<Vec<String>, (Vec<u8>, Vec<u8>)> = BTreeMap::new();
+        let mut groups: HashMap<Vec<String>, (Vec<u8>, Vec<u8>)> = HashMap::new();
         let rows = lines.split_inclusive(|byte| *byte == b'\n');
         for (line, id) in rows.zip(ids.chunks(16)) {
             let places = stored::site_id(line).and_then(|site| by_site.get(&site).cloned()).unwrap_or_default();
@@ -79,12 +77,10 @@ impl Shard {
 }
 
 /// The sites of a batch's rows.
-fn sites(store: &Store, batch: &Batch) -> Result<Vec<String>> {
-    let mut sites = Vec::new();
+fn sites(store: &Store, batch: &Batch) -> Result<HashSet<String>> {
+    let mut sites = HashSet::new();
     for counts in store.ledgers(batch)? {
         sites.extend(counts.stored_sites().map(str::to_owned));
     }
-    sites.sort_unstable();
-    sites.dedup();
     Ok(sites)
 }
