@@ -1,6 +1,6 @@
 //! Sends an INSERT. In scope: the request, its deadline, reading the answer to its end. Out of scope: what the answer means.
 
-use collector_core::delivery;
+use collector_core::delivery::Meaning;
 use collector_core::insert::Insert;
 use js_sys::Uint8Array;
 use worker::{AbortSignal, Fetch, Headers, Method, Request, RequestInit, RequestRedirect, Response, Result};
@@ -14,7 +14,7 @@ const MAX_MESSAGE_BYTES: usize = 500;
 
 /// What an attempt brought.
 pub(crate) struct Answer {
-    pub(crate) meaning: delivery::Answer,
+    pub(crate) meaning: Meaning,
     /// `X-ClickHouse-Exception-Code`
     pub(crate) code: Option<i32>,
     /// The start of the answer's body, or of the error.
@@ -27,7 +27,7 @@ pub(crate) async fn send(insert: Insert) -> Answer {
         Ok(answer) => answer,
         // The runtime does not say how far the request got, so it may have arrived.
         Err(error) => {
-            Answer { meaning: delivery::Answer::none(true), code: None, message: shorten(&error.to_string()) }
+            Answer { meaning: Meaning::without_answer(true), code: None, message: shorten(&error.to_string()) }
         }
     }
 }
@@ -67,7 +67,7 @@ async fn attempt(insert: Insert) -> Result<Answer> {
     let is_from_clickhouse =
         response.headers().has("X-ClickHouse-Summary")? || response.headers().has("X-ClickHouse-Query-Id")?;
     let body = response.bytes().await?;
-    let meaning = delivery::Answer::read(response.status_code(), code, is_from_clickhouse, &body);
+    let meaning = Meaning::read(response.status_code(), code, is_from_clickhouse, &body);
     Ok(Answer { meaning, code, message: shorten(&String::from_utf8_lossy(&body)) })
 }
 
