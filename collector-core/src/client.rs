@@ -14,19 +14,19 @@ pub const MAX_USER_AGENT_BYTES: usize = 1_024;
 pub struct Client<'a> {
     /// Address of the sender, as the edge saw it; never taken from a header that a client can set.
     pub ip: Option<IpAddr>,
-    /// Country, two letters.
+    /// Country by the address, two upper-case letters.
     pub country: Option<&'a str>,
-    /// Continent, two letters.
+    /// Continent by the address, two upper-case letters.
     pub continent: Option<&'a str>,
-    /// Region within the country.
+    /// Region within the country, by its name.
     pub region: Option<&'a str>,
-    /// City.
+    /// City, by its name.
     pub city: Option<&'a str>,
     /// Degrees north.
     pub latitude: Option<f64>,
     /// Degrees east.
     pub longitude: Option<f64>,
-    /// Time zone by the address.
+    /// Time zone by the address, as in the IANA database.
     pub timezone: Option<&'a str>,
     /// Number of the network.
     pub asn: Option<u32>,
@@ -37,7 +37,7 @@ pub struct Client<'a> {
     pub is_verified_bot: bool,
     /// What is known of the agent that says it has signed the request; none for requests that say nothing of the kind.
     pub signed: Option<Finding<'a>>,
-    /// Data centre of the edge that took the request.
+    /// Data centre of the edge that took the request, three letters.
     pub colo: Option<&'a str>,
     /// True if the request came over TLS; client hints are only sent then.
     pub is_https: bool,

@@ -2,7 +2,9 @@
 //!
 //! In scope: one pure classification by exception code, message and status. Out of scope: acting on it (the Batcher), waiting (`retry`).
 //!
-//! The status alone says little: most retriable and many permanent errors are both 500. The codes are those of ClickHouse's `ErrorCodes.cpp`.
+//! The status alone says little: most retriable and many permanent errors are both 500. The codes say more (`code`).
+
+mod code;
 
 /// The class of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,7 +23,7 @@ pub enum Delivery {
 
 /// What an answer says of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct Meaning {
     /// Its class.
     pub delivery: Delivery,
     /// Whether the rows, or some of them, may be in the table, whatever the class: then only the same batch with the same token, in the same
@@ -29,7 +31,7 @@ pub struct Answer {
     pub may_be_stored: bool,
 }
 
-impl Answer {
+impl Meaning {
     /// Reads an answer: its status, its `X-ClickHouse-Exception-Code`, whether it bears other marks of ClickHouse, and its body.
     pub fn read(status: u16, exception_code: Option<i32>, is_from_clickhouse: bool, body: &[u8]) -> Self {
         let delivery = match Delivery::classify(status, exception_code, body) {
@@ -44,7 +46,7 @@ impl Answer {
     }
 
     /// A request that got no answer.
-    pub const fn none(was_sent: bool) -> Self {
+    pub const fn without_answer(was_sent: bool) -> Self {
         Self { delivery: Delivery::without_answer(was_sent), may_be_stored: was_sent }
     }
 
@@ -88,18 +90,12 @@ impl Delivery {
             // batch with the same token repairs it, once the view is mended.
             _ if message.contains(WHILE_PUSHING_TO_VIEW) => Self::Hold,
             // Too many partitions in one INSERT is a property of the batch; too many parts in the table passes.
-            252 if message.contains("Too many partitions for single INSERT block") => Self::Poison,
+            code::TOO_MANY_PARTS if message.contains("Too many partitions for single INSERT block") => Self::Poison,
             // A field that the table does not know is a schema that is not deployed; other incorrect data is a bad row.
-            117 if message.contains("Unknown field") => Self::Hold,
-            // Said before anything is written: the body was cut or damaged on its way (3, 33, 354: it was whole when it left), a read-only or
-            // overloaded server, a quota, too many parts.
-            3 | 33 | 164 | 201 | 202 | 203 | 252 | 354 | 364 | 439 | 745 => Self::Retry,
-            // 469 is a constraint that an operator put on the table: the row breaks it in every batch.
-            6 | 25 | 26 | 27 | 38 | 41 | 53 | 69 | 70 | 72 | 117 | 130 | 349 | 376 | 469 | 561 | 675 => Self::Poison,
-            16 | 20 | 36 | 44 | 47 | 48 | 60 | 62 | 73 | 81 | 115 | 192 | 193 | 194 | 291 | 336 | 381 | 452 | 497
-            | 511 | 512 | 516 => Self::Hold,
-            // Time-outs, lost quorums or Keepers (225, 242), shards out of reach (279), a full memory or disk, a code that nobody knows yet: a batch with rows of two months is two parts, and
-            // the first may be there. A batch that waits is better than a batch that is doubled, and the age of the oldest is an alert.
+            code::INCORRECT_DATA if message.contains("Unknown field") => Self::Hold,
+            _ if code::RETRY.contains(&code) => Self::Retry,
+            _ if code::POISON.contains(&code) => Self::Poison,
+            _ if code::HOLD.contains(&code) => Self::Hold,
             _ => Self::Unknown,
         }
     }
@@ -145,14 +141,14 @@ mod tests {
     fn a_view_that_fails_is_not_the_payloads_fault() {
         let message =
             b"Code: 6. DB::Exception: Cannot parse string: while pushing to view ecommerce.v: While executing X";
-        let answer = Answer::read(500, Some(6), true, message);
-        assert_eq!(answer, Answer { delivery: Hold, may_be_stored: true }, "the table's own part is written");
+        let meaning = Meaning::read(500, Some(6), true, message);
+        assert_eq!(meaning, Meaning { delivery: Hold, may_be_stored: true }, "the table's own part is written");
     }
 
     #[test]
     fn only_a_definite_no_leaves_no_doubt() {
         let read = |status, code, is_from_clickhouse, body: &str| {
-            let Answer { delivery, may_be_stored } = Answer::read(status, code, is_from_clickhouse, body.as_bytes());
+            let Meaning { delivery, may_be_stored } = Meaning::read(status, code, is_from_clickhouse, body.as_bytes());
             (delivery, may_be_stored)
         };
         assert_eq!(read(200, None, true, "").0, Delivered);
@@ -162,8 +158,8 @@ mod tests {
         assert_eq!(read(404, Some(60), true, "Code: 60."), (Hold, false));
         assert_eq!(read(200, None, true, "Code: 60."), (Hold, true), "too late to be sure");
         assert_eq!(read(400, Some(27), true, "Code: 27."), (Poison, false));
-        assert_eq!(Answer::none(true), Answer { delivery: Unknown, may_be_stored: true });
-        assert_eq!(Answer::none(false), Answer { delivery: Retry, may_be_stored: false });
+        assert_eq!(Meaning::without_answer(true), Meaning { delivery: Unknown, may_be_stored: true });
+        assert_eq!(Meaning::without_answer(false), Meaning { delivery: Retry, may_be_stored: false });
     }
 
     /// Every code that the reference of ClickHouse's HTTP interface lists, and some that nobody knows.

@@ -48,9 +48,9 @@ pub struct Event<'a> {
     pub event_id: Option<Uuid>,
     /// `[a-z][a-z0-9_]{0,63}`, but not `item`
     pub event_type: Cow<'a, str>,
-    /// Client clock when it happened.
+    /// Client clock when it happened, in milliseconds since 1970.
     pub occurred_at_ms: Option<i64>,
-    /// Client clock when it was sent.
+    /// Client clock when it was sent, in milliseconds since 1970.
     pub sent_at_ms: Option<i64>,
     /// Name and version of the tracker.
     pub tracker: Cow<'a, str>,
@@ -74,15 +74,15 @@ pub struct Event<'a> {
     pub order_id: Cow<'a, str>,
     /// How many.
     pub quantity: u32,
-    /// How much money.
+    /// How much money, in units of `currency`.
     pub revenue: Money,
     /// Three letters, upper-case; not held against the list of ISO 4217, which changes.
     pub currency: Cow<'a, str>,
     /// Milliseconds in which the page was looked at.
     pub engaged_ms: u32,
-    /// Depth of scrolling, 0 to 100.
+    /// Depth of scrolling, in percent, 0 to 100.
     pub scroll_pct: u8,
-    /// Width and height of the screen.
+    /// Width and height of the screen, in pixels.
     pub screen: (u16, u16),
     /// Language of the browser.
     pub language: Cow<'a, str>,

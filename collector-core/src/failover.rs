@@ -139,7 +139,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::delivery::{Answer, Delivery};
+    use crate::delivery::{Delivery, Meaning};
     use crate::retry::Backoff;
 
     const NOW_MS: i64 = 1_763_660_000_000;
@@ -283,8 +283,8 @@ mod tests {
                 // ClickHouse knows the token: what it has it takes again.
                 Fault::Refused(Delivery::Poison) if self.holders.contains(place) => (true, None),
                 Fault::None => (true, None),
-                Fault::Refused(delivery) => (false, Some(Answer { delivery, may_be_stored: false })),
-                Fault::Unheard { delivery, is_stored } => (is_stored, Some(Answer { delivery, may_be_stored: true })),
+                Fault::Refused(delivery) => (false, Some(Meaning { delivery, may_be_stored: false })),
+                Fault::Unheard { delivery, is_stored } => (is_stored, Some(Meaning { delivery, may_be_stored: true })),
                 Fault::Death { is_stored } => (is_stored, None),
             };
             if is_stored {
@@ -360,7 +360,7 @@ mod tests {
                     let (is_definite, took_ms) = faults[position];
                     let delivery = if is_definite { Delivery::Retry } else { Delivery::Unknown };
                     now_ms += took_ms;
-                    doubt = Doubt::after(doubt.as_ref(), &place, Answer { delivery, may_be_stored: !is_definite }, now_ms);
+                    doubt = Doubt::after(doubt.as_ref(), &place, Meaning { delivery, may_be_stored: !is_definite }, now_ms);
                     let mut backoff = Backoff { failures: health.failures(&place) };
                     health.fail(&place, now_ms, backoff.next_wait_ms(delivery, randoms.next().unwrap_or_default()));
                 }

@@ -169,24 +169,23 @@ fn collect_event(
     budget.take(wire, &enriched.rows)?;
     let outcome = enriched.flag.map_or(Outcome::Accepted(anonymised), Outcome::Flagged);
     let is_counted = !is_from_server && site.bots != BotPolicy::Off;
-    rows.extend(collected_rows(enriched.rows, index, site, visit, is_counted, outcome));
+    rows.extend(collected_rows(enriched.rows, index, visit, is_counted, outcome));
     Ok(Receipt { event_id, outcome, field: None, row: None })
 }
 
 /// The rows of one event, with where they may go and what the Batcher is to count with them.
-fn collected_rows<'v>(
+fn collected_rows(
     rows: Vec<EncodedRow>,
     receipt: usize,
-    site: &'v Arc<Site>,
-    visit: &'v Visit,
+    visit: &Visit,
     is_counted: bool,
     outcome: Outcome,
-) -> impl Iterator<Item = CollectedRow> + 'v {
+) -> impl Iterator<Item = CollectedRow> {
     let visitor_id = visit.session.visitor_id;
     rows.into_iter().enumerate().map(move |(position, row)| CollectedRow {
         receipt,
         event_id: row.event_id,
-        site: Arc::clone(site),
+        site: Arc::clone(&visit.site),
         visitor_id,
         // The items of a purchase are one event.
         counted_visitor_id: if is_counted && position == 0 { visitor_id } else { 0 },

@@ -1,6 +1,7 @@
 //! The ids that were stored a short time ago.
 //!
-//! In scope: a window bounded in time and number, in which an id of a site is found. Out of scope: duplicates beyond it (a query by `event_id` finds them).
+//! In scope: a window bounded in time and number, in which an id of a site is found. Out of scope: duplicates beyond it (a query by `event_id`
+//! finds them).
 
 use std::collections::{BTreeSet, VecDeque};
 

@@ -43,31 +43,31 @@ row! {
     event_id: Uuid,
     /// The site.
     site_id: &'a str,
-    /// What happened.
+    /// What happened: `[a-z][a-z0-9_]{0,63}`; `item` is the collector's own.
     event_type: &'a str,
     /// When it happened, by the edge clock.
     timestamp: Time,
     /// When it arrived.
     received_at: Time,
-    /// Edge clock minus client clock.
+    /// Edge clock minus client clock, in milliseconds; 0 when unknown.
     skew_ms: i32,
-    /// Hash of the visitor.
+    /// Keyed hash of the visitor; 0 where identifiers are not stored, and when it cannot be known.
     visitor_id: u64,
     /// The signed-in user; 0 is nobody.
     user_id: u64,
-    /// The session.
+    /// The tracker's session, else the edge's; empty when there is none.
     session_id: Cow<'a, str>,
-    /// Id of the page's life.
+    /// Id of the page's life, from load to end.
     page_id: &'a str,
-    /// Number of the event within the page.
+    /// Number of the event within the page's life.
     seq: u32,
-    /// The page.
+    /// Address of the page, without the query parameters that the site does not keep.
     page_url: &'a str,
     /// Path of the page.
     page_path: &'a str,
     /// Title of the page.
     page_title: Cow<'a, str>,
-    /// The page before.
+    /// Address of the page before, in the same way.
     referrer: &'a str,
     /// Host of the page before, if it is another site.
     referrer_host: Cow<'a, str>,
@@ -85,17 +85,17 @@ row! {
     utm_content: Cow<'a, str>,
     /// Country, upper-case alpha-2; empty when unknown.
     country: Cow<'a, str>,
-    /// Region within the country.
+    /// Region within the country, by its name.
     region: &'a str,
-    /// City.
+    /// City, by its name.
     city: &'a str,
-    /// Network.
+    /// Number of the network; 0 is unknown.
     asn: u32,
     /// Time zone of the browser, else of the address.
     timezone: &'a str,
     /// Language of the browser, else of the request.
     language: &'a str,
-    /// Kind of device.
+    /// Kind of device: a tag of `user_agent::DeviceType`.
     device_type: &'a str,
     /// Browser family.
     browser: &'a str,
@@ -109,39 +109,39 @@ row! {
     device_brand: &'a str,
     /// Model of the device.
     device_model: &'a str,
-    /// Width of the screen.
+    /// Width of the screen, in pixels; 0 is unknown.
     screen_width: u16,
-    /// Height of the screen.
+    /// Height of the screen, in pixels; 0 is unknown.
     screen_height: u16,
     /// The product.
     product_id: Option<u64>,
     /// The order.
     order_id: &'a str,
-    /// How many.
+    /// How many; 0 is unknown.
     quantity: u32,
-    /// How much money.
+    /// How much money, in units of `currency`.
     revenue: Money,
-    /// ISO 4217.
+    /// Three upper-case letters, as in ISO 4217; empty without an amount.
     currency: &'a str,
     /// Milliseconds in which the page was looked at.
     engaged_ms: u32,
-    /// Depth of scrolling in percent.
+    /// Depth of scrolling, in percent.
     scroll_pct: u8,
-    /// Everything else.
+    /// What has no column of its own.
     properties: &'a Properties<'a>,
-    /// The verdict.
+    /// Whether the verdict is that it is a bot.
     is_bot: bool,
-    /// The evidence.
+    /// The evidence, also of events that are no bot.
     bot_signals: &'a [Signal],
-    /// The rules that judged.
+    /// Which rules judged: those of the release, and a hash of the site's own.
     rules_version: &'a str,
     /// The address, as far as the site stores it.
     ip_address: Ipv6Addr,
-    /// The user agent.
+    /// The user agent, cut at its limit; empty where identifiers are not stored.
     user_agent: &'a str,
     /// The region that stores the row.
     collector_region: &'a str,
-    /// Data centre of the edge.
+    /// Data centre of the edge, three letters.
     colo: &'a str,
     /// Name and version of the tracker.
     tracker: &'a str,

@@ -36,7 +36,8 @@ use condition::Condition;
 /// The most rules of one site.
 pub const MAX_RULES: usize = 50;
 
-/// The most steps of all patterns of one site's rules, with 8 more for each, and one for each `contains`: with it, one event takes less than `MAX_BEACON_STEPS`.
+/// The most steps of all patterns of one site's rules, with 8 more for each, and one for each `contains`: with it, one event takes less than
+/// `MAX_BEACON_STEPS`.
 pub const MAX_SITE_STEPS: usize = 1_024;
 
 /// What follows from a condition that holds.

@@ -11,6 +11,7 @@ use reqwest::Url;
 
 use crate::clock;
 use crate::segment::command::{Command, ExtentArgs};
+use crate::segment::source::Source;
 
 /// Longest time between refreshes: a day.
 const MAX_REFRESH_S: u64 = 86_400;
@@ -104,12 +105,9 @@ pub struct CountriesArgs {
     pub upstream_interval_s: u64,
 }
 
-/// What user-segments needs besides.
+/// Where the events are.
 #[derive(Debug, Args)]
-pub struct UserSegmentsArgs {
-    /// Common flags.
-    #[command(flatten)]
-    pub serve: ServeArgs,
+pub struct SourceArgs {
     /// ClickHouse HTTP URL; several regions comma separated, their users are merged
     #[arg(long, env = "CLICKHOUSE_URL", value_name = "URL", value_delimiter = ',', required = true, value_parser = parse_url)]
     pub clickhouse_url: Vec<String>,
@@ -119,6 +117,25 @@ pub struct UserSegmentsArgs {
     /// Only events of this site: user ids of different sites are different people
     #[arg(long, env = "FEED_SITE", value_name = "SITE")]
     pub site: Option<String>,
+}
+
+impl SourceArgs {
+    /// The servers to read from; the password comes from the environment.
+    pub fn open(&self) -> Source {
+        let password = secret("CLICKHOUSE_PASSWORD").unwrap_or_default();
+        Source::new(&self.clickhouse_url, &self.clickhouse_user, &password, self.site.clone())
+    }
+}
+
+/// What user-segments needs besides.
+#[derive(Debug, Args)]
+pub struct UserSegmentsArgs {
+    /// Common flags.
+    #[command(flatten)]
+    pub serve: ServeArgs,
+    /// Where the events are.
+    #[command(flatten)]
+    pub source: SourceArgs,
     /// Seconds from one refresh to the next
     #[arg(long, env = "FEED_REFRESH_INTERVAL_S", value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=MAX_REFRESH_S))]
     pub refresh_interval_s: u64,
@@ -186,7 +203,7 @@ mod tests {
         let Service::UserSegments(args) = cli.service else {
             panic!("expected user-segments");
         };
-        assert_eq!(args.clickhouse_url, ["http://a:1", "http://b:2"]);
+        assert_eq!(args.source.clickhouse_url, ["http://a:1", "http://b:2"]);
         assert_eq!(args.refresh_interval_s, 60);
         assert!(!args.serve.insecure_no_token);
     }

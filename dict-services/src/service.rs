@@ -14,7 +14,6 @@ use crate::model::archive::{Archive, ArchiveError};
 use crate::route::{self, Shell};
 use crate::segment::command::{self, CommandError};
 use crate::segment::refresh::Refresher;
-use crate::segment::source::Source;
 use crate::segment::table::Table;
 use crate::segment::trainer::Trainer;
 use crate::store::{Store, StoreError};
@@ -101,8 +100,7 @@ async fn user_segments(args: UserSegmentsArgs) -> Result<(), ServiceError> {
     if let Some(table) = shell.feed.snapshot() {
         shell.metrics.count_segments(table.count_by_segment());
     }
-    let password = config::secret("CLICKHOUSE_PASSWORD").unwrap_or_default();
-    let source = Source::new(&args.clickhouse_url, &args.clickhouse_user, &password, args.site);
+    let source = args.source.open();
     let archive = Archive::open(&args.serve.data_dir)?;
     let trainer = Trainer { source: source.clone(), archive: archive.clone(), extent: args.extent.into() };
     let training = tokio::spawn(trainer.run(Duration::from_secs(args.train_interval_s), shell.metrics.clone()));

@@ -1,6 +1,6 @@
 //! Sends an INSERT. In scope: the request, its deadline, reading the answer to its end. Out of scope: what the answer means.
 
-use collector_core::delivery;
+use collector_core::delivery::Meaning;
 use collector_core::insert::Insert;
 use worker::{Error, Result};
 
@@ -17,7 +17,7 @@ const MAX_MESSAGE_BYTES: usize = 500;
 
 /// What an attempt brought.
 pub(crate) struct Answer {
-    pub(crate) meaning: delivery::Answer,
+    pub(crate) meaning: Meaning,
     /// `X-ClickHouse-Exception-Code`
     pub(crate) code: Option<i32>,
     /// The start of the answer's body, or of the error.
@@ -30,7 +30,7 @@ pub(crate) async fn send(insert: Insert) -> Answer {
         Ok(answer) => answer,
         // The runtime does not say how far the request got, so it may have arrived.
         Err(error) => {
-            Answer { meaning: delivery::Answer::none(true), code: None, message: shorten(&error.to_string()) }
+            Answer { meaning: Meaning::without_answer(true), code: None, message: shorten(&error.to_string()) }
         }
     }
 }
@@ -64,7 +64,7 @@ async fn attempt(insert: Insert) -> Result<Answer> {
     let code = answer.header("X-ClickHouse-Exception-Code").and_then(|text| text.parse().ok());
     let is_from_clickhouse =
         ["X-ClickHouse-Summary", "X-ClickHouse-Query-Id"].iter().any(|name| answer.header(name).is_some());
-    let meaning = delivery::Answer::read(answer.status(), code, is_from_clickhouse, body);
+    let meaning = Meaning::read(answer.status(), code, is_from_clickhouse, body);
     Ok(Answer { meaning, code, message: shorten(&String::from_utf8_lossy(body)) })
 }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use std::io::{BufRead, BufReader, Write};
 use std::time::Duration;
 
-use collector_core::delivery::{Answer, Delivery};
+use collector_core::delivery::{Delivery, Meaning};
 use collector_core::insert::{Endpoint, Insert, Table};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -182,10 +182,10 @@ impl Connection {
                 reply.headers().get("X-ClickHouse-Exception-Code").and_then(|code| code.to_str().ok()?.parse().ok());
             let is_clickhouse = code.is_some() || reply.headers().contains_key("X-ClickHouse-Server-Display-Name");
             let text = reply.body_mut().read_to_string()?;
-            Ok((Answer::read(reply.status().as_u16(), code, is_clickhouse, text.as_bytes()), reason(&text)))
+            Ok((Meaning::read(reply.status().as_u16(), code, is_clickhouse, text.as_bytes()), reason(&text)))
         });
-        let (answer, text) = answer.unwrap_or_else(|error| (Answer::none(true), error.to_string()));
-        Reply { delivery: answer.delivery, may_be_stored: answer.may_be_stored, text }
+        let (meaning, text) = answer.unwrap_or_else(|error| (Meaning::without_answer(true), error.to_string()));
+        Reply { delivery: meaning.delivery, may_be_stored: meaning.may_be_stored, text }
     }
 
     fn request(&self) -> ureq::RequestBuilder<ureq::typestate::WithBody> {

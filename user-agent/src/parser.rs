@@ -1,4 +1,7 @@
-//! The parser: tables, working memory and bounded caches.
+//! The parser: what a user agent and its hints say, found once and remembered.
+//!
+//! In scope: which lists are asked, and bounded caches of their answers. Out of scope: the lists (`family`, `crawler`), what hints change
+//! (`refine`).
 
 #[cfg(test)]
 mod bounds;

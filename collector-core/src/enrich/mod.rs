@@ -42,7 +42,7 @@ pub struct Facts<'a> {
     pub client: &'a Client<'a>,
     /// The sender's user agent, parsed.
     pub user_agent: &'a UserAgent,
-    /// The edge clock.
+    /// The edge clock, in milliseconds since 1970.
     pub received_at_ms: i64,
     /// The visitor and the session that the edge knows.
     pub session: Session,

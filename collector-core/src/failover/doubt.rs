@@ -2,7 +2,7 @@
 //!
 //! In scope: what an attempt and its answer change about that. Out of scope: where the batch goes because of it (`failover`).
 
-use crate::delivery::{Answer, Delivery};
+use crate::delivery::{Delivery, Meaning};
 
 /// The regions that may have stored a batch.
 ///
@@ -31,11 +31,11 @@ impl Doubt {
     }
 
     /// What is in doubt after an answer of `region` that is no success. `before` is what was in doubt before this attempt.
-    pub fn after(before: Option<&Self>, region: &str, answer: Answer, now_ms: i64) -> Option<Self> {
-        match answer {
-            Answer { may_be_stored: true, .. } => Some(Self::with(before, region, now_ms)),
+    pub fn after(before: Option<&Self>, region: &str, meaning: Meaning, now_ms: i64) -> Option<Self> {
+        match meaning {
+            Meaning { may_be_stored: true, .. } => Some(Self::with(before, region, now_ms)),
             // A payload that is refused today was not stored yesterday either.
-            Answer { delivery: Delivery::Poison, .. } => before.and_then(|doubt| doubt.without(region)),
+            Meaning { delivery: Delivery::Poison, .. } => before.and_then(|doubt| doubt.without(region)),
             // This attempt stored nothing; an earlier one still may have.
             _ => before.cloned(),
         }
@@ -86,11 +86,11 @@ mod tests {
     fn an_answer_takes_back_only_what_it_disproves() {
         let both = doubt(&["eu", "us"], NOW_MS);
         let after =
-            |delivery, may_be_stored| Doubt::after(Some(&both), "us", Answer { delivery, may_be_stored }, NOW_MS + 1);
+            |delivery, may_be_stored| Doubt::after(Some(&both), "us", Meaning { delivery, may_be_stored }, NOW_MS + 1);
         assert_eq!(after(Delivery::Retry, false), Some(both.clone()), "an earlier attempt may have stored it");
         assert_eq!(after(Delivery::Poison, false), Some(doubt(&["eu"], NOW_MS)));
-        let hold = Answer { delivery: Delivery::Hold, may_be_stored: true };
+        let hold = Meaning { delivery: Delivery::Hold, may_be_stored: true };
         assert_eq!(Doubt::after(None, "eu", hold, NOW_MS), Some(doubt(&["eu"], NOW_MS)), "a view that failed");
-        assert_eq!(Doubt::after(None, "eu", Answer { may_be_stored: false, ..hold }, NOW_MS), None);
+        assert_eq!(Doubt::after(None, "eu", Meaning { may_be_stored: false, ..hold }, NOW_MS), None);
     }
 }

@@ -9,6 +9,7 @@
 
 pub mod agent;
 pub mod automation;
+pub mod cloudflare;
 pub mod crawler;
 #[cfg(test)]
 mod fixture;
@@ -19,7 +20,6 @@ pub mod probe;
 pub mod rate;
 pub mod referrer;
 pub mod screen;
-pub mod verified;
 
 use std::borrow::Cow;
 
@@ -84,7 +84,7 @@ pub fn judge_event(event: &Event<'_>, client: &Client<'_>, client_signals: &[Sig
     let mut signals = client_signals.to_vec();
     agent::check(client, &mut signals);
     network::check(client, &mut signals);
-    verified::check(client, &mut signals);
+    cloudflare::check(client, &mut signals);
     automation::check(event, &mut signals);
     screen::check(event, &mut signals);
     referrer::check(event, &mut signals);
@@ -97,7 +97,7 @@ fn flag(signals: &[Signal]) -> Option<FlagReason> {
     if signals.iter().any(|signal| signal == agent::VERIFIED) {
         return Some(FlagReason::VerifiedAgent);
     }
-    if signals.iter().any(|signal| signal.starts_with(crawler::PREFIX) || signal == verified::VERIFIED) {
+    if signals.iter().any(|signal| signal.starts_with(crawler::PREFIX) || signal == cloudflare::VERIFIED) {
         return Some(FlagReason::Crawler);
     }
     if signals.iter().any(|signal| automation::is_named(signal)) {

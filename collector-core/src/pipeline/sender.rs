@@ -57,7 +57,7 @@ impl FirstParty {
 
 /// The sender on one site.
 pub(super) struct Visit {
-    site: Arc<Site>,
+    pub(super) site: Arc<Site>,
     pub(super) session: Session,
     /// Permitted regions, nearest first.
     pub(super) regions: RegionOrder,

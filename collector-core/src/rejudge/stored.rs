@@ -67,11 +67,11 @@ stored_row! {
     utm_content: String,
     /// Country, upper-case alpha-2.
     country: String,
-    /// Region within the country.
+    /// Region within the country, by its name.
     region: String,
-    /// City.
+    /// City, by its name.
     city: String,
-    /// Network; 0 is unknown.
+    /// Number of the network; 0 is unknown.
     asn: u32,
     /// Time zone.
     timezone: String,
@@ -101,15 +101,15 @@ stored_row! {
     order_id: String,
     /// How many.
     quantity: u32,
-    /// How much money, as text.
+    /// How much money, in units of `currency`, as text with up to four decimals.
     revenue: String,
-    /// ISO 4217.
+    /// Three upper-case letters, as in ISO 4217.
     currency: String,
     /// Milliseconds in which the page was looked at.
     engaged_ms: u32,
-    /// Depth of scrolling in percent.
+    /// Depth of scrolling, in percent.
     scroll_pct: u8,
-    /// Everything else.
+    /// What has no column of its own.
     properties: BTreeMap<String, String>,
     /// The evidence that the edge found.
     bot_signals: Vec<String>,
@@ -119,7 +119,7 @@ stored_row! {
     user_agent: String,
     /// The region that stored the row.
     collector_region: String,
-    /// Data centre of the edge.
+    /// Data centre of the edge, three letters.
     colo: String,
     /// Name and version of the tracker.
     tracker: String,

@@ -4,9 +4,9 @@
 
 use std::cell::Cell;
 
-/// The most steps of all rules of one beacon. A step is a comparison, a byte that a pattern knows, or a third of a way that it follows: about 2 ns in the
-/// Worker, so all of them 15 to 25 ms on two busy cores. The worst rules for one event take fewer, so an event that finds none left may come again
-/// in another beacon.
+/// The most steps of all rules of one beacon. A step is a comparison, a byte that a pattern knows, or a third of a way that it follows: about 2 ns in
+/// the Worker, so all of them 15 to 25 ms on two busy cores. The worst rules for one event take fewer, so an event that finds none left may come
+/// again in another beacon.
 pub const MAX_BEACON_STEPS: usize = 8_000_000;
 
 /// What rules may still do for a beacon.

@@ -48,7 +48,7 @@ fn the_device_is_what_the_user_agent_says() {
 }
 
 #[test]
-fn text_of_every_kind() {
+fn text_of_every_kind_is_escaped_as_json_wants_it() {
     let body = "{\"site\":\"demo\",\"event_type\":\"search\",\"page_title\":\"\\\"quoted\\\" \\\\ \\n\\t\\u0000\\u001f/\\ud83d\\ude00\\ud83d ü\u{2028}\",\"properties\":{\"k\\\"\\n\":\"v\"}}";
     insta::assert_snapshot!(rows(body, &site(""), &client()), @r#"
     event_id "019aa253-eb7b-754d-a86c-cc254da86ccc"

@@ -1,4 +1,4 @@
-//! The complete row of nine typical beacons; the tenth is `encoding::text_of_every_kind`.
+//! The complete row of nine typical beacons; the tenth is `encoding::text_of_every_kind_is_escaped_as_json_wants_it`.
 //!
 //! The columns of the device are compared with what crate `user-agent` says (`encoding`): its answers are tested there, and may become better.
 
@@ -7,7 +7,7 @@ use collector_core::client::Client;
 use crate::fixture::{GOOGLEBOT, client, rows, site};
 
 #[test]
-fn a_page_view() {
+fn a_page_view_becomes_this_row() {
     let body = r#"{"site":"demo","sent_at":1763660000023,"tracker":"landfall-js/1.0.0","events":[
         {"event_id":"01980a4e-0000-7000-8000-000000000001","event_type":"page_view","occurred_at":1763659999023,
          "page_url":"https://shop.example/p/17?utm_source=google&utm_medium=cpc&session=secret#top","page_title":"Ring","referrer":"https://www.google.com/search?q=ring",
@@ -51,7 +51,7 @@ fn a_page_view() {
 }
 
 #[test]
-fn a_purchase_with_items() {
+fn a_purchase_becomes_a_row_and_one_for_each_item() {
     let body = r#"{"site":"demo","event_type":"purchase","event_id":"01980a4e-0000-7000-8000-000000000002","order_id":1001,"revenue":"258.00","currency":"eur","user_id":"18446744073709551615",
         "items":[{"product_id":17,"quantity":2,"unit_price":"99.50","size":"M"},{"product_id":"18","unit_price":59}]}"#;
     insta::assert_snapshot!(rows(body, &site(""), &client()), @r#"
@@ -133,7 +133,7 @@ fn a_purchase_with_items() {
 }
 
 #[test]
-fn a_custom_event_with_nested_properties() {
+fn nested_properties_get_dotted_names() {
     let body = r#"{"site":"demo","event_type":"quiz_done","occurred_at":1,"plan":"pro","properties":{"score":{"total":0.30000000000000004,"parts":[1,2]},"mail":"ann@mail.example"}}"#;
     insta::assert_snapshot!(rows(body, &site(""), &client()), @r#"
     event_id "019aa253-eb7b-754d-a86c-cc254da86ccc"
@@ -159,7 +159,7 @@ fn a_custom_event_with_nested_properties() {
 }
 
 #[test]
-fn a_crawler() {
+fn a_crawler_is_stored_with_its_evidence() {
     let body = r#"{"site":"demo","event_type":"page_view","page_url":"https://shop.example/"}"#;
     let crawler = Client { user_agent: Some(GOOGLEBOT), ch_brands: None, accept_language: None, ..client() };
     insta::assert_snapshot!(rows(body, &site(""), &crawler), @r#"
@@ -189,7 +189,7 @@ fn a_crawler() {
 }
 
 #[test]
-fn a_visitor_with_global_privacy_control() {
+fn global_privacy_control_leaves_no_identifier() {
     let body = r#"{"site":"demo","event_type":"page_view","page_url":"https://shop.example/","session_id":"s1","user_id":"ann","page_id":"k3f"}"#;
     let private = Client { sec_gpc: Some("1"), ..client() };
     insta::assert_snapshot!(rows(body, &site(r#""keep_user_key":true"#), &private), @r#"
@@ -213,7 +213,7 @@ fn a_visitor_with_global_privacy_control() {
 }
 
 #[test]
-fn a_clock_that_is_years_behind() {
+fn a_clock_that_is_years_behind_is_set_right() {
     let body = r#"{"site":"demo","event_type":"login","sent_at":1000000000000,"occurred_at":999999995000}"#;
     insta::assert_snapshot!(rows(body, &site(""), &client()), @r#"
     event_id "019aa253-eb7b-754d-a86c-cc254da86ccc"
@@ -239,7 +239,7 @@ fn a_clock_that_is_years_behind() {
 }
 
 #[test]
-fn an_event_older_than_a_month() {
+fn an_event_older_than_a_month_gets_the_time_of_its_arrival() {
     let body = r#"{"site":"demo","event_type":"login","sent_at":1763660000123,"occurred_at":1760000000000}"#;
     insta::assert_snapshot!(rows(body, &site(""), &client()), @r#"
     event_id "019aa253-eb7b-754d-a86c-cc254da86ccc"
@@ -265,7 +265,7 @@ fn an_event_older_than_a_month() {
 }
 
 #[test]
-fn a_text_user_id_on_a_sampled_site_that_keeps_addresses() {
+fn a_text_user_id_becomes_a_number() {
     let body = r#"{"site":"demo","event_type":"sign_up","user_id":"ann@mail.example"}"#;
     let settings = r#""keep_user_key":true,"sampling_rate":0.999,"privacy":{"ip":"keep"},"user_id_key":"00112233445566778899aabbccddeeff""#;
     insta::assert_snapshot!(rows(body, &site(settings), &client()), @r#"
@@ -293,7 +293,7 @@ fn a_text_user_id_on_a_sampled_site_that_keeps_addresses() {
 }
 
 #[test]
-fn a_backend_without_any_browser() {
+fn of_an_unknown_sender_nothing_is_made_up() {
     let body = r#"{"site":"demo","event_type":"refund","order_id":"1001","revenue":-99.5,"currency":"EUR"}"#;
     insta::assert_snapshot!(rows(body, &site(""), &Client::default()), @r#"
     event_id "019aa253-eb7b-754d-a86c-cc254da86ccc"

@@ -13,11 +13,11 @@ use super::activity::Activity;
 use super::explanation;
 use super::judge::Judge;
 use super::rule::{PPM, Placement};
-use super::source::{Source, SourceError, Span, Users};
+use super::source::{SourceError, Span, Users};
 use super::table::Segment;
 use super::trainer::{Extent, TrainError, Trainer};
 use crate::clock;
-use crate::config::{self, parse_time, parse_url};
+use crate::config::{SourceArgs, parse_time};
 use crate::entries::Defect;
 use crate::model::archive::{Archive, ArchiveError};
 
@@ -55,15 +55,9 @@ pub struct ModelArgs {
     /// Folder with the models, the same as for user-segments
     #[arg(long, env = "FEED_DATA_DIR", value_name = "DIR")]
     pub data_dir: PathBuf,
-    /// ClickHouse HTTP URL; several regions comma separated, their users are merged
-    #[arg(long, env = "CLICKHOUSE_URL", value_name = "URL", value_delimiter = ',', required = true, value_parser = parse_url)]
-    pub clickhouse_url: Vec<String>,
-    /// ClickHouse user that may read ecommerce.events
-    #[arg(long, env = "CLICKHOUSE_USER", value_name = "USER", default_value = "reader")]
-    pub clickhouse_user: String,
-    /// Only events of this site: user ids of different sites are different people
-    #[arg(long, env = "FEED_SITE", value_name = "SITE")]
-    pub site: Option<String>,
+    /// Where the events are.
+    #[command(flatten)]
+    pub source: SourceArgs,
     /// Act as if it were this time, UTC: events after it are not looked at
     #[arg(long, value_name = "YYYY-MM-DD hh:mm:ss", value_parser = parse_time)]
     pub as_of: Option<u32>,
@@ -139,7 +133,7 @@ pub async fn run(command: Command) -> Result<(), CommandError> {
 
 async fn train(args: TrainArgs) -> Result<(), CommandError> {
     let archive = Archive::open(&args.model.data_dir)?;
-    let trainer = Trainer { source: args.model.source(), archive, extent: args.extent.into() };
+    let trainer = Trainer { source: args.model.source.open(), archive, extent: args.extent.into() };
     let outcome = trainer.train(args.model.now()).await?;
     explanation::write_outcome(&outcome, &mut io::stdout().lock())?;
     Ok(())
@@ -162,7 +156,7 @@ async fn score(args: &ModelArgs) -> Result<(), CommandError> {
             defect
         })
     };
-    let read = args.source().read(Span::until(now), each).await;
+    let read = args.source.open().read(Span::until(now), each).await;
     if let Some(error) = failed {
         return Err(error.into());
     }
@@ -204,7 +198,7 @@ async fn explain(args: &ExplainArgs) -> Result<(), CommandError> {
         found = Some(activity.clone());
         Ok(())
     };
-    args.model.source().read(span, keep).await?;
+    args.model.source.open().read(span, keep).await?;
     let activity = found.ok_or(CommandError::NoSuchUser(args.user_id))?;
     explanation::write(&judge, &activity, now, &mut io::stdout().lock())?;
     Ok(())
@@ -213,11 +207,6 @@ async fn explain(args: &ExplainArgs) -> Result<(), CommandError> {
 impl ModelArgs {
     fn now(&self) -> u32 {
         self.as_of.unwrap_or_else(clock::unix_now)
-    }
-
-    fn source(&self) -> Source {
-        let password = config::secret("CLICKHOUSE_PASSWORD").unwrap_or_default();
-        Source::new(&self.clickhouse_url, &self.clickhouse_user, &password, self.site.clone())
     }
 
     fn judge(&self) -> Result<Judge, CommandError> {

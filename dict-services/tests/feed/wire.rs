@@ -62,7 +62,7 @@ async fn read_answer(stream: &mut TcpStream) -> String {
 }
 
 #[tokio::test]
-async fn a_full_load() {
+async fn a_full_load_gets_every_entry() {
     let request = "GET /user-segments HTTP/1.1\r\nHost: 127.0.0.1:36251\r\nAuthorization: Bearer secret\r\n\
         User-Agent: ClickHouse/26.9.2.1\r\nConnection: Keep-Alive\r\nKeep-Alive: timeout=30, max=1000\r\n\r\n";
     let (head, body) = exchange(users().await, request).await;
@@ -72,7 +72,7 @@ async fn a_full_load() {
 }
 
 #[tokio::test]
-async fn an_incremental_load_with_the_token_as_a_password() {
+async fn an_incremental_load_gets_what_has_changed_also_with_the_token_as_a_password() {
     // clickhouse:secret
     let request = "GET /user-segments?compression=identity&last_updated=2025-11-20%2017%3A34%3A20 HTTP/1.1\r\nHost: 127.0.0.1:36251\r\n\
         User-Agent: ClickHouse/26.9.2.1\r\nAuthorization: Basic Y2xpY2tob3VzZTpzZWNyZXQ=\r\nConnection: Keep-Alive\r\n\r\n";
@@ -82,7 +82,7 @@ async fn an_incremental_load_with_the_token_as_a_password() {
 }
 
 #[tokio::test]
-async fn an_incremental_load_as_an_old_server_sends_it() {
+async fn the_first_incremental_load_of_an_old_server_gets_every_entry() {
     let load = async |time: &str| {
         let request = format!(
             "GET /user-segments?last_updated={time} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer secret\r\n\r\n"
@@ -117,7 +117,7 @@ async fn a_key_lookup_is_chunked_and_has_no_content_type() {
 }
 
 #[tokio::test]
-async fn a_complex_key_lookup() {
+async fn a_lookup_of_a_complex_key_finds_its_entry() {
     let shell = shell::<Countries>();
     shell.feed.publish(Countries::vendored().unwrap(), NOW).unwrap();
     let request = "POST /countries HTTP/1.1\r\nHost: 127.0.0.1:36251\r\nTransfer-Encoding: chunked\r\nAuthorization: Bearer secret\r\n\r\n\

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use collector_core::delivery::{self, Delivery};
+use collector_core::delivery::{Delivery, Meaning};
 use collector_core::failover::{self, Doubt, Health, Holds, OnWay};
 use collector_core::insert::{self, Insert, Table};
 use collector_core::ledger::{self, Ledger};
@@ -179,7 +179,7 @@ impl Shard {
         let started_ms = clock::now_ms();
         let answer = self.insert(store, batch, endpoint).await.unwrap_or_else(|error| {
             log::write(self.line(Level::Alert, "insert_not_made").text("sent_to", place).error(&error));
-            sink::Answer { meaning: delivery::Answer::not_sent(), code: None, message: String::new() }
+            sink::Answer { meaning: Meaning::not_sent(), code: None, message: String::new() }
         });
         fault_point::reached_with(&self.env, Point::AnswerRead, batch.table).await;
         let took_ms = clock::now_ms().saturating_sub(started_ms).max(0).unsigned_abs();

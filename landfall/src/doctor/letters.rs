@@ -5,9 +5,10 @@ use serde::Deserialize;
 use super::{Note, advice};
 use crate::connection::Connection;
 
-/// Open is a letter whose event is not in the table. Events are looked up by site and day, which come first in their sorting key; older letters are left
-/// out, so that not every day that ever had one is read.
-const QUERY: &str = "WITH letters AS (SELECT * FROM ecommerce.dead_letters WHERE stored_at > now() - INTERVAL 30 DAY) SELECT code, errorCodeToName(toInt32OrZero(code)) AS name, extract(any(message), 'value of key ([A-Za-z_]+)') AS column, \
+/// Open is a letter whose event is not in the table. Events are looked up by site and day, which come first in their sorting key; older letters are
+/// left out, so that not every day that ever had one is read.
+const QUERY: &str = "WITH letters AS (SELECT * FROM ecommerce.dead_letters WHERE stored_at > now() - INTERVAL 30 DAY) \
+     SELECT code, errorCodeToName(toInt32OrZero(code)) AS name, extract(any(message), 'value of key ([A-Za-z_]+)') AS column, \
      uniqExactIf((site_id, event_id), stored_at > now() - INTERVAL 1 DAY) AS of_a_day, \
      uniqExactIf((site_id, event_id), is_open) AS open, toString(toDateTime(minIf(stored_at, is_open), 'UTC')) AS since \
      FROM (SELECT code, message, site_id, event_id, stored_at, (site_id, toUUIDOrZero(event_id)) NOT IN (\

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use collector_core::filter::verified::VERIFIED;
-use collector_core::filter::{RULES_VERSION, Signal, agent, automation, crawler};
+use collector_core::filter::{RULES_VERSION, Signal, agent, automation, cloudflare, crawler};
 use collector_core::rejudge::{Judgement, StoredRow};
 
 use super::source::Standing;
@@ -201,7 +200,7 @@ fn reason(standing: &[String], judgement: &Judgement<'_>) -> String {
     let before: Vec<&str> = standing.iter().map(String::as_str).collect();
     let is_decided_now = judgement.verdict.flag.is_some() || now.iter().any(|signal| signal.starts_with("rule:"));
     let signals = if is_decided_now { now } else { before };
-    let decisive = ["rule:", agent::VERIFIED, crawler::PREFIX, VERIFIED];
+    let decisive = ["rule:", agent::VERIFIED, crawler::PREFIX, cloudflare::VERIFIED];
     let found = decisive.iter().find_map(|prefix| signals.iter().find(|signal| signal.starts_with(prefix)));
     let found = found.or_else(|| signals.iter().find(|signal| automation::is_named(signal)));
     found.map_or_else(|| categories(&signals), |signal| (*signal).to_owned())

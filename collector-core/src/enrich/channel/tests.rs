@@ -19,7 +19,7 @@ fn assert_channels(cases: &[(&str, &str, &str)]) {
 }
 
 #[test]
-fn referrers_alone() {
+fn a_referrer_alone_tells_the_channel() {
     assert_channels(&[
         ("", "", "Direct"),
         ("", "about:blank", "Direct"),
@@ -52,7 +52,7 @@ fn referrers_alone() {
 }
 
 #[test]
-fn click_ids_without_a_medium() {
+fn a_click_id_tells_the_channel_where_no_medium_does() {
     assert_channels(&[
         ("?gclid=1", "https://www.google.com/", "Paid Search"),
         ("?ref=x&gclid=1", "", "Paid Search"),
@@ -71,7 +71,7 @@ fn click_ids_without_a_medium() {
 }
 
 #[test]
-fn campaigns_in_the_published_order() {
+fn campaigns_are_tried_in_the_published_order() {
     assert_channels(&[
         ("?utm_source=(direct)&utm_medium=(none)", "", "Direct"),
         ("?utm_source=p&utm_campaign=cross-network", "", "Cross-network"),

@@ -125,7 +125,10 @@ impl Store {
         let cursor = self.sql.exec(newest, None)?;
         let segment = cursor.raw().next().transpose()?.map_or(Ok(1), |row| integer(row.first()))?;
         self.sql.exec(
-            &format!("CREATE TABLE segment_{segment} (id INTEGER PRIMARY KEY, rows INTEGER NOT NULL, ids BLOB NOT NULL, counts BLOB NOT NULL, lines BLOB NOT NULL)"),
+            &format!(
+                "CREATE TABLE segment_{segment} (id INTEGER PRIMARY KEY, rows INTEGER NOT NULL, ids BLOB NOT NULL, \
+                 counts BLOB NOT NULL, lines BLOB NOT NULL)"
+            ),
             None,
         )?;
         let token = token.map_or(Value::Null, text);
