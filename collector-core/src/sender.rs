@@ -4,7 +4,7 @@
 //!
 //! Parsing a user agent costs a third of the pipeline, and most beacons come from a browser that has sent one before.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::hash::Hasher as _;
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ pub struct Sender {
 #[derive(Debug, Default)]
 pub struct Senders {
     parser: user_agent::Parser,
-    known: BTreeMap<u64, Arc<Sender>>,
+    known: HashMap<u64, Arc<Sender>>,
 }
 
 impl Senders {
