@@ -4,7 +4,7 @@
 //!
 //! Parsing a user agent costs a third of the pipeline, and most beacons come from a browser that has sent one before.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::hash::Hasher as _;
 use std::sync::Arc;
 
@@ -28,9 +28,15 @@ pub struct Browser {
 
 /// The browsers that one isolate has seen, and the parser for those it has not.
 #[derive(Debug, Default)]
+<<<<<<< HEAD:collector-core/src/browser.rs
 pub struct Browsers {
     parser: Parser,
     known: BTreeMap<u64, Arc<Browser>>,
+=======
+pub struct Senders {
+    parser: user_agent::Parser,
+    known: HashMap<u64, Arc<Sender>>,
+>>>>>>> size:collector-core/src/sender.rs
 }
 
 impl Browsers {

@@ -4,7 +4,7 @@
 //!
 //! Accuracy: an isolate counts only what it sees itself, so a site that is served by N isolates may send up to N times its limit.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 /// Buckets remembered at once; 24 bytes each, so the table stays under 1 MB with its tree.
 pub const MAX_BUCKETS: usize = 10_000;
@@ -55,7 +55,7 @@ fn capacity(rate_per_s: u32) -> i64 {
 /// The buckets of one isolate, by the hash of what they limit.
 #[derive(Clone, Debug, Default)]
 pub struct Limiter {
-    buckets: BTreeMap<u64, (u32, Bucket)>,
+    buckets: HashMap<u64, (u32, Bucket)>,
 }
 
 impl Limiter {

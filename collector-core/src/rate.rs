@@ -7,7 +7,7 @@
 //! The Batcher says so with its answer, so each isolate of the Worker knows from the visitor's next beacon on. Only memory is used: an object that
 //! wakes up counts anew.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 /// Events of one visitor in a minute beyond which they are evidence: five a second, all the time. A person who clicks as fast as they can, on a
 /// page that reports every click, stays below.
@@ -25,7 +25,7 @@ const MINUTE_MS: u64 = 60_000;
 #[derive(Clone, Debug, Default)]
 pub struct VisitorCounts {
     minute: u64,
-    counts: BTreeMap<u64, u64>,
+    counts: HashMap<u64, u64>,
     /// Whether forgetting has freed little: it is not tried again in this minute, because each look at all visitors costs as much as their rows.
     is_full: bool,
 }
@@ -68,7 +68,7 @@ impl VisitorCounts {
 /// The visitors who were too fast a short time ago, by the end of that time.
 #[derive(Clone, Debug, Default)]
 pub struct FastVisitors {
-    ends_ms: BTreeMap<u64, u64>,
+    ends_ms: HashMap<u64, u64>,
 }
 
 impl FastVisitors {

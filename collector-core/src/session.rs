@@ -6,7 +6,7 @@
 //! Accuracy: an isolate knows only what it saw itself. Two isolates that first see a visitor within the same half hour give the session the
 //! same id, because the id follows from visitor and half hour; otherwise a session may count twice.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use crate::enrich::visitor;
 
@@ -28,7 +28,7 @@ pub struct Session {
 /// The sessions that one isolate has seen.
 #[derive(Clone, Debug, Default)]
 pub struct Sessions {
-    by_visitor: BTreeMap<u64, (i64, Session)>,
+    by_visitor: HashMap<u64, (i64, Session)>,
 }
 
 impl Sessions {

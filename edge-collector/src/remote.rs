@@ -2,8 +2,8 @@
 
 use js_sys::futures::JsFuture;
 use js_sys::{Array, Promise, Uint8Array};
+use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::wasm_bindgen;
-use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Headers, Response};
 use worker::Result;
 
@@ -59,6 +59,6 @@ impl Call<'_> {
         let answer = JsFuture::from(send(self.method, self.url, &headers, body, self.max_ms, self.max_bytes)).await?;
         let [response, body] = [0, 1].map(|at| answer.unchecked_ref::<Array>().get(at));
         let body = body.dyn_ref().map(Uint8Array::to_vec);
-        Ok(Answer { response: response.dyn_into().map_err(JsValue::from)?, body })
+        Ok(Answer { response: response.dyn_into()?, body })
     }
 }

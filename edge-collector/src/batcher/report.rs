@@ -1,6 +1,6 @@
 //! What a Batcher says of itself. In scope: its state for `/readyz` and the sweep, its samples for `/metrics`.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use collector_core::insert::Table;
 use collector_core::metric::{Origin, Samples};
@@ -69,8 +69,8 @@ impl Shard {
 }
 
 /// Batches by the class of their last failure; `new` for those that were not tried yet.
-fn by_class(batches: &[Batch]) -> BTreeMap<&str, u64> {
-    let mut classes = BTreeMap::new();
+fn by_class(batches: &[Batch]) -> HashMap<&str, u64> {
+    let mut classes = HashMap::new();
     for batch in batches {
         let class = batch.waits_for.as_deref().and_then(|text| text.split(' ').next()).unwrap_or("new");
         *classes.entry(class).or_default() += 1;
