@@ -28,15 +28,9 @@ pub struct Browser {
 
 /// The browsers that one isolate has seen, and the parser for those it has not.
 #[derive(Debug, Default)]
-<<<<<<< HEAD:collector-core/src/browser.rs
 pub struct Browsers {
     parser: Parser,
-    known: BTreeMap<u64, Arc<Browser>>,
-=======
-pub struct Senders {
-    parser: user_agent::Parser,
-    known: HashMap<u64, Arc<Sender>>,
->>>>>>> size:collector-core/src/sender.rs
+    known: HashMap<u64, Arc<Browser>>,
 }
 
 impl Browsers {

@@ -29,7 +29,7 @@ const METRICS: &[Metric] = &[
     Metric("landfall_backlog_rows", "gauge", "Acknowledged rows that are not in ClickHouse yet."),
     Metric("landfall_backlog_bytes", "gauge", "Bytes of these rows."),
     Metric("landfall_backlog_age_seconds", "gauge", "How long the oldest of these rows has waited."),
-    Metric("landfall_batches", "gauge", "Frozen batches that wait, by the class of their last failure."),
+    Metric("landfall_batches", "gauge", "Frozen batches that wait, by the class of the failure that they wait for."),
     Metric("landfall_insert_attempts_total", "counter", "Inserts of rows by the class of the answer."),
     Metric("landfall_insert_seconds", "histogram", "How long inserts of rows took."),
     Metric("landfall_insert_rows_total", "counter", "Rows of successful inserts."),

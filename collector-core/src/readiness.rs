@@ -24,7 +24,7 @@ pub struct State {
     pub batches: usize,
     /// Whether rows wait to be frozen.
     pub has_open_segment: bool,
-    /// Frozen batches that have failed, by what they wait for.
+    /// Frozen batches that have failed, or that were not tried because their table is held, by what they wait for.
     pub parked: Vec<Parked>,
     /// Why the Batcher does not answer.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -35,7 +35,7 @@ pub struct State {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Parked {
-    /// Class and code of the last answer.
+    /// Class and code of the last answer, to them or to those before them.
     pub waits_for: String,
     /// How many.
     pub batches: usize,

@@ -2,6 +2,7 @@
 
 mod access;
 mod doctor;
+mod interrupt;
 mod migrate;
 mod reclassify;
 mod replay;
@@ -42,7 +43,9 @@ Exit codes:
   6  no site has this id
   7  doctor found something to mend
   8  replay could not bring back every row
-  9  reclassify has no such run to undo, a later one stands on it, or another came in between";
+  9  reclassify has no such run to undo, a later one stands on it, or another came in between
+ 10  another replay is at work
+130  interrupted";
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
@@ -129,6 +132,10 @@ fn replay_exit_code(error: &ReplayError) -> u8 {
         ReplayError::Connection(error) => connection_exit_code(error),
         ReplayError::Choice { .. } | ReplayError::File { .. } => 2,
         ReplayError::NotTaken { .. } | ReplayError::Unsure { .. } => 1,
+        ReplayError::Schema(_) => 5,
+        ReplayError::Held { .. } | ReplayError::Crowded | ReplayError::Broken { .. } => 10,
+        ReplayError::ClaimLeft { cause, .. } => replay_exit_code(cause),
+        ReplayError::Interrupted => interrupt::EXIT_CODE,
     }
 }
 

@@ -3,7 +3,7 @@
 //! In scope: sending a statement, and errors that tell an operator what to do. Out of scope: what is sent.
 
 use std::fmt;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::time::Duration;
 
 use collector_core::delivery::{Delivery, Meaning};
@@ -30,6 +30,8 @@ const EXCEPTION_MARK: &str = "__exception__";
 const PUSHING_TO_VIEW: &str = "while pushing to view ";
 /// `ACCESS_DENIED`.
 const CODE_DENIED: u32 = 497;
+/// `UNKNOWN_TABLE`.
+pub(crate) const CODE_UNKNOWN_TABLE: u32 = 60;
 
 /// Where to connect and as whom.
 #[derive(Clone)]
@@ -115,6 +117,8 @@ pub(crate) struct Reply {
     pub(crate) delivery: Delivery,
     /// Whether the rows may be in the table, but not in all of its views.
     pub(crate) may_be_stored: bool,
+    /// Whether ClickHouse may be at work on it still, and store it after this.
+    pub(crate) is_open: bool,
     /// The first line of its explanation, and the view that failed.
     pub(crate) text: String,
 }
@@ -182,10 +186,14 @@ impl Connection {
                 reply.headers().get("X-ClickHouse-Exception-Code").and_then(|code| code.to_str().ok()?.parse().ok());
             let is_clickhouse = code.is_some() || reply.headers().contains_key("X-ClickHouse-Server-Display-Name");
             let text = reply.body_mut().read_to_string()?;
-            Ok((Meaning::read(reply.status().as_u16(), code, is_clickhouse, text.as_bytes()), reason(&text)))
+            let meaning = Meaning::read(reply.status().as_u16(), code, is_clickhouse, text.as_bytes());
+            Ok((meaning, meaning.delivery == Delivery::Unknown && code.is_none(), reason(&text)))
         });
-        let (meaning, text) = answer.unwrap_or_else(|error| (Meaning::without_answer(true), error.to_string()));
-        Reply { delivery: meaning.delivery, may_be_stored: meaning.may_be_stored, text }
+        let (Meaning { delivery, may_be_stored }, is_open, text) = answer.unwrap_or_else(|error| {
+            let was_sent = !is_away(&error);
+            (Meaning::without_answer(was_sent), was_sent, error.to_string())
+        });
+        Reply { delivery, may_be_stored, is_open, text }
     }
 
     fn request(&self) -> ureq::RequestBuilder<ureq::typestate::WithBody> {
@@ -219,9 +227,7 @@ impl Connection {
     fn unreachable(&self, source: ureq::Error) -> ConnectionError {
         let (url, source) = (self.target.url.clone(), Box::new(source));
         match *source {
-            // Before there is a connection, nobody is there.
-            ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => ConnectionError::Unreachable { url, source },
-            ureq::Error::Timeout(_) => ConnectionError::Slow { url, source },
+            ureq::Error::Timeout(_) if !is_away(&source) => ConnectionError::Slow { url, source },
             _ => ConnectionError::Unreachable { url, source },
         }
     }
@@ -243,6 +249,17 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     // Writing to a Vec cannot fail.
     let _ = encoder.write_all(bytes);
     encoder.finish().unwrap_or_default()
+}
+
+/// Whether there was no connection, so that nothing was sent.
+fn is_away(error: &ureq::Error) -> bool {
+    match error {
+        ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect)
+        | ureq::Error::HostNotFound
+        | ureq::Error::ConnectionFailed => true,
+        ureq::Error::Io(error) => error.kind() == io::ErrorKind::ConnectionRefused,
+        _ => false,
+    }
 }
 
 /// Why an INSERT failed: the first line, cut, and which view it is, which comes behind.

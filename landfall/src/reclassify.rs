@@ -15,15 +15,12 @@ mod source;
 
 use collector_core::site::Sites;
 
-use crate::connection::{Connection, ConnectionError, Target};
+use crate::connection::{CODE_UNKNOWN_TABLE, Connection, ConnectionError, Target};
 use judging::Judging;
 use source::Source;
 
 pub use diff::{Change, Diff, Example, Revenue, Tally};
 pub use run::{Undone, undo};
-
-/// `UNKNOWN_TABLE`
-const CODE_UNKNOWN_TABLE: u32 = 60;
 
 /// Which rows.
 #[derive(Clone, Debug)]

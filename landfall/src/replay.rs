@@ -8,18 +8,22 @@
 //! again is what a row can fail: its columns and identity here (`row`), its values by ClickHouse, under the collector's own settings.
 //!
 //! Safe to run again and to interrupt: a row whose site and id are in the table already is skipped, a row without an id gets one that follows from its
-//! text. Never two at once: both can find the same row missing, and send it in batches that are cut differently.
+//! text. Safe to run at once: only one replay inserts at a time, another is refused (`claim`).
 
 mod batch;
+mod claim;
 mod file;
 mod letters;
 mod row;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use uuid::Uuid;
 
-use crate::connection::{Connection, ConnectionError, Target};
+use crate::connection::{CODE_UNKNOWN_TABLE, Connection, ConnectionError, Target};
+
+use claim::Claim;
 
 pub use letters::Choice;
 
@@ -44,6 +48,19 @@ pub enum Mode {
     Insert,
     /// Only check, and look up what is missing.
     DryRun,
+}
+
+/// How rows are brought back.
+#[derive(Clone, Copy, Debug)]
+pub struct Order<'o> {
+    /// Rows of other regions are refused: they must not leave theirs.
+    pub region: Option<&'o str>,
+    /// Whether to change anything.
+    pub mode: Mode,
+    /// The claim of a replay that is gone, to be released in its name.
+    pub broken_claim: Option<Uuid>,
+    /// Once it is true, no further batch is begun.
+    pub is_interrupted: &'o AtomicBool,
 }
 
 /// What became of one row.
@@ -87,7 +104,10 @@ pub struct Receipt {
 pub enum ReplayError {
     /// The server, the login or the connection.
     #[error(transparent)]
-    Connection(#[from] ConnectionError),
+    Connection(ConnectionError),
+    /// The schema is older than this program.
+    #[error("expected the tables up to schema file 0018_replay_claims.sql: run landfall migrate first ({0})")]
+    Schema(String),
     /// The choice of dead letters is not possible.
     #[error("expected {expected} in {field}, found {found:?}")]
     Choice {
@@ -113,6 +133,8 @@ pub enum ReplayError {
         attempts: u32,
         /// Its last answer.
         text: String,
+        /// Whether it may be at work on the batch still.
+        is_open: bool,
     },
     /// ClickHouse has perhaps written a batch into the table, and not into all of its views.
     #[error(
@@ -123,7 +145,61 @@ pub enum ReplayError {
         attempts: u32,
         /// The last answer.
         text: String,
+        /// Whether ClickHouse may be at work on the batch still.
+        is_open: bool,
     },
+    /// Another replay is at work, or was killed.
+    #[error(
+        "another replay is at work on this ClickHouse: {client}, as user {claimed_by}, since {claimed_at} UTC; wait for its end. If that process is gone, and SHOW PROCESSLIST shows no INSERT of it, go on with --break-claim {claim}"
+    )]
+    Held {
+        /// Its claim.
+        claim: Uuid,
+        /// Who runs it, where.
+        client: String,
+        /// Since when, UTC.
+        claimed_at: String,
+        /// As which user of ClickHouse.
+        claimed_by: String,
+    },
+    /// Others begin and end all the time.
+    #[error("other replays begin and end on this ClickHouse all the time: run this one again")]
+    Crowded,
+    /// Somebody took this replay for dead.
+    #[error("somebody has broken the claim {claim} of this replay: it has stopped, and another may be at work")]
+    Broken {
+        /// The claim.
+        claim: Uuid,
+    },
+    /// The claim could not be given back, or must not be yet.
+    #[error(
+        "{cause}. The next replay needs --break-claim {claim}, because ClickHouse has not said that it is done with this one; give it when SHOW PROCESSLIST shows no INSERT of it"
+    )]
+    ClaimLeft {
+        /// The claim.
+        claim: Uuid,
+        /// What happened.
+        cause: Box<ReplayError>,
+    },
+    /// It was asked to stop.
+    #[error("interrupted: run it again for the rest")]
+    Interrupted,
+}
+
+impl ReplayError {
+    /// Whether ClickHouse may still store something of what was sent.
+    const fn is_open(&self) -> bool {
+        matches!(self, Self::NotTaken { is_open: true, .. } | Self::Unsure { is_open: true, .. })
+    }
+}
+
+impl From<ConnectionError> for ReplayError {
+    fn from(error: ConnectionError) -> Self {
+        match error {
+            ConnectionError::Exception { code: CODE_UNKNOWN_TABLE, text } => Self::Schema(text),
+            error => Self::Connection(error),
+        }
+    }
 }
 
 /// A line that may be a row.
@@ -155,19 +231,32 @@ impl Lines {
     }
 }
 
-/// Brings rows back and tells `report` about each. With a `region`, rows of others are refused: they must not leave theirs.
+/// Brings rows back and tells `report` about each. Only one replay at a time inserts into one ClickHouse.
 pub fn replay(
     target: &Target,
     source: &Source,
-    region: Option<&str>,
-    mode: Mode,
+    order: &Order<'_>,
     report: &mut dyn FnMut(Receipt),
 ) -> Result<(), ReplayError> {
     let connection = Connection::new(target)?;
-    let mut take = |lines: Vec<Line>| batch::bring(&connection, lines, region, mode, report);
-    match source {
+    let claim = match order.mode {
+        Mode::Insert => Some(Claim::take(&connection, order.broken_claim)?),
+        Mode::DryRun => None,
+    };
+    let mut take = |lines: Vec<Line>| {
+        if order.is_interrupted.load(Ordering::Relaxed) {
+            return Err(ReplayError::Interrupted);
+        }
+        claim.as_ref().map_or(Ok(()), Claim::check)?;
+        batch::bring(&connection, lines, order, report)
+    };
+    let result = match source {
         Source::DeadLetters(choice) => letters::read(&connection, choice, &mut take),
         Source::Files(paths) => file::read(paths, &mut take),
+    };
+    match claim {
+        Some(claim) => claim.end(result),
+        None => result,
     }
 }
 

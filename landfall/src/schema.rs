@@ -43,6 +43,7 @@ pub const FILES: &[File] = files! {
     "0015_verdicts.sql"
     "0016_durability.sql"
     "0017_collector_deliveries.sql"
+    "0018_replay_claims.sql"
 };
 
 impl File {

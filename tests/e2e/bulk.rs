@@ -38,7 +38,8 @@ fn dead_letters_in_bulk_are_several_inserts(lab: &mut Lab) -> Result<()> {
     Ok(())
 }
 
-fn send_misfits(stack: &Stack, site: &str) -> Result<()> {
+/// More than a batch of rows, each in a beacon of its own.
+pub(crate) fn send_misfits(stack: &Stack, site: &str) -> Result<()> {
     let properties: Map<String, Value> =
         (0..PROPERTIES).map(|key| (format!("key_{key}"), json!("x".repeat(VALUE_BYTES)))).collect();
     for _ in 0..EVENTS {

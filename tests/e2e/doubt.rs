@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use xtask::chaos::clock::Clock;
 use xtask::chaos::proxy::{Proxy, Reaction};
 use xtask::stack::Stack;
-use xtask::stack::layout::Surroundings;
+use xtask::stack::layout::{Layout, Surroundings};
+use xtask::stack::workerd::Settings;
 
 use crate::Test;
 use crate::lab::{self, Lab};
@@ -18,6 +19,10 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     (
         "a_batch_that_is_refused_elsewhere_stays_whole_until_home_decides",
         a_batch_that_is_refused_elsewhere_stays_whole_until_home_decides,
+    ),
+    (
+        "two_regions_that_swallow_a_batch_do_not_keep_it_from_a_third",
+        two_regions_that_swallow_a_batch_do_not_keep_it_from_a_third,
     ),
 ];
 
@@ -71,6 +76,30 @@ fn a_batch_that_is_refused_elsewhere_stays_whole_until_home_decides(lab: &mut La
     })
 }
 
+/// Both say that they are there, and of a batch they get a half. The third region is another way to the second one's ClickHouse.
+fn two_regions_that_swallow_a_batch_do_not_keep_it_from_a_third(lab: &mut Lab) -> Result<()> {
+    let third = Proxy::start(lab.stack()?.layout.ports.clickhouse[OTHER].0)?;
+    let further = json!({"name": "ap", "url": format!("http://127.0.0.1:{}", third.port), "user": "collector", "latitude": 1.35, "longitude": 103.8});
+    with_regions(lab, Some(further), |stack, faults| {
+        for swallowing in [HOME, OTHER] {
+            faults.proxies[swallowing].always(Reaction::ResetInBody);
+        }
+        let site = send_to(stack, 1, &["eu", "us", "ap"])?;
+        wait_until_parked(stack, "unknown no code")?;
+        let before = faults.proxies[OTHER].disturbed();
+        faults.outlast_home()?;
+        lab::wait_for("the second region's turn", RECOVERY_S, || {
+            Ok((faults.proxies[OTHER].disturbed() > before).then_some(()))
+        })?;
+        faults.outlast_home()?;
+        wait_until_stored(stack, OTHER, &site)?;
+        ensure!(third.requests() > 0, "expected the third region to have it");
+        faults.heal();
+        expect_booked(stack, &site, "possible_duplicate")?;
+        expect_stored(stack, &site, [0, EVENTS])
+    })
+}
+
 fn refuse_elsewhere(stack: &Stack, faults: &mut Faults, at_home: Reaction) -> Result<()> {
     faults.proxies[HOME].always(at_home);
     let site = send(stack, MISFIT)?;
@@ -108,20 +137,41 @@ impl Faults {
 }
 
 fn with_faults(lab: &mut Lab, test: impl FnOnce(&mut Stack, &mut Faults) -> Result<()>) -> Result<()> {
+    with_regions(lab, None, test)
+}
+
+/// The same with one region more, as the variable `REGIONS` has it.
+fn with_regions(
+    lab: &mut Lab,
+    further: Option<Value>,
+    test: impl FnOnce(&mut Stack, &mut Faults) -> Result<()>,
+) -> Result<()> {
     let stack = lab.stack()?;
     let mut faults = Faults { proxies: lab::proxies(stack)?, clock: Clock::build(&stack.layout.dir)?, ahead_s: 0 };
-    let surroundings = Surroundings {
+    let mut surroundings = Surroundings {
         clickhouse_ports: faults.proxies.iter().map(|proxy| proxy.port).collect(),
         workerd_variables: faults.clock.variables(),
         ..Surroundings::default()
     };
+    if let Some(further) = further {
+        let password = format!("CLICKHOUSE_PASSWORD_{}", further["name"].as_str().unwrap_or_default().to_uppercase());
+        let layout = Layout { surroundings: surroundings.clone(), ..stack.layout.clone() };
+        let mut regions = Settings::of(&layout).regions;
+        regions.as_array_mut().context("expected a list of regions")?.push(further);
+        surroundings.worker_variables =
+            vec![("REGIONS".to_owned(), regions.to_string()), (password, layout.secrets.clickhouse_collector)];
+    }
     lab::surrounded(stack, surroundings, |stack| test(stack, &mut faults))
 }
 
 /// A batch of a site of its own, which may be in both regions and is at home in the first; the site.
 fn send(stack: &Stack, seq: u32) -> Result<String> {
+    send_to(stack, seq, &["eu", "us"])
+}
+
+fn send_to(stack: &Stack, seq: u32, regions: &[&str]) -> Result<String> {
     let site = format!("doubt-{}", lab::event_id());
-    lab::put_site(stack, &json!({"id": site, "domains": ["shop.example"], "regions": ["eu", "us"]}))?;
+    lab::put_site(stack, &json!({"id": site, "domains": ["shop.example"], "regions": regions}))?;
     let mut events = vec![json!({"event_type": "login"}); usize::try_from(EVENTS)?];
     events[0]["seq"] = seq.into();
     let german = [("CF-Blob", r#"{"country":"DE","continent":"EU","latitude":"50.1","longitude":"8.7"}"#)];

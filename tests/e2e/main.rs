@@ -19,6 +19,7 @@ mod doctor;
 mod doubt;
 mod fault_point;
 mod hang;
+mod held;
 mod log;
 mod misuse;
 mod operator;
@@ -65,6 +66,7 @@ fn main() -> ExitCode {
         ("delivery", delivery::TESTS),
         ("doubt", doubt::TESTS),
         ("hang", hang::TESTS),
+        ("held", held::TESTS),
         ("bulk", bulk::TESTS),
         ("log", log::TESTS),
         ("fault_point", fault_point::TESTS),

@@ -2,7 +2,8 @@
 
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Command, Output, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
@@ -20,6 +21,8 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("a_view_that_fails_leaves_rows_that_are_named", a_view_that_fails_leaves_rows_that_are_named),
     ("rows_of_a_file_are_replayed_once", rows_of_a_file_are_replayed_once),
     ("an_interrupted_replay_goes_on_where_it_was", an_interrupted_replay_goes_on_where_it_was),
+    ("two_replays_at_once_store_each_row_once", two_replays_at_once_store_each_row_once),
+    ("a_replay_that_was_killed_is_named_to_the_next", a_replay_that_was_killed_is_named_to_the_next),
     ("a_receipt_that_cannot_be_written_stops_no_row", a_receipt_that_cannot_be_written_stops_no_row),
 ];
 
@@ -208,18 +211,8 @@ fn an_interrupted_replay_goes_on_where_it_was(lab: &mut Lab) -> Result<()> {
     let rows = rows_of(&session, ROWS_TO_INTERRUPT);
     let (file, receipts) = (stack.layout.dir.join("many.ndjson"), stack.layout.dir.join("interrupted.ndjson"));
     std::fs::write(&file, rows)?;
-    let endpoint = &stack.file.clickhouse[0];
-    let mut child = Command::new(xtask::paths::program("landfall"))
-        .args(["replay", "--url", &endpoint.url, "--user", &endpoint.user, "--receipt"])
-        .args([&receipts, &file])
-        .env("LANDFALL_CLICKHOUSE_PASSWORD", &endpoint.password)
-        .stdout(Stdio::null())
-        .spawn()?;
-    let started = lab::wait_for("a receipt", 30, || Ok(std::fs::metadata(&receipts)?.len().gt(&0).then_some(())));
-    let interrupted = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
-    let status = child.wait()?;
-    started?;
-    ensure!(interrupted?.success() && status.signal() == Some(2), "expected an interrupted replay, found {status}");
+    let status = end_amid(stack, &file, &receipts, "-INT")?;
+    ensure!(status.code() == Some(130), "expected an interrupted replay, found {status}");
     let told = std::fs::read_to_string(&receipts)?;
     let inserted = told.lines().filter(|line| line.contains(r#""outcome":"inserted""#)).count();
     ensure!((1..ROWS_TO_INTERRUPT).contains(&inserted), "expected receipts of a part, found {inserted}");
@@ -233,6 +226,59 @@ fn an_interrupted_replay_goes_on_where_it_was(lab: &mut Lab) -> Result<()> {
         again.status.success() && more + present == ROWS_TO_INTERRUPT && refused == 0 && present >= inserted,
         "expected at least {inserted} rows present, found {again:?}"
     );
+    lab::expect_events(stack, &format!("session_id = '{session}'"), ROWS_TO_INTERRUPT as u64, 1)
+}
+
+/// The same rows, cut differently: the second file begins with a row of its own.
+fn two_replays_at_once_store_each_row_once(lab: &mut Lab) -> Result<()> {
+    let stack = lab.stack()?;
+    let session = lab::event_id();
+    let rows = rows_of(&session, ROWS_TO_INTERRUPT);
+    let files = ["first.ndjson", "second.ndjson"].map(|name| stack.layout.dir.join(name));
+    std::fs::write(&files[0], &rows)?;
+    std::fs::write(&files[1], rows_of(&session, 1) + &rows)?;
+    let mut children = Vec::new();
+    for file in &files {
+        children.push(replay_in_background(stack, &[&file.to_string_lossy()])?);
+    }
+    let codes = children.into_iter().map(|mut child| Ok(child.wait()?.code())).collect::<Result<Vec<_>>>()?;
+    ensure!(codes.contains(&Some(0)), "expected one to bring its rows back, found {codes:?}");
+    ensure!(
+        codes.iter().all(|code| [Some(0), Some(10)].contains(code)),
+        "expected the other to be refused, found {codes:?}"
+    );
+    let again = replay(stack, &[&files[1].to_string_lossy()])?;
+    ensure!(again.status.success(), "expected the claim to be released, found {again:?}");
+    lab::expect_events(stack, &format!("session_id = '{session}'"), ROWS_TO_INTERRUPT as u64 + 1, 1)
+}
+
+fn a_replay_that_was_killed_is_named_to_the_next(lab: &mut Lab) -> Result<()> {
+    let stack = lab.stack()?;
+    let session = lab::event_id();
+    let (file, receipts) = (stack.layout.dir.join("killed.ndjson"), stack.layout.dir.join("killed-receipts.ndjson"));
+    std::fs::write(&file, rows_of(&session, ROWS_TO_INTERRUPT))?;
+    let status = end_amid(stack, &file, &receipts, "-KILL")?;
+    ensure!(status.signal() == Some(9), "expected a killed replay, found {status}");
+    let file = file.to_string_lossy();
+    let refused = replay(stack, &[&file])?;
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    ensure!(
+        refused.status.code() == Some(10) && told.contains(", process "),
+        "expected the other's name, found {refused:?}"
+    );
+    let claim = told.split_whitespace().last().context("expected a claim")?;
+    ensure!(told.contains(&format!("--break-claim {claim}")), "expected how to go on, found {told}");
+    let looked = replay(stack, &["--dry-run", &file])?;
+    ensure!(looked.status.success(), "expected a dry run to need no claim, found {looked:?}");
+    let other = replay(stack, &["--break-claim", &lab::event_id(), &file])?;
+    ensure!(other.status.code() == Some(10), "expected another claim to break nothing, found {other:?}");
+    // What the killed one has sent is stored or refused before the next may go on.
+    let inserts = "SELECT count() FROM system.processes WHERE query LIKE 'INSERT INTO ecommerce.events%'";
+    lab::wait_for("the last batch to end", 30, || Ok((stack.file.clickhouse[0].query(inserts)? == "0").then_some(())))?;
+    let broken = replay(stack, &["--break-claim", claim, &file])?;
+    ensure!(broken.status.success(), "{broken:?}");
+    let again = replay(stack, &["--break-claim", claim, &file])?;
+    ensure!(again.status.success(), "expected a claim that is released already to be no error, found {again:?}");
     lab::expect_events(stack, &format!("session_id = '{session}'"), ROWS_TO_INTERRUPT as u64, 1)
 }
 
@@ -264,6 +310,28 @@ pub(crate) fn replay(stack: &Stack, more: &[&str]) -> Result<Output> {
     let endpoint = &stack.file.clickhouse[0];
     let arguments = [&["replay", "--url", &endpoint.url, "--user", &endpoint.user], more].concat();
     landfall_with(stack, &arguments, "", &endpoint.password)
+}
+
+/// Ends a replay with a signal once it has written a receipt.
+fn end_amid(stack: &Stack, file: &Path, receipts: &Path, signal: &str) -> Result<ExitStatus> {
+    let mut child = replay_in_background(stack, &["--receipt", &receipts.to_string_lossy(), &file.to_string_lossy()])?;
+    let started = lab::wait_for("a receipt", 30, || Ok(std::fs::metadata(receipts)?.len().gt(&0).then_some(())));
+    let ended = Command::new("kill").args([signal, &child.id().to_string()]).status();
+    let status = child.wait()?;
+    started?;
+    ensure!(ended?.success(), "expected to end a replay at work, found {status}");
+    Ok(status)
+}
+
+fn replay_in_background(stack: &Stack, more: &[&str]) -> Result<Child> {
+    let endpoint = &stack.file.clickhouse[0];
+    Ok(Command::new(xtask::paths::program("landfall"))
+        .args(["replay", "--url", &endpoint.url, "--user", &endpoint.user])
+        .args(more)
+        .env("LANDFALL_CLICKHOUSE_PASSWORD", &endpoint.password)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?)
 }
 
 /// Runs the operator's command against the stack's collector.

@@ -167,7 +167,11 @@ fn new_rules_are_shown_applied_once_and_taken_back(lab: &mut Lab) -> Result<()> 
     let undone = shop.run(&["--undo"])?;
     ensure!(undone.status.success() && String::from_utf8_lossy(&undone.stdout).contains("5 rows"), "{undone:?}");
     ensure!(shop.rows("events_judged")? == stored, "expected what the edge said: {}", shop.rows("events_judged")?);
-    expect_all(&shop.reclassify(&[])?, &changes)
+    expect_all(&shop.reclassify(&[])?, &changes)?;
+
+    let seen = json!({"name": "seen", "when": r#"user_agent contains "GPTBot""#, "then": "flag"});
+    shop.rule(&json!([farm("flag"), seen]))?;
+    expect_all(&shop.reclassify(&[])?, &["for other evidence: 1 events (not applied)", "+rule:seen"])
 }
 
 fn the_newest_run_decides_and_goes_first(lab: &mut Lab) -> Result<()> {

@@ -55,7 +55,7 @@ pub fn worker() -> Result<bool> {
     build_worker(&paths::worker_build(), &[])
 }
 
-/// The Worker that tells a test how far a flush has come (`edge-collector/src/fault_point.rs`); the folder where it is.
+/// The Worker that tells a test how far a flush has come (`edge-collector/src/fault_point/asking.rs`); the folder where it is.
 pub fn worker_with_fault_points() -> Result<PathBuf> {
     let folder = paths::root().join("target/fault-points");
     build_worker(&folder, &["--features", "fault-points"])?;

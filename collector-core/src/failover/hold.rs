@@ -40,6 +40,11 @@ impl Holds {
         (hold.is_shared() && !is_due(hold.until_ms, now_ms)).then_some(hold.until_ms)
     }
 
+    /// Whether the table is held: one batch at a time tries it, and the others wait for that.
+    pub fn is_held(&self, region: &str, table: Table) -> bool {
+        self.tables.iter().any(|hold| hold.is(region, table) && hold.is_shared())
+    }
+
     /// A batch goes. If the table is held it is the probe: the others wait for it, but not for one that never comes back. True: `end` follows.
     #[must_use]
     pub fn begin(&mut self, region: &str, table: Table, now_ms: i64) -> bool {
@@ -117,7 +122,7 @@ mod tests {
     fn one_batch_that_is_held_changes_nothing_for_the_others() {
         let mut holds = held(&["a", "a", "a"]);
         assert_eq!(holds.opens_at_ms("eu", EVENTS, NOW_MS), None);
-        assert!(!holds.begin("eu", EVENTS, NOW_MS));
+        assert!(!holds.is_held("eu", EVENTS) && !holds.begin("eu", EVENTS, NOW_MS));
     }
 
     #[test]
@@ -127,11 +132,13 @@ mod tests {
         assert_eq!(holds.opens_at_ms("us", EVENTS, NOW_MS), None, "another region");
         assert_eq!(holds.opens_at_ms("eu", Table::Outcomes, NOW_MS), None, "another table");
         assert_eq!(holds.opens_at_ms("eu", EVENTS, opens_at_ms), None);
+        assert!(holds.is_held("eu", EVENTS) && !holds.is_held("us", EVENTS), "also when the next may try");
         assert!(holds.begin("eu", EVENTS, opens_at_ms));
         assert!(holds.opens_at_ms("eu", EVENTS, opens_at_ms).is_some(), "one is on its way");
         assert_eq!(holds.end("eu", EVENTS, opens_at_ms + 9), opens_at_ms + 9, "it met no table: the next may try");
         assert!(holds.begin("eu", EVENTS, opens_at_ms + 9));
         holds.lift("eu", EVENTS);
+        assert!(!holds.is_held("eu", EVENTS));
         assert_eq!(holds.end("eu", EVENTS, opens_at_ms + 10), opens_at_ms + 10);
         assert_eq!(holds.opens_at_ms("eu", EVENTS, opens_at_ms + 10), None);
     }

@@ -46,7 +46,7 @@ pub(super) struct Deliveries {
     /// How the regions are doing.
     pub(super) health: Health,
     /// The tables that wait for an operator.
-    holds: Holds,
+    pub(super) holds: Holds,
     /// Batches that are in ClickHouse and could not be booked yet, by token: of those that wait, so no more than they are.
     unbooked: HashMap<String, Landed>,
     /// Tokens of the batches that are on their way. If an alarm finds any, the one before it was cut off.

@@ -25,7 +25,7 @@ use collector_core::log::Level;
 use collector_core::metric::Origin;
 use worker::{DurableObject, Env, Method, Request, Response, Result, State, durable_object};
 
-use crate::{log, query};
+use crate::{fault_point, log, query};
 use shard::Shard;
 
 #[durable_object(alarm)]
@@ -47,7 +47,7 @@ impl DurableObject for Batcher {
     }
 
     async fn alarm(&self) -> Result<Response> {
-        if let Err(error) = self.shard.flush().await {
+        if let Err(error) = fault_point::alarm(self.shard.flush()).await {
             log::write(self.shard.line(Level::Warn, "alarm_failed").error(&error));
             self.shard.arm_again().await;
         }

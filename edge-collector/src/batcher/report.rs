@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use collector_core::delivery::Delivery;
 use collector_core::insert::Table;
 use collector_core::metric::{Origin, Samples};
 use collector_core::readiness::{Parked, State};
@@ -64,11 +65,28 @@ impl Shard {
         // No alarm comes for these when the traffic has stopped.
         let now_ms = clock::now_ms();
         store.atomically(move |store| store.drop_delivered(now_ms, WINDOW_MS))?;
-        Ok((store.backlog(self.memory.borrow().open.events.as_slice())?, store.batches()?))
+        let mut batches = store.batches()?;
+        let memory = self.memory.borrow();
+        for table in [Table::Events, Table::Outcomes, Table::DeadLetters] {
+            if memory.deliveries.holds.is_held(&memory.region, table) {
+                tell_held(&mut batches, table);
+            }
+        }
+        Ok((store.backlog(memory.open.events.as_slice())?, batches))
     }
 }
 
-/// Batches by the class of their last failure; `new` for those that were not tried yet.
+/// A batch that was not tried because its table is held waits for what those wait for that were.
+fn tell_held(batches: &mut [Batch], table: Table) {
+    let of_table = |batch: &&Batch| batch.table == table;
+    let is_hold = |text: &String| text.starts_with(Delivery::Hold.tag());
+    let held = batches.iter().filter(of_table).filter_map(|batch| batch.waits_for.clone()).find(is_hold);
+    for batch in batches.iter_mut().filter(|batch| batch.table == table && batch.waits_for.is_none()) {
+        batch.waits_for.clone_from(&held);
+    }
+}
+
+/// Batches by the class of the failure that they wait for; `new` for those that wait for nothing but their turn.
 fn by_class(batches: &[Batch]) -> HashMap<&str, u64> {
     let mut classes = HashMap::new();
     for batch in batches {

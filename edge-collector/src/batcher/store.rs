@@ -21,6 +21,8 @@ use crate::sqlite::{blob, string, text};
 pub(crate) use batch::{Batch, Part, mint_token};
 pub(crate) use segment::{Backlog, Commit, Open, OpenSegments, count_lines};
 
+use crate::fault_point;
+
 /// The largest blob row: SQLite in a Durable Object takes 2 MB for row and columns together.
 pub(crate) const MAX_BLOB_BYTES: usize = 1_500_000;
 
@@ -69,6 +71,7 @@ impl Store {
         self: &Rc<Self>,
         work: impl FnOnce(&Self) -> Result<T> + 'static,
     ) -> Result<T> {
+        fault_point::check_room()?;
         let found: Rc<RefCell<Option<Result<T>>>> = Rc::default();
         let (slot, store, mut work) = (Rc::clone(&found), Rc::clone(self), Some(work));
         let closure = Closure::<dyn FnMut() -> std::result::Result<(), JsValue>>::new(move || {

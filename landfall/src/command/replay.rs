@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use landfall::replay::{self, Choice, Fate, Mode, Receipt, ReplayError, Source};
+use landfall::replay::{self, Choice, Fate, Mode, Order, Receipt, ReplayError, Source};
 use serde_json::json;
+use uuid::Uuid;
 
-use super::server;
+use super::{interrupt, server};
 
 const PROGRESS_EVERY: Duration = Duration::from_secs(2);
 /// The rest is in the receipts and in the count.
@@ -18,11 +19,11 @@ const MAX_REFUSED_SHOWN: u64 = 20;
 /// Bring dead letters, or rows from files, back into `ecommerce.events`.
 ///
 /// Run it when what made ClickHouse refuse the rows is mended. A row that is in the table already is skipped, so it is safe to run again and to
-/// interrupt. Never run two at once on one ClickHouse: both could insert the same row. Rows go into the table as they are, past the collector: they have been through its checks, and carry
-/// what only the edge knew. They are checked again as far as a row can fail: columns and identity here, values by ClickHouse.
+/// interrupt; while one is at work on a ClickHouse, another is refused. Rows go into the table as they are, past the collector: they have been through
+/// its checks, and carry what only the edge knew. They are checked again as far as a row can fail: columns and identity here, values by ClickHouse.
 ///
 /// Files hold one row a line, as `SELECT * FROM ecommerce.events FORMAT JSONEachRow` writes them. The user must be allowed to read
-/// `ecommerce.events` and `ecommerce.dead_letters` and to insert into `ecommerce.events`.
+/// `ecommerce.events`, `ecommerce.dead_letters` and `ecommerce.replay_claims`, and to insert into the first and the last.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   export LANDFALL_CLICKHOUSE_PASSWORD=...
@@ -32,7 +33,8 @@ const MAX_REFUSED_SHOWN: u64 = 20;
   landfall replay --url https://eu.clickhouse.example:8443 \\
     --region eu --receipt receipt.ndjson rows.ndjson
 
-Exit codes: 0 every row is in the table, 8 some were refused; others as in landfall --help")]
+Exit codes: 0 every row is in the table, 8 some were refused, 10 another replay is at work,
+130 interrupted; others as in landfall --help")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     server: server::Arguments,
@@ -57,6 +59,9 @@ pub(crate) struct Arguments {
     /// Check and look up, but change nothing
     #[arg(long)]
     dry_run: bool,
+    /// Go on in place of a replay that was killed, whose claim this is
+    #[arg(long, value_name = "ID", conflicts_with = "dry_run")]
+    break_claim: Option<Uuid>,
 }
 
 /// What ended the command.
@@ -75,10 +80,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let unwritable = |source| Failure::Receipt { path: arguments.receipt.clone().unwrap_or_default(), source };
     let file = arguments.receipt.as_ref().map(File::create).transpose().map_err(unwritable)?;
     let mut view = View::new(file);
-    let region = arguments.region.as_deref();
-    let replayed = replay::replay(&arguments.server.target(), &arguments.source(), region, mode, &mut |receipt| {
-        view.show(&receipt);
-    });
+    let order = Order {
+        region: arguments.region.as_deref(),
+        mode,
+        broken_claim: arguments.break_claim,
+        is_interrupted: interrupt::listen(),
+    };
+    let replayed =
+        replay::replay(&arguments.server.target(), &arguments.source(), &order, &mut |receipt| view.show(&receipt));
     // Also after an error: what was done until then is done.
     let refused = view.finish(mode).map_err(unwritable)?;
     replayed?;

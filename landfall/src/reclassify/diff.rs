@@ -1,6 +1,6 @@
 //! What would change. In scope: the arithmetic, by direction, reason, crawler, site, with the purchases among it. Out of scope: printing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use collector_core::filter::{RULES_VERSION, Signal, agent, automation, cloudflare, crawler};
@@ -35,6 +35,10 @@ pub struct Diff {
     pub to_bot: Change,
     /// Bots that would be people.
     pub to_human: Change,
+    /// Events whose `is_bot` stays and whose evidence is another. They are only counted, never applied.
+    pub other_evidence: u64,
+    /// What is new in it or gone, as `+asn:hosting` or `-asn:hosting`.
+    pub evidence: Tally,
     /// Events among `to_bot` that the present rules would not store at all.
     pub dropped: u64,
     /// Events that a shadow would mark and has not marked, by `<shadow> of <site>`, and the purchases among them.
@@ -171,6 +175,17 @@ impl Diff {
     pub(super) fn add_item(&mut self, is_bot: bool) {
         let change = if is_bot { &mut self.to_bot } else { &mut self.to_human };
         change.items += 1;
+    }
+
+    /// Counts an event that stays a person or a bot, if for other evidence. Shadows are counted apart.
+    pub(super) fn note_evidence(&mut self, standing: &Standing, judgement: &Judgement<'_>) {
+        let is_evidence = |signal: &&str| !signal.starts_with("shadow:");
+        let before: BTreeSet<&str> = standing.signals.iter().map(String::as_str).filter(is_evidence).collect();
+        let now: BTreeSet<&str> = judgement.verdict.signals.iter().map(AsRef::as_ref).filter(is_evidence).collect();
+        for (sign, signals) in [("+", now.difference(&before)), ("-", before.difference(&now))] {
+            signals.for_each(|signal| self.evidence.add(&format!("{sign}{signal}"), 1));
+        }
+        self.other_evidence += u64::from(before != now);
     }
 
     /// Counts what shadows would mark, which is how a rule is tried on the past.

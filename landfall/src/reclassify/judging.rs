@@ -48,7 +48,11 @@ impl<'c> Judging<'c> {
         };
         self.diff.note_shadows(standing, &judgement);
         let is_bot = judgement.verdict.flag.is_some();
-        if is_bot == standing.is_bot() { Ok(()) } else { self.change(standing, &judgement, site) }
+        if is_bot != standing.is_bot() {
+            return self.change(standing, &judgement, site);
+        }
+        self.diff.note_evidence(standing, &judgement);
+        Ok(())
     }
 
     fn change(&mut self, standing: &Standing, judgement: &Judgement<'_>, site: &Site) -> Result<(), ReclassifyError> {

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use uuid::{Builder, Uuid};
 
 use super::row::{self, Identity, Row};
-use super::{Fate, Line, Mode, Receipt, ReplayError};
+use super::{Fate, Line, Mode, Order, Receipt, ReplayError};
 use crate::connection::{Connection, Reply};
 
 /// How often a batch is sent that ClickHouse cannot take just now: half a minute in all.
@@ -20,13 +20,12 @@ const MAX_ATTEMPTS: u32 = 6;
 pub(super) fn bring(
     connection: &Connection,
     lines: Vec<Line>,
-    region: Option<&str>,
-    mode: Mode,
+    order: &Order<'_>,
     note: &mut dyn FnMut(Receipt),
 ) -> Result<(), ReplayError> {
     let mut rows: Vec<Row> = Vec::with_capacity(lines.len());
     for Line { origin, text } in lines {
-        match row::parse(&text, &origin, region) {
+        match row::parse(&text, &origin, order.region) {
             Ok(row) => rows.push(row),
             Err(reason) => note(Receipt { event_id: None, origin, fate: Fate::Refused(reason) }),
         }
@@ -37,7 +36,7 @@ pub(super) fn bring(
         // An id that comes twice from one site is one event.
         if known.insert(row.identity.clone()) { missing.push(row) } else { note(receipt(&row, Fate::Present)) }
     }
-    if mode == Mode::DryRun {
+    if order.mode == Mode::DryRun {
         for row in &missing {
             note(receipt(row, Fate::Inserted));
         }
@@ -123,8 +122,10 @@ fn send(connection: &Connection, rows: &[Row]) -> Result<Reply, ReplayError> {
     let lines = rows.iter().fold(String::new(), |lines, row| lines + &row.json + "\n");
     let token = token_of(&lines);
     let mut backoff = Backoff::default();
+    let mut is_open = false;
     loop {
         let reply = connection.insert(Table::Events, token, lines.as_bytes());
+        is_open |= reply.is_open;
         match reply.delivery {
             Delivery::Delivered | Delivery::Poison => return Ok(reply),
             Delivery::Retry | Delivery::Unknown if backoff.failures + 1 < MAX_ATTEMPTS => {
@@ -134,9 +135,9 @@ fn send(connection: &Connection, rows: &[Row]) -> Result<Reply, ReplayError> {
             Delivery::Retry | Delivery::Unknown | Delivery::Hold => {
                 let (attempts, text) = (backoff.failures + 1, reply.text);
                 return Err(if reply.may_be_stored {
-                    ReplayError::Unsure { attempts, text }
+                    ReplayError::Unsure { attempts, text, is_open }
                 } else {
-                    ReplayError::NotTaken { attempts, text }
+                    ReplayError::NotTaken { attempts, text, is_open }
                 });
             }
         }

@@ -1,4 +1,4 @@
-//! The other end of the collector's fault points (`edge-collector/src/fault_point.rs`).
+//! The other end of the collector's fault points (`edge-collector/src/fault_point/asking.rs`).
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -39,6 +39,12 @@ impl Gate {
         *lock(&self.state) = State { armed: point.map(str::to_owned), held: Vec::new() };
     }
 
+    /// Lets on who is held, with this status: what the collector does then, `edge-collector/src/fault_point/asking.rs` says.
+    pub(super) fn answer(&self, status: u16) -> Result<()> {
+        let held = std::mem::take(&mut *lock(&self.state)).held;
+        held.into_iter().try_for_each(|mut stream| Ok(stream.write_all(&reply(status))?))
+    }
+
     pub(super) fn is_reached(&self) -> bool {
         !lock(&self.state).held.is_empty()
     }
@@ -58,7 +64,11 @@ fn pass(mut stream: TcpStream, state: &Mutex<State>) -> Result<()> {
         state.held.push(stream);
         return Ok(());
     }
-    Ok(stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")?)
+    Ok(stream.write_all(&reply(200))?)
+}
+
+fn reply(status: u16) -> Vec<u8> {
+    format!("HTTP/1.1 {status} -\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").into_bytes()
 }
 
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {

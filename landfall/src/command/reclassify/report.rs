@@ -46,6 +46,10 @@ pub(super) fn print(out: &mut impl Write, diff: &Diff) -> io::Result<()> {
         writeln!(out, "  {} of them would not be stored today", diff.dropped)?;
     }
     print_change(out, "would become people", &diff.to_human)?;
+    if diff.other_evidence > 0 {
+        writeln!(out, "\nwould stay what they are for other evidence: {} events (not applied)", diff.other_evidence)?;
+        print_tally(out, "evidence", &diff.evidence)?;
+    }
     for (shadow, marked) in &diff.shadows {
         writeln!(out, "{shadow} would mark {} events, {} purchases among them", marked.events, marked.purchases)?;
     }

@@ -101,6 +101,22 @@ fn shadows_count_what_they_have_not_marked() {
 }
 
 #[test]
+fn who_stays_what_it_is_is_counted_by_what_is_new_or_gone_in_its_evidence() {
+    let mut diff = Diff::default();
+    let mut note = |row: &StoredRow, site: &Site| {
+        let mut judge = Judge::default();
+        diff.note_evidence(&standing(row, &row.bot_signals), &judge.judge(row, site).unwrap());
+    };
+    let flagged = site("a", "flag", false);
+    note(&row("a", "EUR", "1", &["rule:gone"]), &flagged);
+    note(&row("a", "EUR", "1", &["shadow:try", "header:x", "rule:gone"]), &flagged);
+    note(&row("a", "EUR", "1", &["shadow:try", "rule:de"]), &flagged);
+    note(&row("a", "EUR", "1", &["header:x"]), &site("a", "flag", true));
+    assert_eq!(diff.other_evidence, 2);
+    assert_eq!(diff.evidence.sorted(), [("+rule:de", 2), ("-rule:gone", 2)]);
+}
+
+#[test]
 fn only_newer_rules_are_noted() {
     let mut diff = Diff::default();
     for version in ["", "2000-01-01", RULES_VERSION] {
