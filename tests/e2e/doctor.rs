@@ -36,10 +36,10 @@ const CHECKS: [&str; 10] = [
     "countries_dict",
     "user_segments_dict",
 ];
-/// Enough for an event that gets through, the books included.
-const PATIENCE_S: &str = "20";
-/// Enough for the books of the region that is well, and for the collector to meet what is wrong with the other.
-const LITTLE_PATIENCE_S: &str = "12";
+/// Enough for an event that gets through, the books included, also on a slow machine: it ends as soon as they have.
+const PATIENCE_S: &str = "120";
+/// Enough for the books of the region that is well, and for the collector to meet what is wrong with the other. It is waited to its end.
+const LITTLE_PATIENCE_S: &str = "20";
 
 fn a_whole_stack_is_healthy(lab: &mut Lab) -> Result<()> {
     let stack = lab.stack()?;
