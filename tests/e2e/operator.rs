@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -199,7 +200,7 @@ fn a_view_that_fails_leaves_rows_that_are_named(lab: &mut Lab) -> Result<()> {
     lab::expect_events(stack, &format!("session_id = '{session}'"), 2, 1)
 }
 
-/// More than are replayed within the moment between the first receipt and the interrupt.
+/// Several batches.
 const ROWS_TO_INTERRUPT: usize = 30_000;
 
 fn an_interrupted_replay_goes_on_where_it_was(lab: &mut Lab) -> Result<()> {
@@ -207,17 +208,23 @@ fn an_interrupted_replay_goes_on_where_it_was(lab: &mut Lab) -> Result<()> {
     let session = lab::event_id();
     let rows = rows_of(&session, ROWS_TO_INTERRUPT);
     let (file, receipts) = (stack.layout.dir.join("many.ndjson"), stack.layout.dir.join("interrupted.ndjson"));
-    std::fs::write(&file, rows)?;
+    std::fs::write(&file, &rows)?;
     let endpoint = &stack.file.clickhouse[0];
     let mut child = Command::new(xtask::paths::program("landfall"))
         .args(["replay", "--url", &endpoint.url, "--user", &endpoint.user, "--receipt"])
-        .args([&receipts, &file])
+        .args([&receipts, Path::new("/dev/stdin")])
         .env("LANDFALL_CLICKHOUSE_PASSWORD", &endpoint.password)
+        .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .spawn()?;
+    let mut pipe = child.stdin.take().context("expected a pipe")?;
+    // The last byte does not come, so the replay cannot be over before it is interrupted.
+    let feeder = std::thread::spawn(move || pipe.write_all(&rows.as_bytes()[..rows.len() - 1]).map(|()| pipe));
     let started = lab::wait_for("a receipt", 30, || Ok(std::fs::metadata(&receipts)?.len().gt(&0).then_some(())));
     let interrupted = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
     let status = child.wait()?;
+    // An error: the replay has not read everything.
+    drop(feeder.join());
     started?;
     ensure!(interrupted?.success() && status.signal() == Some(2), "expected an interrupted replay, found {status}");
     let told = std::fs::read_to_string(&receipts)?;
