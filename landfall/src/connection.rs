@@ -350,7 +350,7 @@ mod tests {
     fn a_server_that_is_slow_is_told_from_one_that_is_away() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let target = target(&format!("http://{}", listener.local_addr().unwrap()));
-        let connection = Connection::with_limit(&target, Duration::from_millis(50)).unwrap();
+        let connection = Connection::with_limit(&target, Duration::from_secs(1)).unwrap();
         // The system takes the connection, and nobody answers.
         let slow = connection.execute("SELECT 1");
         assert!(matches!(slow, Err(ConnectionError::Slow { .. })), "{slow:?}");

@@ -14,10 +14,10 @@ import { parseArgs } from "node:util";
 import { chromium } from "playwright-core";
 
 /** For each step of the visit and each answer: generous, because a test machine may be building at the same time. */
-const STEP_TIMEOUT_MS = 20_000;
+const STEP_TIMEOUT_MS = 60_000;
 
 /** For the whole visit: then the program ends, whatever the browser does. */
-const VISIT_TIMEOUT_MS = 120_000;
+const VISIT_TIMEOUT_MS = 300_000;
 
 const CHROMIUM_FLAGS = [
   "--no-sandbox",
@@ -45,7 +45,7 @@ setTimeout(() => {
 
 // The browser's own user agent without "Headless". As a flag: what Playwright sets for a page is not sent with the beacons of
 // a page that ends.
-const version = /\d+/.exec(execFileSync(options.chromium, ["--version"], { encoding: "utf8", stdio: "pipe" }))?.[0];
+const version = /\d+/.exec(execFileSync(options.chromium, ["--version"], { encoding: "utf8", stdio: "pipe", timeout: STEP_TIMEOUT_MS }))?.[0];
 const userAgent = `Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/${version}.0.0.0 Safari/537.36`;
 const browser = await chromium.launch({
   executablePath: options.chromium,

@@ -313,6 +313,7 @@ fn outcomes_are_counted(lab: &mut Lab) -> Result<()> {
 }
 
 fn a_visitor_keeps_one_id_within_the_day(lab: &mut Lab) -> Result<()> {
+    lab::pass_midnight()?;
     let stack = lab.stack()?;
     let mark = lab::event_id();
     for agent in

@@ -169,7 +169,8 @@ fn many_beacons_become_few_inserts(lab: &mut Lab) -> Result<()> {
     let ids = send_views(stack, 300)?;
     lab::expect_events(stack, &among(&ids), 300, 20)?;
     let inserts = stack.file.clickhouse[0].query(parts)?.parse::<u64>()? - before;
-    ensure!(inserts < 30, "expected far fewer inserts than 300 beacons, found {inserts}");
+    // One a second, and one of the books every five: a machine that needs a minute to send stays below.
+    ensure!(inserts < 100, "expected far fewer inserts than 300 beacons, found {inserts}");
     Ok(())
 }
 

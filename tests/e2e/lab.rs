@@ -1,7 +1,7 @@
 //! What the tests share: one stack, a client, and waiting for a condition with a deadline.
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -15,6 +15,11 @@ use xtask::stack::{Options, Stack, port};
 pub(crate) const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0";
 const MAX_REQUEST: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(50);
+/// So many times as long as on a usual machine a wait may last, because there are slow ones that do other work besides.
+const PATIENCE: u64 = 5;
+const DAY_S: u64 = 86_400;
+/// More than any test takes whose numbers are a day's.
+const DAYS_END_S: u64 = 120;
 
 pub(crate) struct Lab {
     folder: PathBuf,
@@ -184,8 +189,9 @@ fn answer(response: ureq::http::Response<ureq::Body>) -> Result<Answer> {
     Ok(Answer { status, headers, text: String::from_utf8_lossy(&bytes).into_owned() })
 }
 
-/// Waits until `look` finds something, at most `seconds`.
+/// Waits until `look` finds something. On a usual machine that takes `seconds` at most, on a slow one `PATIENCE` times as long.
 pub(crate) fn wait_for<T>(what: &str, seconds: u64, mut look: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+    let seconds = seconds * PATIENCE;
     let started = Instant::now();
     loop {
         interrupt::check()?;
@@ -199,6 +205,14 @@ pub(crate) fn wait_for<T>(what: &str, seconds: u64, mut look: impl FnMut() -> Re
         }
         std::thread::sleep(POLL);
     }
+}
+
+/// Lets the end of a day (UTC) pass: for tests whose numbers are a day's.
+pub(crate) fn pass_midnight() -> Result<()> {
+    wait_for("the new day", DAYS_END_S, || {
+        let now_s = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+        Ok((now_s % DAY_S < DAY_S - DAYS_END_S).then_some(()))
+    })
 }
 
 /// How many rows a condition on the events of all regions finds.

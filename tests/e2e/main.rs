@@ -36,7 +36,9 @@ mod segments;
 mod sender;
 
 use std::process::ExitCode;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -44,6 +46,9 @@ use lab::Lab;
 
 /// A test: it may stop and start parts of the stack, and leaves it whole.
 type Test = fn(&mut Lab) -> anyhow::Result<()>;
+
+/// The longest, `fault_point`, takes four minutes. One that takes this long hangs, and is named before everything around it is ended.
+const MAX_TEST: Duration = Duration::from_mins(20);
 
 fn main() -> ExitCode {
     xtask::interrupt::listen();
@@ -84,7 +89,8 @@ fn main() -> ExitCode {
     for (family, tests) in families {
         for (name, test) in *tests {
             let (lab, test) = (lab.clone(), *test);
-            trials.push(Trial::test(format!("{family}::{name}"), move || run(&lab, test)));
+            let name = format!("{family}::{name}");
+            trials.push(Trial::test(name.clone(), move || run(&lab, &name, test)));
         }
     }
     let is_selected = |trial: &Trial| arguments.filter.as_deref().is_none_or(|filter| trial.name().contains(filter));
@@ -100,7 +106,20 @@ fn main() -> ExitCode {
     conclusion.exit_code()
 }
 
-fn run(lab: &Mutex<Lab>, test: Test) -> Result<(), Failed> {
+fn run(lab: &Mutex<Lab>, name: &str, test: Test) -> Result<(), Failed> {
     let mut lab = lab.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _watch = watch(name.to_owned());
     test(&mut lab).map_err(|error| Failed::from(format!("{error:#}")))
+}
+
+/// Ends the tests' process if what it gives back is not dropped in time; `cargo xtask test` stops what is left then.
+fn watch(name: String) -> mpsc::Sender<()> {
+    let (running, ended) = mpsc::channel();
+    std::thread::spawn(move || {
+        if ended.recv_timeout(MAX_TEST) == Err(RecvTimeoutError::Timeout) {
+            eprintln!("\nexpected {name} to end within {} min", MAX_TEST.as_secs() / 60);
+            std::process::exit(1);
+        }
+    });
+    running
 }

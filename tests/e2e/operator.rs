@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Command, ExitStatus, Output, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
@@ -202,7 +202,7 @@ fn a_view_that_fails_leaves_rows_that_are_named(lab: &mut Lab) -> Result<()> {
     lab::expect_events(stack, &format!("session_id = '{session}'"), 2, 1)
 }
 
-/// More than are replayed within the moment between the first receipt and the interrupt.
+/// Several batches.
 const ROWS_TO_INTERRUPT: usize = 30_000;
 
 fn an_interrupted_replay_goes_on_where_it_was(lab: &mut Lab) -> Result<()> {
@@ -210,8 +210,8 @@ fn an_interrupted_replay_goes_on_where_it_was(lab: &mut Lab) -> Result<()> {
     let session = lab::event_id();
     let rows = rows_of(&session, ROWS_TO_INTERRUPT);
     let (file, receipts) = (stack.layout.dir.join("many.ndjson"), stack.layout.dir.join("interrupted.ndjson"));
-    std::fs::write(&file, rows)?;
-    let status = end_amid(stack, &file, &receipts, "-INT")?;
+    std::fs::write(&file, &rows)?;
+    let status = end_amid(stack, rows, &receipts, "-INT")?;
     ensure!(status.code() == Some(130), "expected an interrupted replay, found {status}");
     let told = std::fs::read_to_string(&receipts)?;
     let inserted = told.lines().filter(|line| line.contains(r#""outcome":"inserted""#)).count();
@@ -239,7 +239,7 @@ fn two_replays_at_once_store_each_row_once(lab: &mut Lab) -> Result<()> {
     std::fs::write(&files[1], rows_of(&session, 1) + &rows)?;
     let mut children = Vec::new();
     for file in &files {
-        children.push(replay_in_background(stack, &[&file.to_string_lossy()])?);
+        children.push(replay_of(stack, &[&file.to_string_lossy()]).spawn()?);
     }
     let codes = children.into_iter().map(|mut child| Ok(child.wait()?.code())).collect::<Result<Vec<_>>>()?;
     ensure!(codes.contains(&Some(0)), "expected one to bring its rows back, found {codes:?}");
@@ -256,8 +256,9 @@ fn a_replay_that_was_killed_is_named_to_the_next(lab: &mut Lab) -> Result<()> {
     let stack = lab.stack()?;
     let session = lab::event_id();
     let (file, receipts) = (stack.layout.dir.join("killed.ndjson"), stack.layout.dir.join("killed-receipts.ndjson"));
-    std::fs::write(&file, rows_of(&session, ROWS_TO_INTERRUPT))?;
-    let status = end_amid(stack, &file, &receipts, "-KILL")?;
+    let rows = rows_of(&session, ROWS_TO_INTERRUPT);
+    std::fs::write(&file, &rows)?;
+    let status = end_amid(stack, rows, &receipts, "-KILL")?;
     ensure!(status.signal() == Some(9), "expected a killed replay, found {status}");
     let file = file.to_string_lossy();
     let refused = replay(stack, &[&file])?;
@@ -312,26 +313,34 @@ pub(crate) fn replay(stack: &Stack, more: &[&str]) -> Result<Output> {
     landfall_with(stack, &arguments, "", &endpoint.password)
 }
 
-/// Ends a replay with a signal once it has written a receipt.
-fn end_amid(stack: &Stack, file: &Path, receipts: &Path, signal: &str) -> Result<ExitStatus> {
-    let mut child = replay_in_background(stack, &["--receipt", &receipts.to_string_lossy(), &file.to_string_lossy()])?;
+/// Ends a replay with a signal once it has written a receipt. The last byte of its rows does not come before, so it cannot be over by itself.
+fn end_amid(stack: &Stack, rows: String, receipts: &Path, signal: &str) -> Result<ExitStatus> {
+    let mut replay = replay_of(stack, &["--receipt", &receipts.to_string_lossy(), "/dev/stdin"]);
+    let mut child = replay.stdin(Stdio::piped()).spawn()?;
+    let mut pipe = child.stdin.take().context("expected a pipe")?;
+    let feeder = std::thread::spawn(move || pipe.write_all(&rows.as_bytes()[..rows.len() - 1]).map(|()| pipe));
     let started = lab::wait_for("a receipt", 30, || Ok(std::fs::metadata(receipts)?.len().gt(&0).then_some(())));
     let ended = Command::new("kill").args([signal, &child.id().to_string()]).status();
+    // An error if the replay has ended without reading everything.
+    drop(feeder.join());
     let status = child.wait()?;
     started?;
     ensure!(ended?.success(), "expected to end a replay at work, found {status}");
     Ok(status)
 }
 
-fn replay_in_background(stack: &Stack, more: &[&str]) -> Result<Child> {
+/// A replay that is told nothing and tells nothing, to be started.
+fn replay_of(stack: &Stack, arguments: &[&str]) -> Command {
     let endpoint = &stack.file.clickhouse[0];
-    Ok(Command::new(xtask::paths::program("landfall"))
+    let mut command = Command::new(xtask::paths::program("landfall"));
+    command
         .args(["replay", "--url", &endpoint.url, "--user", &endpoint.user])
-        .args(more)
+        .args(arguments)
         .env("LANDFALL_CLICKHOUSE_PASSWORD", &endpoint.password)
+        .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()?)
+        .stderr(Stdio::null());
+    command
 }
 
 /// Runs the operator's command against the stack's collector.

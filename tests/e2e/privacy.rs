@@ -21,6 +21,7 @@ fn yesterdays_visitor_cannot_be_computed_once_the_salt_is_gone(lab: &mut Lab) ->
         println!("the collector's clock cannot be moved here: {hindrance}");
         return Ok(());
     }
+    lab::pass_midnight()?;
     let folder = lab.folder("clock");
     let stack = lab.stack()?;
     std::fs::create_dir_all(&folder)?;

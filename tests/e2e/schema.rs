@@ -92,6 +92,7 @@ fn what_is_acknowledged_is_on_the_disk(lab: &mut Lab) -> Result<()> {
 }
 
 fn an_id_that_is_there_twice_is_shown(lab: &mut Lab) -> Result<()> {
+    crate::lab::pass_midnight()?;
     let endpoint = lab.stack()?.file.clickhouse[0].clone();
     let site = format!("twice-{}", crate::lab::event_id());
     let insert = |id: &str| {

@@ -27,10 +27,10 @@ pub use file::StackFile;
 pub use layout::{Layout, Options};
 
 /// How long a part may take until it answers. The first start of ClickHouse on a cold disk is the slowest.
-const MAX_READY: Duration = Duration::from_secs(90);
+const MAX_READY: Duration = Duration::from_mins(3);
 
 /// How long a port of a server that was stopped may stay taken.
-const MAX_PORT_FREE: Duration = Duration::from_secs(5);
+const MAX_PORT_FREE: Duration = Duration::from_secs(30);
 
 /// A running stack.
 pub struct Stack {

@@ -40,6 +40,14 @@ pub fn run(title: &str, command: &mut Command, minutes_max: u64) -> Result<()> {
     })
 }
 
+/// Runs a program that needs a registry as a step, and once more if it fails: a registry may hiccup.
+pub fn run_again(title: &str, command: &mut Command, minutes_max: u64) -> Result<()> {
+    let Err(error) = run(title, command, minutes_max) else { return Ok(()) };
+    interrupt::check()?;
+    println!("  {error:#}");
+    run(&format!("{title}, once more"), command, minutes_max)
+}
+
 /// Runs a program that shows its own progress on this terminal.
 pub fn run_loud(title: &str, command: &mut Command, minutes_max: u64) -> Result<()> {
     step(title, || {

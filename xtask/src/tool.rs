@@ -17,6 +17,8 @@ const TYPOS_VERSION: &str = "1.52.0";
 /// The oldest Node.js that the pinned wrangler runs on.
 const NODE_MAJOR_MIN: u32 = 20;
 const MAX_INSTALL_MINUTES: u64 = 30;
+/// For what is only fetched and unpacked; a try that fails is followed by another.
+const MAX_DOWNLOAD_MINUTES: u64 = 12;
 
 /// Checks the tools that only the user can install.
 pub fn check_prerequisites() -> Result<()> {
@@ -42,10 +44,10 @@ pub fn ensure_wasm_target() -> Result<()> {
     if Path::new(&sysroot).join("lib/rustlib/wasm32-unknown-unknown/lib").is_dir() {
         return Ok(());
     }
-    step::run(
+    step::run_again(
         "adding the wasm32 target to the Rust toolchain",
         Command::new("rustup").args(["target", "add", "wasm32-unknown-unknown"]).current_dir(paths::root()),
-        MAX_INSTALL_MINUTES,
+        MAX_DOWNLOAD_MINUTES,
     )
 }
 
@@ -57,20 +59,20 @@ pub fn ensure_node_modules() -> Result<()> {
     if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == lock) {
         return Ok(());
     }
-    step::run(
+    step::run_again(
         "installing npm packages (workerd, ClickHouse library, esbuild, binaryen, wrangler; about 1 GB once)",
         Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(paths::root()),
-        MAX_INSTALL_MINUTES,
+        MAX_DOWNLOAD_MINUTES,
     )?;
     if clickhouse_library().is_err() {
         // The lock file names the package of the platform that CI has; this is the same release for another.
         let package = format!("@chdb/{}@{CHDB_VERSION}", chdb_platform()?);
-        step::run(
+        step::run_again(
             &format!("installing {package}"),
             Command::new("npm")
                 .args(["install", "--no-save", "--no-package-lock", &package])
                 .current_dir(paths::root()),
-            MAX_INSTALL_MINUTES,
+            MAX_DOWNLOAD_MINUTES,
         )?;
     }
     std::fs::write(stamp, lock).context("expected to mark node_modules as complete")
@@ -131,10 +133,10 @@ pub fn chromium() -> Result<PathBuf> {
     let is_installed = can_apt() && apt_install("Chromium for the browser tests", &["chromium"]).is_ok();
     if !is_installed || find_chromium().is_none() {
         interrupt::check()?;
-        step::run(
+        step::run_again(
             "installing Playwright's Chromium for the browser tests",
             Command::new("npx").args(["playwright-core", "install", "chromium"]).current_dir(paths::root()),
-            MAX_INSTALL_MINUTES,
+            MAX_DOWNLOAD_MINUTES,
         )?;
     }
     find_chromium().context("expected a Chromium for the browser tests: install one, or set CHROMIUM_BIN to its path")
@@ -217,14 +219,16 @@ fn can_apt() -> bool {
 }
 
 fn apt_install(what: &str, packages: &[&str]) -> Result<()> {
-    step::run(
-        "refreshing the list of system packages",
-        Command::new("apt-get").args(["update", "-q"]),
-        MAX_INSTALL_MINUTES,
-    )?;
-    let mut install = Command::new("apt-get");
-    install.args(["install", "-y", "-q", "--no-install-recommends"]).args(packages);
-    step::run(&format!("installing {what}"), install.env("DEBIAN_FRONTEND", "noninteractive"), MAX_INSTALL_MINUTES)
+    let apt_get = |arguments: &[&str]| {
+        let mut command = Command::new("apt-get");
+        // Another apt may be at work on a machine that has just started.
+        command.args(["-q", "-o", "Acquire::Retries=3", "-o", "DPkg::Lock::Timeout=300"]).args(arguments);
+        command.env("DEBIAN_FRONTEND", "noninteractive");
+        command
+    };
+    step::run_again("refreshing the list of system packages", &mut apt_get(&["update"]), MAX_DOWNLOAD_MINUTES)?;
+    let install = [&["install", "-y", "--no-install-recommends"], packages].concat();
+    step::run_again(&format!("installing {what}"), &mut apt_get(&install), MAX_DOWNLOAD_MINUTES)
 }
 
 /// Where PATH finds a program.

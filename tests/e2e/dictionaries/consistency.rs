@@ -4,10 +4,10 @@
 //! the name of its segment: the sum of `user_id` x score in millionths, which ClickHouse computes again over what it has loaded.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use dict_services::entries::PENDING;
@@ -26,8 +26,10 @@ use crate::lab::Lab;
 const USERS: u64 = 20_000;
 const LAYOUTS: [&str; 3] = ["HASHED_ARRAY()", "HASHED()", "SPARSE_HASHED()"];
 const RELOADS: usize = 20;
-/// Time from one swap to the next: less than most loads take together, so that a swap falls into many of them.
-const SWAP_PACE: Duration = Duration::from_millis(40);
+/// Milliseconds from one swap to the next, at first: less than most loads take together, so that a swap falls into many of them.
+const FIRST_PACE_MS: u64 = 40;
+/// How long enough snapshots may take to be seen: a slow machine's loads are cut off until the swaps have become slow as well.
+const MAX_RUN: Duration = Duration::from_mins(3);
 const PPM: u64 = 1_000_000;
 
 pub(super) fn every_load_is_one_snapshot(lab: &mut Lab) -> Result<()> {
@@ -39,26 +41,33 @@ pub(super) fn every_load_is_one_snapshot(lab: &mut Lab) -> Result<()> {
         let name = format!("user_segments_swapped_{index}");
         let statement = Statement::read(USER_SEGMENTS_INCREMENTAL)?.named(&name)?.laid_out(layout)?;
         endpoint.query(statement.with_feed(feed.port, "secret")?.sql())?;
+        endpoint.query(&format!("SYSTEM RELOAD DICTIONARY ecommerce.{name}"))?;
         names.push(name);
     }
-    let seen = thread::scope(|scope| -> Result<BTreeSet<String>> {
-        let readers: Vec<_> = names.iter().map(|name| scope.spawn(|| reload_in_a_loop(endpoint, name))).collect();
-        let mut seen = BTreeSet::new();
-        for reader in readers {
-            seen.extend(reader.join().expect("a reader that panics has failed")?);
-        }
-        Ok(seen)
+    feed.swap();
+    let seen = Mutex::default();
+    thread::scope(|scope| -> Result<()> {
+        let read = |name| reload_in_a_loop(endpoint, name, &feed.pace_ms, &seen);
+        let readers: Vec<_> = names.iter().map(|name| scope.spawn(move || read(name))).collect();
+        readers.into_iter().try_for_each(|reader| reader.join().expect("a reader that panics has failed"))
     })?;
-    ensure!(seen.len() > RELOADS, "expected many snapshots to be seen, found {}", seen.len());
     names.iter().try_for_each(|name| endpoint.query(&format!("DROP DICTIONARY ecommerce.{name}")).map(drop))
 }
 
-/// Reloads and checks; gives the checksums of all snapshots that it saw.
-fn reload_in_a_loop(endpoint: &Endpoint, name: &str) -> Result<BTreeSet<String>> {
-    let mut seen = BTreeSet::new();
-    for _ in 0..RELOADS {
+/// Reloads and checks, often and until more snapshots than that are `seen` by all readers together, by their checksums.
+fn reload_in_a_loop(
+    endpoint: &Endpoint,
+    name: &str,
+    pace_ms: &AtomicU64,
+    seen: &Mutex<BTreeSet<String>>,
+) -> Result<()> {
+    let started = Instant::now();
+    for reload in 1.. {
         // A reader that is two snapshots behind is cut off. That fails the load and keeps the data, which is checked like any other.
         let loaded = endpoint.query(&format!("SYSTEM RELOAD DICTIONARY ecommerce.{name}"));
+        if loaded.is_err() {
+            pace_ms.fetch_add(FIRST_PACE_MS / 4, Relaxed);
+        }
         let sql = format!(
             "SELECT any(segment_name), uniqExact(segment_name), count(), toString(sum(user_id * toUInt64(round(score * 1000000)))) FROM ecommerce.{name}"
         );
@@ -70,14 +79,21 @@ fn reload_in_a_loop(endpoint: &Endpoint, name: &str) -> Result<BTreeSet<String>>
             checksums == "1" && users == USERS.to_string() && sum == checksum,
             "expected one whole snapshot, found {answer}"
         );
+        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.insert(checksum.to_owned());
+        if reload >= RELOADS && seen.len() > RELOADS {
+            break;
+        }
+        ensure!(started.elapsed() < MAX_RUN, "expected many snapshots to be seen, found {}", seen.len());
     }
-    Ok(seen)
+    Ok(())
 }
 
-/// The feed of user segments, whose snapshot is replaced all the time until it is dropped.
+/// The feed of user segments, whose snapshot can be replaced all the time until it is dropped.
 struct SwappingFeed {
     port: u16,
+    shell: Arc<Shell<Table>>,
+    pace_ms: Arc<AtomicU64>,
     is_stopped: Arc<AtomicBool>,
     _runtime: Runtime,
 }
@@ -91,18 +107,23 @@ impl SwappingFeed {
         let port = listener.local_addr()?.port();
         let router = route::router(Arc::clone(&shell));
         runtime.spawn(server::serve(listener, None, router, std::future::pending(), Duration::ZERO));
-        let is_stopped = Arc::new(AtomicBool::new(false));
-        let is_over = Arc::clone(&is_stopped);
+        let pace_ms = Arc::new(AtomicU64::new(FIRST_PACE_MS));
+        Ok(Self { port, shell, pace_ms, is_stopped: Arc::default(), _runtime: runtime })
+    }
+
+    /// Begins to swap.
+    fn swap(&self) {
+        let (shell, pace_ms, is_over) =
+            (Arc::clone(&self.shell), Arc::clone(&self.pace_ms), Arc::clone(&self.is_stopped));
         thread::spawn(move || {
             for generation in 1.. {
                 if is_over.load(Relaxed) {
                     break;
                 }
                 shell.feed.publish(snapshot(generation), dict_services::clock::unix_now()).expect("a valid snapshot");
-                thread::sleep(SWAP_PACE);
+                thread::sleep(Duration::from_millis(pace_ms.load(Relaxed)));
             }
         });
-        Ok(Self { port, is_stopped, _runtime: runtime })
     }
 }
 

@@ -12,6 +12,7 @@ const EVENTS: &str = "INSERT INTO ecommerce.events \
     (site_id, event_id, event_type, timestamp, received_at, visitor_id, user_id, country, order_id, revenue, currency, is_bot) VALUES";
 
 pub(super) fn visitors_are_counted_by_country_and_size(lab: &mut Lab) -> Result<()> {
+    lab::pass_midnight()?;
     let endpoint = &lab.stack()?.file.clickhouse[0];
     let site = site();
     let view = |visitor: u8, country: &str, is_bot: u8| {
@@ -41,6 +42,7 @@ pub(super) fn visitors_are_counted_by_country_and_size(lab: &mut Lab) -> Result<
 
 pub(super) fn revenue_is_shared_among_segments(lab: &mut Lab) -> Result<()> {
     let (user, segment) = known_user(lab)?;
+    lab::pass_midnight()?;
     let endpoint = &lab.stack()?.file.clickhouse[0];
     let site = site();
     let order = |event: &str, user: u64, order: &str, revenue: &str, currency: &str| {

@@ -4,6 +4,8 @@ use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use xtask::stack::clickhouse::Endpoint;
 
+use crate::lab;
+
 /// One line of the view.
 #[derive(Debug, Deserialize)]
 pub(super) struct Health {
@@ -25,10 +27,13 @@ impl Health {
         serde_json::from_str(&line).with_context(|| format!("expected one line about {dictionary}, found {line:?}"))
     }
 
-    /// Checks that the view calls the dictionary `state`, and that the alert query agrees.
+    /// Waits until the view calls the dictionary `state`, for the server may be loading it by itself, and checks that the alert query agrees.
     pub(super) fn expect(endpoint: &Endpoint, dictionary: &str, state: &str) -> Result<Self> {
-        let health = Self::of(endpoint, dictionary)?;
-        ensure!(health.state == state, "expected {dictionary} to be {state}, found {health:?}");
+        let health = lab::wait_for(&format!("{dictionary} to be {state}"), 5, || {
+            let health = Self::of(endpoint, dictionary)?;
+            ensure!(health.state == state, "found {health:?}");
+            Ok(Some(health))
+        })?;
         let is_good = matches!(state, "ok" | "unused");
         ensure!((health.is_healthy == 1) == is_good, "{health:?}");
         ensure!(health.last_error.is_empty() == is_good, "{health:?}");

@@ -3,6 +3,7 @@
 //! ClickHouse is one of its own, because whom it trusts is read at start. Its configuration is the delivered one and what the README says to add.
 
 use std::fs;
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -30,7 +31,8 @@ pub(super) fn https_loads_from_whom_the_server_trusts(lab: &mut Lab) -> Result<(
     let feed_port = port::free()?;
     let start_feed = |(certificate, key): &Identity| -> Result<Extra> {
         let feed = Extra::countries_over_https(stack, feed_port, certificate, key)?;
-        lab::wait_for("the feed to listen", 20, || Ok((!port::is_free(feed_port)).then_some(())))?;
+        // Not by trying whether the port is free: for that moment it would not be.
+        lab::wait_for("the feed to listen", 20, || Ok(Some(TcpStream::connect((Ipv4Addr::LOCALHOST, feed_port))?)))?;
         Ok(feed)
     };
 

@@ -1,6 +1,7 @@
 //! Ports. In scope: the plan of a stack's ports, and finding a free block for a test's stack.
 
 use std::net::{Ipv4Addr, TcpListener};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
@@ -70,10 +71,13 @@ pub fn free() -> Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
-/// The base of a block of ports that are all free now.
+/// The base of a block of ports that are all free now, another one at each call: two threads that try the same ports would take each
+/// other for the program that has them.
 pub fn free_block() -> Result<u16> {
+    static TRIED: AtomicU16 = AtomicU16::new(0);
     let start = u16::try_from(std::process::id() % u32::from(BLOCKS))?;
-    for step in 0..BLOCKS {
+    for _ in 0..BLOCKS {
+        let step = TRIED.fetch_add(1, Ordering::Relaxed) % BLOCKS;
         let base = BLOCK_START_MIN + (start + step) % BLOCKS * BLOCK;
         if (base..base + BLOCK).all(is_free) {
             return Ok(base);
@@ -92,6 +96,11 @@ mod tests {
         let second = Ports::from_base(20_000 + BLOCK, MAX_REGIONS).expect("a valid base");
         let taken: Vec<u16> = first.all().into_iter().map(|(port, _)| port).collect();
         assert!(second.all().iter().all(|(port, _)| !taken.contains(port)));
+    }
+
+    #[test]
+    fn no_block_is_given_twice() {
+        assert_ne!(free_block().expect("free ports"), free_block().expect("free ports"));
     }
 
     #[test]

@@ -139,9 +139,12 @@ fn command_line(pid: u32) -> Option<String> {
 
 #[cfg(target_os = "linux")]
 fn is_zombie(pid: u32) -> bool {
+    // A killed process holds its ports and locks until the last of its threads has ended, which may be long after the first.
+    let has_threads = std::fs::read_dir(format!("/proc/{pid}/task")).is_ok_and(|threads| threads.count() > 1);
     // "pid (name) state ...", and the name may hold anything.
-    std::fs::read_to_string(format!("/proc/{pid}/stat"))
-        .map_or(true, |stat| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z')))
+    let is_over = std::fs::read_to_string(format!("/proc/{pid}/stat"))
+        .map_or(true, |stat| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z')));
+    is_over && !has_threads
 }
 
 #[cfg(not(target_os = "linux"))]
