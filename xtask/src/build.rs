@@ -23,7 +23,8 @@ const WASM_FEATURES: [&str; 7] = [
     "--enable-exception-handling",
 ];
 /// What the Worker is built from; a build is skipped while none of it has changed.
-const WORKER_INPUTS: [&str; 7] = [
+const WORKER_INPUTS: [&str; 8] = [
+    ".cargo",
     "Cargo.toml",
     "Cargo.lock",
     "rust-toolchain.toml",
