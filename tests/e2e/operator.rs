@@ -129,7 +129,8 @@ fn bury_while_narrow(stack: &Stack, from: &str) -> Result<String> {
     Ok(id)
 }
 
-/// More letters than are read at once and longer than one reply may be, compressed or not, all of one moment, of each event two, and of two sites that use the same ids.
+/// More letters than are read at once and longer than one reply may be, compressed or not, all of one moment, of each event two, and of two sites
+/// that use the same ids.
 fn dead_letters_are_read_page_by_page(lab: &mut Lab) -> Result<()> {
     let stack = lab.stack()?;
     let session = lab::event_id();

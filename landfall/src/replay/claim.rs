@@ -2,8 +2,8 @@
 //!
 //! Two replays at once could find the same row missing and send it in batches that are cut differently, which no token tells apart. ClickHouse has
 //! no lock, but of several blocks with one deduplication token it keeps one. So a claim is a line of `ecommerce.replay_claims` with the next number,
-//! which is its token too, and whoever then reads this line, and no other that stands, under the highest number has the claim. That holds even where the token is
-//! forgotten: of two that both write and then read, one at least sees the other, and gives way.
+//! which is its token too, and whoever then reads this line, and no other that stands, under the highest number has the claim. That holds even
+//! where the token is forgotten: of two that both write and then read, one at least sees the other, and gives way.
 //!
 //! Nothing releases the claim of a replay that was killed: whether its last batch is still on its way, no clock can tell. An operator can.
 

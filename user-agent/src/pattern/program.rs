@@ -1,7 +1,8 @@
 //! The instructions of a compiled pattern.
 //!
 //! In scope: their byte encoding, shared by the compiler and the matcher. A program is a string of bytes: an opcode, then
-//! its operands; numbers of classes, targets and `max` are 16-bit little-endian. A target is relative to its instruction, so that equal parts of programs are equal bytes.
+//! its operands; numbers of classes, targets and `max` are 16-bit little-endian. A target is relative to its instruction, so
+//! that equal parts of programs are equal bytes.
 
 /// The pattern matches.
 pub(super) const MATCH: u8 = 0;
