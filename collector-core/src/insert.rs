@@ -1,6 +1,6 @@
 //! One INSERT over HTTP, as plain data.
 //!
-//! In scope: the request that ClickHouse gets, every setting explicit, the same bytes on every attempt. Out of scope: sending it (the shell),
+//! In scope: the request that ClickHouse gets, every setting explicit. Out of scope: compressing and sending it (the shell),
 //! understanding the answer (`delivery`).
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};

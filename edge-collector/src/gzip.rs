@@ -14,8 +14,10 @@ extern "C" {
 }
 
 /// Bytes as gzip.
-pub(crate) async fn compress(bytes: &[u8]) -> Result<Vec<u8>> {
-    // The runtime works on what it is given: it must not be the Wasm's own memory.
-    let compressed = JsFuture::from(gzip_bytes(Uint8Array::from(bytes))?).await?;
+pub(crate) async fn compress(bytes: Vec<u8>) -> Result<Vec<u8>> {
+    // The runtime works on what it is given: it must not be the Wasm's own memory. That is free again before anybody else compresses.
+    let copy = Uint8Array::from(bytes.as_slice());
+    drop(bytes);
+    let compressed = JsFuture::from(gzip_bytes(copy)?).await?;
     Ok(Uint8Array::new(&compressed).to_vec())
 }

@@ -24,6 +24,13 @@ pub(crate) struct Answer {
     pub(crate) message: String,
 }
 
+impl Answer {
+    /// None, because the request was not made; later it may be.
+    pub(crate) fn not_sent(error: &Error) -> Self {
+        Self { meaning: Meaning::without_answer(false), code: None, message: shorten(&error.to_string()) }
+    }
+}
+
 /// Sends; every way to fail is an answer too.
 pub(crate) async fn send(insert: Insert) -> Answer {
     match attempt(insert).await {

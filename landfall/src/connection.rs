@@ -123,6 +123,14 @@ pub(crate) struct Reply {
     pub(crate) text: String,
 }
 
+impl Reply {
+    /// None, because nothing was sent.
+    pub(crate) fn not_sent(error: &ConnectionError) -> Self {
+        let Meaning { delivery, may_be_stored } = Meaning::without_answer(false);
+        Self { delivery, may_be_stored, is_open: false, text: error.to_string() }
+    }
+}
+
 /// An HTTP client for one target.
 pub struct Connection {
     target: Target,

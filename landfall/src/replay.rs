@@ -248,7 +248,7 @@ pub fn replay(
             return Err(ReplayError::Interrupted);
         }
         claim.as_ref().map_or(Ok(()), Claim::check)?;
-        batch::bring(&connection, lines, order, report)
+        batch::bring(&connection, claim.as_ref(), lines, order.region, report)
     };
     let result = match source {
         Source::DeadLetters(choice) => letters::read(&connection, choice, &mut take),

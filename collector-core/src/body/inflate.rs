@@ -8,6 +8,9 @@ use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags};
 use super::MAX_INFLATED_BYTES;
 use crate::beacon::BeaconError;
 
+/// The most that a stream gets before it has held anything.
+const FIRST_ROOM_BYTES: usize = 8 * 1024;
+
 /// What a deflate stream is wrapped in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
@@ -28,8 +31,8 @@ pub(super) fn inflate<'a>(bytes: &'a [u8], format: Format, inflated: &mut Vec<u8
     let start = inflated.len();
     let mut stream = Box::<DecompressorOxide>::default();
     let (mut rest, mut written) = (bytes, 0);
-    // JSON deflates to about a quarter; growing by doubling from there costs one copy at most.
-    let mut room = bytes.len().saturating_mul(4);
+    // JSON deflates to about a quarter; growing by doubling from there costs little. Behind it may be thousands of other streams.
+    let mut room = bytes.len().saturating_mul(4).min(FIRST_ROOM_BYTES);
     loop {
         // One byte more than the limit tells "exactly at the limit" from "over it" without inflating the rest.
         inflated.resize(start.saturating_add(room).min(MAX_INFLATED_BYTES + 1), 0);

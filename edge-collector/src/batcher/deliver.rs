@@ -303,8 +303,11 @@ impl Shard {
         };
         let token =
             Uuid::try_parse(&batch.token).map_err(|error| Error::RustError(format!("token of a batch: {error}")))?;
-        let body = gzip::compress(&store.lines(batch)?).await?;
-        Ok(sink::send(Insert::new(&endpoint, batch.table, token, body)).await)
+        match gzip::compress(store.lines(batch)?).await {
+            Ok(body) => Ok(sink::send(Insert::new(&endpoint, batch.table, token, body)).await),
+            // Short of memory, as a rule: that passes.
+            Err(error) => Ok(sink::Answer::not_sent(&error)),
+        }
     }
 
     /// Keeps a batch that only an operator can help.

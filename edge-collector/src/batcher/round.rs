@@ -12,8 +12,8 @@ const MAX_ALARM_MS: i64 = 120_000;
 const MAX_ALARM_BYTES: i64 = 64 << 20;
 /// How many batches one alarm sends.
 const MAX_ALARM_BATCHES: usize = 500;
-/// How many of them are on their way at once, so that one that hangs does not hold up the rest. Each is up to 4 MB of lines while it is packed,
-/// then its gzip body; the platform allows six connections.
+/// How many of them are on their way at once, so that one that hangs does not hold up the rest. Each is up to 4 MB of lines while the runtime
+/// packs it, then its gzip body; the platform allows six connections.
 const MAX_ON_WAY: usize = 3;
 
 /// The batches of one alarm.

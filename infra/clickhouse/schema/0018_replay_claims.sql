@@ -14,4 +14,4 @@ CREATE TABLE IF NOT EXISTS ecommerce.replay_claims
 )
 ENGINE = ReplacingMergeTree(is_released)
 ORDER BY (number, run_id)
-SETTINGS non_replicated_deduplication_window = 1000;
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 1000;

@@ -9,23 +9,25 @@ use collector_core::retry::Backoff;
 use sha2::{Digest, Sha256};
 use uuid::{Builder, Uuid};
 
+use super::claim::Claim;
 use super::row::{self, Identity, Row};
-use super::{Fate, Line, Mode, Order, Receipt, ReplayError};
+use super::{Fate, Line, Receipt, ReplayError};
 use crate::connection::{Connection, Reply};
 
 /// How often a batch is sent that ClickHouse cannot take just now: half a minute in all.
 const MAX_ATTEMPTS: u32 = 6;
 
-/// Brings the rows of some lines into the table and notes what became of each.
+/// Brings the rows of some lines into the table and notes what became of each; without a claim, what would.
 pub(super) fn bring(
     connection: &Connection,
+    claim: Option<&Claim<'_>>,
     lines: Vec<Line>,
-    order: &Order<'_>,
+    region: Option<&str>,
     note: &mut dyn FnMut(Receipt),
 ) -> Result<(), ReplayError> {
     let mut rows: Vec<Row> = Vec::with_capacity(lines.len());
     for Line { origin, text } in lines {
-        match row::parse(&text, &origin, order.region) {
+        match row::parse(&text, &origin, region) {
             Ok(row) => rows.push(row),
             Err(reason) => note(Receipt { event_id: None, origin, fate: Fate::Refused(reason) }),
         }
@@ -36,14 +38,14 @@ pub(super) fn bring(
         // An id that comes twice from one site is one event.
         if known.insert(row.identity.clone()) { missing.push(row) } else { note(receipt(&row, Fate::Present)) }
     }
-    if order.mode == Mode::DryRun {
+    let Some(claim) = claim else {
         for row in &missing {
             note(receipt(row, Fate::Inserted));
         }
         return Ok(());
-    }
+    };
     let mut fates = HashMap::new();
-    if let Err(error) = insert(connection, &missing, &mut fates) {
+    if let Err(error) = insert(connection, claim, &missing, &mut fates) {
         for row in missing.iter().filter(|row| fates.get(&row.identity) == Some(&Fate::Unsure)) {
             note(receipt(row, Fate::Unsure));
         }
@@ -94,11 +96,16 @@ fn identity(line: &str) -> Option<Identity> {
 
 /// Sends rows and notes the fates of those that are not stored for sure; a batch that ClickHouse refuses is halved until the rows are alone that it
 /// refuses.
-fn insert(connection: &Connection, rows: &[Row], fates: &mut HashMap<Identity, Fate>) -> Result<(), ReplayError> {
+fn insert(
+    connection: &Connection,
+    claim: &Claim<'_>,
+    rows: &[Row],
+    fates: &mut HashMap<Identity, Fate>,
+) -> Result<(), ReplayError> {
     if rows.is_empty() {
         return Ok(());
     }
-    let reply = send(connection, rows).inspect_err(|error| {
+    let reply = send(connection, claim, rows).inspect_err(|error| {
         if matches!(error, ReplayError::Unsure { .. }) {
             fates.extend(rows.iter().map(|row| (row.identity.clone(), Fate::Unsure)));
         }
@@ -111,20 +118,27 @@ fn insert(connection: &Connection, rows: &[Row], fates: &mut HashMap<Identity, F
         }
         _ => {
             let (first, second) = rows.split_at(rows.len() / 2);
-            insert(connection, first, fates)?;
-            insert(connection, second, fates)
+            insert(connection, claim, first, fates)?;
+            insert(connection, claim, second, fates)
         }
     }
 }
 
 /// Sends until the batch is stored or refused for what it is.
-fn send(connection: &Connection, rows: &[Row]) -> Result<Reply, ReplayError> {
+fn send(connection: &Connection, claim: &Claim<'_>, rows: &[Row]) -> Result<Reply, ReplayError> {
     let lines = rows.iter().fold(String::new(), |lines, row| lines + &row.json + "\n");
     let token = token_of(&lines);
     let mut backoff = Backoff::default();
-    let mut is_open = false;
+    let (mut may_be_stored, mut is_open) = (false, false);
     loop {
-        let reply = connection.insert(Table::Events, token, lines.as_bytes());
+        // While this one waited, somebody may have broken its claim; whoever cannot ask must not send.
+        let right = if backoff.failures == 0 { Ok(()) } else { claim.check() };
+        let reply = match right {
+            Ok(()) => connection.insert(Table::Events, token, lines.as_bytes()),
+            Err(ReplayError::Connection(error)) => Reply::not_sent(&error),
+            Err(error) => return Err(error),
+        };
+        may_be_stored |= reply.may_be_stored;
         is_open |= reply.is_open;
         match reply.delivery {
             Delivery::Delivered | Delivery::Poison => return Ok(reply),
@@ -134,7 +148,7 @@ fn send(connection: &Connection, rows: &[Row]) -> Result<Reply, ReplayError> {
             }
             Delivery::Retry | Delivery::Unknown | Delivery::Hold => {
                 let (attempts, text) = (backoff.failures + 1, reply.text);
-                return Err(if reply.may_be_stored {
+                return Err(if may_be_stored {
                     ReplayError::Unsure { attempts, text, is_open }
                 } else {
                     ReplayError::NotTaken { attempts, text, is_open }

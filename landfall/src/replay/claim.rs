@@ -40,28 +40,32 @@ impl<'c> Claim<'c> {
     pub(super) fn take(connection: &'c Connection, broken: Option<Uuid>) -> Result<Self, ReplayError> {
         for _ in 0..MAX_TRIES {
             let lines = newest(connection)?;
-            if let Some(holder) = lines.iter().find(|line| line.is_released == 0) {
-                if broken != Some(holder.run_id) {
-                    return Err(held(holder));
-                }
-                Self { connection, number: holder.number, run_id: holder.run_id }.release()?;
+            if let Some(holder) = standing(&lines).find(|line| Some(line.run_id) != broken) {
+                return Err(held(holder));
+            }
+            if let Some(gone) = standing(&lines).next() {
+                Self { connection, number: gone.number, run_id: gone.run_id }.release()?;
             }
             let number = lines.first().map_or(1, |line| line.number.saturating_add(1));
             let claim = Self { connection, number, run_id: Uuid::now_v7() };
-            let won = claim.write(false).and_then(|()| claim.stands());
-            if matches!(won, Ok(true)) {
+            let seen = claim.write(false).and_then(|()| newest(connection));
+            if seen.as_ref().is_ok_and(|lines| is_held_by(claim.run_id, lines)) {
                 return Ok(claim);
             }
-            // Its line may be there all the same: if the answer was lost, or beside another whose token is forgotten.
-            claim.release()?;
-            won?;
+            // Its line may be there all the same: if the answer was lost, or beside another whose token is forgotten. Where it is not, a released
+            // one would only hide the other's from a server that has not heard of that yet.
+            if seen.as_ref().map_or(true, |lines| lines.iter().any(|line| line.run_id == claim.run_id)) {
+                claim.release()?;
+            }
+            seen?;
         }
         Err(ReplayError::Crowded)
     }
 
     /// An error if it was broken meanwhile.
     pub(super) fn check(&self) -> Result<(), ReplayError> {
-        if self.stands()? { Ok(()) } else { Err(ReplayError::Broken { claim: self.run_id }) }
+        let stands = is_held_by(self.run_id, &newest(self.connection)?);
+        if stands { Ok(()) } else { Err(ReplayError::Broken { claim: self.run_id }) }
     }
 
     /// Gives it back after this result, unless a batch may still be on its way.
@@ -74,10 +78,6 @@ impl<'c> Claim<'c> {
                 Err(source) => Err(left(result.err().unwrap_or_else(|| source.into()))),
             },
         }
-    }
-
-    fn stands(&self) -> Result<bool, ConnectionError> {
-        Ok(is_held_by(self.run_id, &newest(self.connection)?))
     }
 
     /// Safe to repeat.
@@ -114,9 +114,13 @@ fn newest(connection: &Connection) -> Result<Vec<Line>, ConnectionError> {
     lines.lines().map(parse).collect()
 }
 
+fn standing(lines: &[Line]) -> impl Iterator<Item = &Line> {
+    lines.iter().filter(|line| line.is_released == 0)
+}
+
 /// Whether nobody else has a line under the number, but for those who have given way.
 fn is_held_by(run_id: Uuid, lines: &[Line]) -> bool {
-    let mut standing = lines.iter().filter(|line| line.is_released == 0);
+    let mut standing = standing(lines);
     standing.next().is_some_and(|line| line.run_id == run_id) && standing.next().is_none()
 }
 
