@@ -56,7 +56,12 @@ async function openShop(t, path = "/") {
   return page;
 }
 
-test("the tag works under a strict content security policy with its integrity hash, and needs no preflight", { timeout: TEST_TIMEOUT_MS }, async (t) => {
+/** A test that ends in any case. */
+function scenario(name, run) {
+  test(name, { timeout: TEST_TIMEOUT_MS }, run);
+}
+
+scenario("the tag works under a strict content security policy with its integrity hash, and needs no preflight", async (t) => {
   await openShop(t, "/strict");
   const { headers, body } = await collector.event("page_view");
   assert.equal(headers["content-type"], "text/plain;charset=UTF-8");
@@ -65,7 +70,7 @@ test("the tag works under a strict content security policy with its integrity ha
   assert.equal(collector.requests.some((request) => request.method === "OPTIONS"), false);
 });
 
-test("an event in the moment the page is left arrives, and so does the engagement", { timeout: TEST_TIMEOUT_MS }, async (t) => {
+scenario("an event in the moment the page is left arrives, and so does the engagement", async (t) => {
   const page = await openShop(t);
   await collector.event("page_view");
   // From now on: the page may have taken its time to begin.
@@ -83,7 +88,7 @@ test("an event in the moment the page is left arrives, and so does the engagemen
   await page.waitForURL(shop.url + "/next");
 });
 
-test("what a tab that is closed had still to say arrives", { timeout: TEST_TIMEOUT_MS }, async (t) => {
+scenario("what a tab that is closed had still to say arrives", async (t) => {
   const page = await openShop(t);
   await collector.event("page_view");
   await page.evaluate(() => landfall("search"));
@@ -94,7 +99,7 @@ test("what a tab that is closed had still to say arrives", { timeout: TEST_TIMEO
 });
 
 for (const failure of ["503", "no network"]) {
-  test(`${failure}: the next page sends the event again with its id, and then nothing is kept`, { timeout: TEST_TIMEOUT_MS }, async (t) => {
+  scenario(`${failure}: the next page sends the event again with its id, and then nothing is kept`, async (t) => {
     collector.fail(failure);
     const page = await openShop(t);
     const { event: first } = await collector.event("page_view");
@@ -107,7 +112,7 @@ for (const failure of ["503", "no network"]) {
   });
 }
 
-test("navigation inside the page is a view of its own, with the title that the page sets afterwards", { timeout: TEST_TIMEOUT_MS }, async (t) => {
+scenario("navigation inside the page is a view of its own, with the title that the page sets afterwards", async (t) => {
   const page = await openShop(t);
   await page.evaluate(() => {
     history.pushState({}, "", "/p/17");
@@ -119,7 +124,7 @@ test("navigation inside the page is a view of its own, with the title that the p
   await collector.event("page_view", (view) => view.referrer === shop.url + "/p/17");
 });
 
-test("a driven browser is named", { timeout: TEST_TIMEOUT_MS }, async (t) => {
+scenario("a driven browser is named", async (t) => {
   await openShop(t);
   const { event } = await collector.event("page_view");
   assert.deepEqual(event.properties, { automation: "webdriver" });
